@@ -1,0 +1,85 @@
+// Attention over cached keys and values. Every op reads rows that a moe.append earlier in the function has written.
+#ifndef MOEC_DIALECTS_MOE_ATTENTIONOPS_TD
+#define MOEC_DIALECTS_MOE_ATTENTIONOPS_TD
+
+include "dialects/moe/Attributes.td"
+
+def MoE_AttentionOp : MoE_Op<"attention", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "causal attention with grouped key/value heads";
+  let description = [{
+    Head h of the query attends with key/value head h / (heads / kv_heads) to all positions up to its own:
+    p = softmax(scale x q k^T), o = p V. `window` keeps the last so many positions, `chunk` those in the query's own chunk of so many
+    positions; `soft_cap` c makes scores c tanh(s / c); `sinks` adds exp(sink[h]) to the softmax's denominator.
+
+    Constraints:
+    * C1: keys and values name caches; `head_dim` divides the query's and the keys' width, kv_heads divides heads and the values' width.
+    * C2: the result is heads x (values' width / kv_heads) wide.
+    * C3: sinks have one element per head.
+    * C4: at most one of `window` and `chunk` is given.
+
+    Example:
+    ```mlir
+    %o = moe.attention %q over @layers.0.keys, @layers.0.values at %batch {head_dim = 16 : i64, scale = 2.5e-1 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$query, MoE_BatchType:$batch, Optional<MoE_WeightType>:$sinks,
+                       FlatSymbolRefAttr:$keys, FlatSymbolRefAttr:$values,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, F64Attr:$scale,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window, OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$chunk,
+                       OptionalAttr<F64Attr>:$soft_cap, DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = [{
+    $query `over` $keys `,` $values `at` $batch (`sinks` $sinks^ `(` type($sinks) `)`)? attr-dict `:` type($query) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+class MoE_LatentOp<string mnemonic> : MoE_Op<mnemonic, [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let arguments = (ins MoE_Rows:$query, MoE_BatchType:$batch, MoE_WeightType:$key_up, MoE_WeightType:$value_up, FlatSymbolRefAttr:$cache,
+                       F64Attr:$scale, DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = [{
+    $query `over` $cache `at` $batch `with` $key_up `,` $value_up attr-dict
+    `:` type($query) `,` type($key_up) `,` type($value_up) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def MoE_LatentAttentionOp : MoE_LatentOp<"latent_attention"> {
+  let summary = "multi-head latent attention as the model writes it";
+  let description = [{
+    A cache row is [c | k_pe]: the normalised latent and the rotated key that all heads share. A query head is [nope | pe]. With
+    key_up W_UK [heads, nope, latent] and value_up W_UV [heads, value, latent], for each head:
+    k_s = [W_UK c_s | k_pe_s], v_s = W_UV c_s, p = softmax(scale x q k^T) over positions up to the query's own, o = p V.
+    Source: arXiv 2405.04434.
+
+    Constraints:
+    * C1: key_up and value_up have rank 3 and agree in heads and latent.
+    * C2: the query is heads x (nope + cache width - latent) wide, the result heads x value.
+    * C3: the symbol names a cache wider than the latent.
+
+    Example:
+    ```mlir
+    %o = moe.latent_attention %q over @layers.0.latent at %batch with %w_uk, %w_uv {scale = 0.144 : f64}
+      : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+    ```
+  }];
+}
+
+def MoE_AbsorbedAttentionOp : MoE_LatentOp<"absorbed_attention"> {
+  let summary = "multi-head latent attention re-associated: attention over the latent cache itself";
+  let description = [{
+    The same function as `moe.latent_attention`: q' = q_nope W_UK, score = scale x (q' c_s + q_pe k_pe_s), o = W_UV (p C). The
+    projections are two small batched products at run time and are never multiplied into other weights.
+
+    Constraints: as `moe.latent_attention`, C1 to C3.
+
+    Example:
+    ```mlir
+    %o = moe.absorbed_attention %q over @layers.0.latent at %batch with %w_uk, %w_uv {scale = 0.144 : f64}
+      : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+    ```
+  }];
+}
+
+#endif // MOEC_DIALECTS_MOE_ATTENTIONOPS_TD

@@ -1,0 +1,74 @@
+// Verification and storage of the moe dialect's attributes.
+#include "dialects/moe/MoE.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace moec::moe;
+
+#include "dialects/moe/MoEEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/moe/MoEAttributes.cpp.inc"
+
+using EmitError = llvm::function_ref<InFlightDiagnostic()>;
+
+LogicalResult SliceAttr::verify(EmitError emitError, StringRef tensor, StringRef file, int64_t offset, int64_t rows) {
+  if (file.empty())
+    return emitError() << "expected a file name for the slice of '" << tensor << "'";
+  if (offset < 0 || rows <= 0)
+    return emitError() << "expected offset >= 0 and rows > 0 in the slice of '" << tensor << "', got offset " << offset
+                       << " and rows " << rows;
+  return success();
+}
+
+LogicalResult YarnAttr::verify(EmitError emitError, F64 factor, int64_t original, F64 betaFast, F64 betaSlow, bool) {
+  if (!(factor > 0) || original <= 0)
+    return emitError() << "expected factor > 0 and original_positions > 0, got " << factor.value << " and " << original;
+  if (!(betaSlow > 0) || !(betaFast >= betaSlow))
+    return emitError() << "expected beta_fast >= beta_slow > 0, got " << betaFast.value << " and " << betaSlow.value;
+  return success();
+}
+
+LogicalResult PositionScaleAttr::verify(EmitError emitError, F64, int64_t original, int64_t) {
+  if (original <= 0)
+    return emitError() << "expected original_positions > 0, got " << original;
+  return success();
+}
+
+LogicalResult RotaryAttr::verify(EmitError emitError, int64_t dims, F64 theta, RotaryLayout, int64_t offset, F64, bool,
+                                 YarnAttr) {
+  if (dims <= 0 || dims % 2)
+    return emitError() << "expected a positive even number of rotary dims, got " << dims;
+  if (!(theta > 0))
+    return emitError() << "expected theta > 0, got " << theta.value;
+  if (offset < 0)
+    return emitError() << "expected offset >= 0, got " << offset;
+  return success();
+}
+
+LogicalResult ActivationAttr::verify(EmitError emitError, ActivationKind, F64, std::optional<F64>,
+                                     std::optional<F64> upLimit, F64) {
+  if (upLimit && !(*upLimit >= 0))
+    return emitError() << "expected up_limit >= 0, got " << upLimit->value;
+  return success();
+}
+
+LogicalResult RoutingAttr::verify(EmitError emitError, int64_t k, Score, int64_t groups, int64_t keptGroups, GroupScore, MaskFill,
+                                  bool, F64 epsilon, F64) {
+  if (k <= 0)
+    return emitError() << "expected k > 0, got " << k;
+  if (groups <= 0 || keptGroups <= 0 || keptGroups > groups)
+    return emitError() << "expected 0 < kept_groups <= groups, got " << keptGroups << " of " << groups;
+  if (!(epsilon >= 0))
+    return emitError() << "expected epsilon >= 0, got " << epsilon.value;
+  return success();
+}
+
+void MoEDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/moe/MoEAttributes.cpp.inc"
+      >();
+}

@@ -1,0 +1,131 @@
+// Dense arithmetic of a decoder: matrix products, norms, rotary embeddings, gated MLPs.
+#ifndef MOEC_DIALECTS_MOE_DENSEOPS_TD
+#define MOEC_DIALECTS_MOE_DENSEOPS_TD
+
+include "dialects/moe/Attributes.td"
+
+def MoE_LinearOp : MoE_Op<"linear", [Pure, AttrSizedOperandSegments]> {
+  let summary = "matrix product with a weight: y = x W^T + bias + residual";
+  let description = [{
+    W is [out, in], as checkpoints store it.
+
+    Constraints:
+    * C1: W has rank 2, its rows are the result's width, its columns the input's.
+    * C2: the bias has one element per column of the result.
+    * C3: the residual has the result's type.
+
+    Example:
+    ```mlir
+    %y = moe.linear %x, %w residual %r (tensor<?x80xf32>) : tensor<?x256xf32>, tensor<80x256xbf16> -> tensor<?x80xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$input, MoE_WeightType:$weight, Optional<MoE_WeightType>:$bias, Optional<MoE_Rows>:$residual,
+                       DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^ `(` type($bias) `)`)? (`residual` $residual^ `(` type($residual) `)`)? attr-dict
+    `:` type($input) `,` type($weight) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def MoE_RMSNormOp : MoE_Op<"rms_norm", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "y = x / sqrt(mean(x^2) + epsilon) x weight, in groups of columns";
+  let description = [{
+    Groups are as wide as the weight (a head's norm has the head's width); without a weight, `group` says how wide.
+    Source: arXiv 1910.07467.
+
+    Constraints:
+    * C1: exactly one of the weight and `group` is given.
+    * C2: the weight has rank 1, and its size (or `group`) divides the row's width.
+    * C3: epsilon is not negative.
+
+    Example:
+    ```mlir
+    %y = moe.rms_norm %x, %w {epsilon = 1.0e-6 : f64} : tensor<?x256xf32>, tensor<256xbf16>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$input, Optional<MoE_WeightType>:$weight, F64Attr:$epsilon, OptionalAttr<I64Attr>:$group);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "$input (`,` $weight^)? attr-dict `:` type($input) (`,` type($weight)^)?";
+  let hasVerifier = 1;
+}
+
+def MoE_RopeOp : MoE_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "rotary position embedding of every head";
+  let description = [{
+    The row is cut into heads of `head_dim` columns; `rotary` says what turns in each. With `position_scale` the whole row
+    is scaled afterwards. Source: arXiv 2104.09864.
+
+    Constraints:
+    * C1: `head_dim` divides the row's width.
+    * C2: the rotary slice lies within a head.
+
+    Example:
+    ```mlir
+    %r = moe.rope %q at %batch {head_dim = 48 : i64, rotary = #moe.rotary<dims = 16, theta = 1.0e4, layout = interleaved, offset = 32>} : tensor<?x384xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$input, MoE_BatchType:$batch, ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, MoE_RotaryAttr:$rotary,
+                       OptionalAttr<MoE_PositionScaleAttr>:$position_scale);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "$input `at` $batch attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
+def MoE_ActivateOp : MoE_Op<"activate", [Pure, AllTypesMatch<["gate", "up", "result"]>]> {
+  let summary = "gate and up combined by an activation";
+  let description = [{
+    Example:
+    ```mlir
+    %h = moe.activate %gate, %up {activation = #moe.activation<kind = silu>} : tensor<?x512xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$gate, MoE_Rows:$up, MoE_ActivationAttr:$activation);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "$gate `,` $up attr-dict `:` type($result)";
+}
+
+def MoE_GateUpOp : MoE_Op<"gate_up", [Pure]> {
+  let summary = "activation(gate x, up x): the first half of a gated MLP";
+  let description = [{
+    Constraints:
+    * C1: gate and up are [intermediate, in]; in and intermediate are the widths of input and result.
+
+    Example:
+    ```mlir
+    %h = moe.gate_up %x, %gate, %up {activation = #moe.activation<kind = silu>}
+      : tensor<?x256xf32>, tensor<512x256xbf16>, tensor<512x256xbf16> -> tensor<?x512xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$input, MoE_WeightType:$gate, MoE_WeightType:$up, MoE_ActivationAttr:$activation,
+                       DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "$input `,` $gate `,` $up attr-dict `:` type($input) `,` type($gate) `,` type($up) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def MoE_GatedMLPOp : MoE_Op<"gated_mlp", [Pure]> {
+  let summary = "down(activation(gate x, up x)) + residual";
+  let description = [{
+    Constraints:
+    * C1: gate and up are [intermediate, in], down is [out, intermediate]; in and out are the widths of input and result.
+    * C2: the residual has the result's type.
+
+    Example:
+    ```mlir
+    %y = moe.gated_mlp %x, %gate, %up, %down {activation = #moe.activation<kind = silu>}
+      : tensor<?x256xf32>, tensor<512x256xbf16>, tensor<512x256xbf16>, tensor<256x512xbf16> -> tensor<?x256xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$input, MoE_WeightType:$gate, MoE_WeightType:$up, MoE_WeightType:$down, Optional<MoE_Rows>:$residual,
+                       MoE_ActivationAttr:$activation, DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = [{
+    $input `,` $gate `,` $up `,` $down (`residual` $residual^ `(` type($residual) `)`)? attr-dict
+    `:` type($input) `,` type($gate) `,` type($up) `,` type($down) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // MOEC_DIALECTS_MOE_DENSEOPS_TD

@@ -1,0 +1,72 @@
+// The moe dialect: types, attributes, operations.
+#ifndef MOEC_DIALECTS_MOE_MOE_H
+#define MOEC_DIALECTS_MOE_MOE_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "llvm/ADT/bit.h"
+
+#include <optional>
+
+namespace moec::moe {
+/// A double as an attribute's parameter: compares and hashes by its bits.
+struct F64 {
+  double value = 0;
+  F64(double value = 0) : value(value) {}
+  operator double() const { return value; }
+  bool operator==(const F64 &other) const { return llvm::bit_cast<uint64_t>(value) == llvm::bit_cast<uint64_t>(other.value); }
+  friend llvm::hash_code hash_value(const F64 &f) { return llvm::hash_value(llvm::bit_cast<uint64_t>(f.value)); }
+};
+
+/// tensor<?xWxf32> with static W: one row per token or output.
+bool isRows(mlir::Type type);
+/// tensor<?xi32>.
+bool isTokenIds(mlir::Type type);
+/// tensor<?xkxi32> with static k.
+bool isExpertIds(mlir::Type type);
+/// A statically shaped tensor of a storage type.
+bool isWeight(mlir::Type type);
+/// The width of rows: the last dimension of `type`.
+int64_t widthOf(mlir::Type type);
+} // namespace moec::moe
+
+namespace mlir {
+template <> struct FieldParser<moec::moe::F64> {
+  static FailureOr<moec::moe::F64> parse(AsmParser &parser) {
+    double value;
+    if (parser.parseFloat(value))
+      return failure();
+    return moec::moe::F64(value);
+  }
+};
+template <> struct FieldParser<std::optional<moec::moe::F64>> {
+  static FailureOr<std::optional<moec::moe::F64>> parse(AsmParser &parser) {
+    FailureOr<moec::moe::F64> value = FieldParser<moec::moe::F64>::parse(parser);
+    if (failed(value))
+      return failure();
+    return std::optional<moec::moe::F64>(*value);
+  }
+};
+} // namespace mlir
+
+#include "dialects/moe/MoEDialect.h.inc"
+#include "dialects/moe/MoEEnums.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialects/moe/MoETypes.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/moe/MoEAttributes.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/moe/MoEOps.h.inc"
+
+#endif // MOEC_DIALECTS_MOE_MOE_H

@@ -1,0 +1,171 @@
+// What a model consists of besides arithmetic: weights, caches, embedding, the choice of outputs, groups of row-wise ops.
+#ifndef MOEC_DIALECTS_MOE_MODELOPS_TD
+#define MOEC_DIALECTS_MOE_MODELOPS_TD
+
+include "dialects/moe/Attributes.td"
+
+def MoE_WeightOp : MoE_Op<"weight", [Symbol]> {
+  let summary = "a weight: a named reference to slices of files";
+  let description = [{
+    Declares a constant tensor whose first dimension is the concatenation of its slices. Stacked experts have one slice an
+    expert, heads of a latent projection one slice a head, fused projections one slice a projection. No pass reads the bytes.
+
+    Constraints:
+    * C1: the rows of the slices add up to the first dimension.
+    * C2: there is at least one slice.
+
+    Example:
+    ```mlir
+    moe.weight @norm : tensor<256xbf16> = [#moe.slice<"model.norm.weight" in "model.safetensors" at 4096 rows 256>]
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrBase<"::mlir::RankedTensorType", "tensor type">:$type, MoE_SliceArrayAttr:$slices);
+  let assemblyFormat = "$sym_name `:` $type `=` $slices attr-dict";
+  let hasVerifier = 1;
+}
+
+def MoE_GetWeightOp : MoE_Op<"get_weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the value of a weight";
+  let description = [{
+    Constraints:
+    * C1: the symbol names a `moe.weight` of the result's type.
+
+    Example:
+    ```mlir
+    %w = moe.get_weight @norm : tensor<256xbf16>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$weight);
+  let results = (outs MoE_WeightType:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($result)";
+}
+
+def MoE_CacheOp : MoE_Op<"cache", [Symbol]> {
+  let summary = "a key/value cache: one row per position of every sequence";
+  let description = [{
+    Rows are of the given width; rows beyond a sequence's length are undefined.
+
+    Constraints:
+    * C1: the type is `tensor<?xWxf32>` or `tensor<?xWxbf16>` with W static.
+
+    Example:
+    ```mlir
+    moe.cache @layers.0.latent : tensor<?x80xf32>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrBase<"::mlir::RankedTensorType", "tensor type">:$type);
+  let assemblyFormat = "$sym_name `:` $type attr-dict";
+  let hasVerifier = 1;
+}
+
+def MoE_AppendOp : MoE_Op<"append", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "write the new tokens' rows into a cache";
+  let description = [{
+    For each token, its rows of all `values`, one after the other, become the row of its position in its sequence's cache,
+    rounded to the cache's type.
+
+    Constraints:
+    * C1: the symbol names a `moe.cache` whose width is the sum of the values' widths.
+    * C2: there is at least one value.
+
+    Example:
+    ```mlir
+    moe.append %latent, %k_pe to @layers.0.latent at %batch : tensor<?x64xf32>, tensor<?x16xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<MoE_Rows>:$values, MoE_BatchType:$batch, FlatSymbolRefAttr:$cache);
+  let assemblyFormat = "$values `to` $cache `at` $batch attr-dict `:` type($values)";
+  let hasVerifier = 1;
+}
+
+def MoE_EmbedOp : MoE_Op<"embed", [Pure]> {
+  let summary = "rows of a table, by token id";
+  let description = [{
+    Ids outside the table cannot reach a step: whoever runs one checks them.
+
+    Constraints:
+    * C1: the result is as wide as the table, and the table has rank 2.
+
+    Example:
+    ```mlir
+    %x = moe.embed %ids, %table : tensor<4096x256xbf16> -> tensor<?x256xf32>
+    ```
+  }];
+  let arguments = (ins MoE_TokenIds:$ids, MoE_WeightType:$table);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "$ids `,` $table attr-dict `:` type($table) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def MoE_GatherOutputsOp : MoE_Op<"gather_outputs", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "the rows of the tokens whose result the caller wants";
+  let description = [{
+    For generation that is each sequence's last token. Everything after this op has one row per output, in token order.
+
+    Example:
+    ```mlir
+    %last = moe.gather_outputs %x at %batch : tensor<?x256xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$input, MoE_BatchType:$batch);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "$input `at` $batch attr-dict `:` type($input)";
+}
+
+def MoE_RowwiseOp : MoE_Op<"rowwise", [IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">, RecursiveMemoryEffects]> {
+  let summary = "a group of ops that treat each row by itself";
+  let description = [{
+    Means what its region means; that the region runs row by row is what makes the group one kernel. Made by
+    `moe-fuse-rowwise`: norms, residual sums, rotary embeddings, slices, cache writes and routing between two matrix products.
+
+    Constraints:
+    * C1: the region's arguments have the operands' types, and its terminator yields the results' types.
+    * C2: the region holds only `moe.rms_norm`, `moe.rope`, `moe.append`, `moe.route`, `moe.columns`, `moe.activate` and `arith` ops.
+
+    Example:
+    ```mlir
+    %sum, %normed = moe.rowwise(%x, %y, %w) : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+    ^bb0(%a: tensor<?x8xf32>, %b: tensor<?x8xf32>, %v: tensor<8xf32>):
+      %s = arith.addf %a, %b : tensor<?x8xf32>
+      %n = moe.rms_norm %s, %v {epsilon = 1.0e-6 : f64} : tensor<?x8xf32>, tensor<8xf32>
+      moe.yield %s, %n : tensor<?x8xf32>, tensor<?x8xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<AnyType>:$inputs);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "`(` $inputs `)` attr-dict `:` functional-type($inputs, results) $body";
+  let hasVerifier = 1;
+}
+
+def MoE_YieldOp : MoE_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["RowwiseOp"]>]> {
+  let summary = "the results of a group";
+  let description = [{
+    Example: see `moe.rowwise`.
+  }];
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+  let builders = [OpBuilder<(ins), [{}]>];
+}
+
+def MoE_ColumnsOp : MoE_Op<"columns", [Pure]> {
+  let summary = "a range of columns of every row";
+  let description = [{
+    `tensor.extract_slice` without the row count, which a ragged batch does not have as a value.
+
+    Constraints:
+    * C1: columns [offset, offset + width of the result) lie within the input.
+
+    Example:
+    ```mlir
+    %k_pe = moe.columns %kv from 64 : tensor<?x80xf32> -> tensor<?x16xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$input, ConfinedAttr<I64Attr, [IntNonNegative]>:$offset);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "$input `from` $offset attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+#endif // MOEC_DIALECTS_MOE_MODELOPS_TD

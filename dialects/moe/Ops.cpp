@@ -1,0 +1,332 @@
+// Verifiers of the moe dialect's operations; each message cites its constraint.
+#include "dialects/moe/MoE.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace moec::moe;
+
+#define GET_OP_CLASSES
+#include "dialects/moe/MoEOps.cpp.inc"
+
+static ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
+
+/// Whether `weight` has exactly `shape`.
+static bool hasShape(Value weight, ArrayRef<int64_t> shape) { return shapeOf(weight) == shape; }
+
+LogicalResult WeightOp::verify() {
+  if (!isWeight(getType()))
+    return emitOpError() << "expected a statically shaped tensor of a storage type, got " << getType();
+  if (getSlices().empty())
+    return emitOpError() << "C2: expected at least one slice";
+  int64_t rows = 0;
+  for (auto slice : getSlices().getAsRange<SliceAttr>())
+    rows += slice.getRows();
+  int64_t dim = cast<RankedTensorType>(getType()).getDimSize(0);
+  if (rows != dim)
+    return emitOpError() << "C1: expected slices of " << dim << " rows in all, got " << rows;
+  return success();
+}
+
+LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto weight = symbols.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
+  if (!weight)
+    return emitOpError() << "C1: expected '" << getWeight() << "' to name a moe.weight";
+  if (weight.getType() != getType())
+    return emitOpError() << "C1: expected the weight's type " << weight.getType() << ", got " << getType();
+  return success();
+}
+
+/// The cache that `symbol` names, or null after an error that cites `constraint`.
+static CacheOp lookUpCache(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr symbol, StringRef constraint) {
+  auto cache = symbols.lookupNearestSymbolFrom<CacheOp>(op, symbol);
+  if (!cache)
+    op->emitOpError() << constraint << ": expected " << symbol << " to name a moe.cache";
+  return cache;
+}
+
+LogicalResult CacheOp::verify() {
+  auto type = dyn_cast<RankedTensorType>(getType());
+  if (!type || type.getRank() != 2 || !type.isDynamicDim(0) || type.isDynamicDim(1) ||
+      !(type.getElementType().isF32() || type.getElementType().isBF16()))
+    return emitOpError() << "C1: expected tensor<?xWxf32> or tensor<?xWxbf16>, got " << getType();
+  return success();
+}
+
+LogicalResult AppendOp::verify() {
+  if (getValues().empty())
+    return emitOpError() << "C2: expected at least one value";
+  return success();
+}
+
+LogicalResult AppendOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  CacheOp cache = lookUpCache(*this, symbols, getCacheAttr(), "C1");
+  if (!cache)
+    return failure();
+  int64_t width = 0;
+  for (Value value : getValues())
+    width += widthOf(value.getType());
+  if (width != widthOf(cache.getType()))
+    return emitOpError() << "C1: expected values " << widthOf(cache.getType()) << " wide together, got " << width;
+  return success();
+}
+
+LogicalResult EmbedOp::verify() {
+  ArrayRef<int64_t> table = shapeOf(getTable());
+  if (table.size() != 2 || table[1] != widthOf(getType()))
+    return emitOpError() << "C1: expected a table [vocabulary, " << widthOf(getType()) << "], got " << getTable().getType();
+  return success();
+}
+
+LogicalResult RowwiseOp::verify() {
+  Block &body = getBody().front();
+  if (body.getArgumentTypes() != getInputs().getTypes())
+    return emitOpError() << "C1: expected region arguments of the operands' types";
+  auto yield = dyn_cast<YieldOp>(body.getTerminator());
+  if (!yield || yield.getValues().getTypes() != getResultTypes())
+    return emitOpError() << "C1: expected a moe.yield of the results' types";
+  for (Operation &op : body.without_terminator())
+    if (!isa<RMSNormOp, RopeOp, AppendOp, RouteOp, ColumnsOp, ActivateOp>(op) && op.getName().getDialectNamespace() != "arith")
+      return (emitOpError() << "C2: expected row-wise ops only").attachNote(op.getLoc()) << "'" << op.getName() << "' is not";
+  return success();
+}
+
+LogicalResult ColumnsOp::verify() {
+  int64_t available = widthOf(getInput().getType()), end = getOffset() + widthOf(getType());
+  if (end > available)
+    return emitOpError() << "C1: expected columns up to " << available << ", got columns up to " << end;
+  return success();
+}
+
+LogicalResult LinearOp::verify() {
+  int64_t out = widthOf(getType()), in = widthOf(getInput().getType());
+  if (!hasShape(getWeight(), {out, in}))
+    return emitOpError() << "C1: expected a weight [" << out << ", " << in << "], got " << getWeight().getType();
+  if (getBias() && !hasShape(getBias(), {out}))
+    return emitOpError() << "C2: expected a bias [" << out << "], got " << getBias().getType();
+  if (getResidual() && getResidual().getType() != getType())
+    return emitOpError() << "C3: expected a residual of type " << getType() << ", got " << getResidual().getType();
+  return success();
+}
+
+LogicalResult RMSNormOp::verify() {
+  if (bool(getWeight()) == getGroup().has_value())
+    return emitOpError() << "C1: expected exactly one of a weight and 'group'";
+  if (getWeight() && shapeOf(getWeight()).size() != 1)
+    return emitOpError() << "C2: expected a weight of rank 1, got " << getWeight().getType();
+  int64_t group = getWeight() ? shapeOf(getWeight())[0] : *getGroup();
+  if (group <= 0 || widthOf(getType()) % group)
+    return emitOpError() << "C2: expected groups that divide " << widthOf(getType()) << " columns, got " << group;
+  if (!(getEpsilon().convertToDouble() >= 0))
+    return emitOpError() << "C3: expected epsilon >= 0, got " << getEpsilon().convertToDouble();
+  return success();
+}
+
+LogicalResult RopeOp::verify() {
+  int64_t headDim = getHeadDim();
+  if (widthOf(getType()) % headDim)
+    return emitOpError() << "C1: expected head_dim to divide " << widthOf(getType()) << " columns, got " << headDim;
+  int64_t end = getRotary().getOffset() + getRotary().getDims();
+  if (end > headDim)
+    return emitOpError() << "C2: expected a rotary slice within " << headDim << " columns, got one up to " << end;
+  return success();
+}
+
+/// C1 of the gated products: gate and up [lead..., intermediate, in], down [lead..., out, intermediate].
+static LogicalResult verifyGatedShapes(Operation *op, Value gate, Value up, Value down, size_t rank, int64_t in, int64_t out,
+                                       StringRef constraint) {
+  ArrayRef<int64_t> gateShape = shapeOf(gate), downShape = shapeOf(down);
+  bool fits = gateShape.size() == rank && downShape.size() == rank && shapeOf(up) == gateShape && gateShape[rank - 1] == in &&
+              downShape[rank - 2] == out && downShape[rank - 1] == gateShape[rank - 2] && (rank == 2 || gateShape[0] == downShape[0]);
+  if (!fits)
+    return op->emitOpError() << constraint << ": expected gate and up [" << (rank == 3 ? "experts, " : "") << "intermediate, " << in
+                             << "] and down [" << (rank == 3 ? "experts, " : "") << out << ", intermediate], got " << gate.getType()
+                             << ", " << up.getType() << " and " << down.getType();
+  return success();
+}
+
+LogicalResult GateUpOp::verify() {
+  int64_t in = widthOf(getInput().getType()), intermediate = widthOf(getType());
+  if (!hasShape(getGate(), {intermediate, in}) || !hasShape(getUp(), {intermediate, in}))
+    return emitOpError() << "C1: expected gate and up [" << intermediate << ", " << in << "], got " << getGate().getType() << " and "
+                         << getUp().getType();
+  return success();
+}
+
+LogicalResult GatedMLPOp::verify() {
+  if (failed(verifyGatedShapes(*this, getGate(), getUp(), getDown(), 2, widthOf(getInput().getType()), widthOf(getType()), "C1")))
+    return failure();
+  if (getResidual() && getResidual().getType() != getType())
+    return emitOpError() << "C2: expected a residual of type " << getType() << ", got " << getResidual().getType();
+  return success();
+}
+
+/// That the groups of `routing` divide `experts` and leave at least k to choose from.
+static LogicalResult verifyGroups(Operation *op, RoutingAttr routing, int64_t experts, StringRef constraint) {
+  int64_t groups = routing.getGroups();
+  if (experts % groups)
+    return op->emitOpError() << constraint << ": expected groups that divide " << experts << " experts, got " << groups;
+  if (routing.getKeptGroups() * (experts / groups) < routing.getK())
+    return op->emitOpError() << constraint << ": expected at least " << routing.getK() << " experts in the kept groups, got "
+                             << routing.getKeptGroups() * (experts / groups);
+  return success();
+}
+
+LogicalResult RouteOp::verify() {
+  int64_t experts = widthOf(getLogits().getType()), k = getRouting().getK();
+  if (widthOf(getIds().getType()) != k || widthOf(getWeights().getType()) != k || k > experts)
+    return emitOpError() << "C1: expected " << k << " columns of ids and weights and at least as many logits, got "
+                         << widthOf(getIds().getType()) << ", " << widthOf(getWeights().getType()) << " and " << experts;
+  if (failed(verifyGroups(*this, getRouting(), experts, "C2")))
+    return failure();
+  if (getBias() && !hasShape(getBias(), {experts}))
+    return emitOpError() << "C3: expected a bias [" << experts << "], got " << getBias().getType();
+  if (bool(getTable()) != bool(getTokenIds()))
+    return emitOpError() << "C4: expected a table and token ids together";
+  if (getTable() && (getBias() || getRouting().getGroups() != 1))
+    return emitOpError() << "C4: expected neither bias nor groups beside a table";
+  if (getTable() && (shapeOf(getTable()).size() != 2 || shapeOf(getTable())[1] != k ||
+                     !cast<RankedTensorType>(getTable().getType()).getElementType().isInteger()))
+    return emitOpError() << "C4: expected an integer table [vocabulary, " << k << "], got " << getTable().getType();
+  return success();
+}
+
+LogicalResult ExpertsOp::verify() {
+  if (failed(verifyGatedShapes(*this, getGate(), getUp(), getDown(), 3, widthOf(getInput().getType()), widthOf(getType()), "C1")))
+    return failure();
+  if (widthOf(getIds().getType()) != widthOf(getWeights().getType()))
+    return emitOpError() << "C2: expected as many ids as weights, got " << widthOf(getIds().getType()) << " and "
+                         << widthOf(getWeights().getType());
+  ArrayRef<int64_t> gate = shapeOf(getGate());
+  bool all = getGateBias() && getUpBias() && getDownBias(), none = !getGateBias() && !getUpBias() && !getDownBias();
+  if (!(all || none) || (all && (!hasShape(getGateBias(), {gate[0], gate[1]}) || !hasShape(getUpBias(), {gate[0], gate[1]}) ||
+                                 !hasShape(getDownBias(), {gate[0], widthOf(getType())}))))
+    return emitOpError() << "C3: expected no biases or all of [" << gate[0] << ", " << gate[1] << "], [" << gate[0] << ", " << gate[1]
+                         << "] and [" << gate[0] << ", " << widthOf(getType()) << "]";
+  return success();
+}
+
+LogicalResult FusedExpertsOp::verify() {
+  int64_t in = widthOf(getInput().getType()), out = widthOf(getResult().getType()), experts = widthOf(getLogits().getType());
+  if (failed(verifyGatedShapes(*this, getGate(), getUp(), getDown(), 3, in, out, "C1")))
+    return failure();
+  if (shapeOf(getGate())[0] != experts)
+    return emitOpError() << "C1: expected one logit per expert, got " << experts << " for " << shapeOf(getGate())[0];
+  if (getBias() && !hasShape(getBias(), {experts}))
+    return emitOpError() << "C2: expected a bias [" << experts << "], got " << getBias().getType();
+  if (widthOf(getIds().getType()) != getRouting().getK())
+    return emitOpError() << "C2: expected " << getRouting().getK() << " columns of ids, got " << widthOf(getIds().getType());
+  if (failed(verifyGroups(*this, getRouting(), experts, "C2")))
+    return failure();
+  bool all = getSharedGate() && getSharedUp() && getSharedDown(), none = !getSharedGate() && !getSharedUp() && !getSharedDown();
+  if (!all && !none)
+    return emitOpError() << "C3: expected all shared weights or none";
+  if (all && failed(verifyGatedShapes(*this, getSharedGate(), getSharedUp(), getSharedDown(), 2, in, out, "C3")))
+    return failure();
+  if (getResidual() && getResidual().getType() != getResult().getType())
+    return emitOpError() << "C4: expected a residual of type " << getResult().getType() << ", got " << getResidual().getType();
+  return success();
+}
+
+LogicalResult DispatchOp::verify() {
+  if (!cast<RankedTensorType>(getOffsets().getType()).hasStaticShape() || getExperts() < 1)
+    return emitOpError() << "C1: expected at least two offsets, got " << getOffsets().getType();
+  return success();
+}
+
+LogicalResult ExpertHiddenOp::verify() {
+  int64_t in = widthOf(getInput().getType()), k = widthOf(getOrder().getType());
+  ArrayRef<int64_t> gate = shapeOf(getGate());
+  if (gate.size() != 3 || gate[2] != in || shapeOf(getUp()) != gate)
+    return emitOpError() << "C1: expected gate and up [experts, intermediate, " << in << "], got " << getGate().getType() << " and "
+                         << getUp().getType();
+  if (bool(getSharedGate()) != bool(getSharedUp()))
+    return emitOpError() << "C1: expected both shared weights or none";
+  if (getSharedGate() && (shapeOf(getSharedGate()).size() != 2 || shapeOf(getSharedGate())[1] != in ||
+                          shapeOf(getSharedUp()) != shapeOf(getSharedGate())))
+    return emitOpError() << "C1: expected shared gate and up [shared intermediate, " << in << "], got " << getSharedGate().getType()
+                         << " and " << getSharedUp().getType();
+  int64_t width = k * gate[1] + (getSharedGate() ? shapeOf(getSharedGate())[0] : 0);
+  if (widthOf(getType()) != width || !hasShape(getOffsets(), {gate[0] + 1}))
+    return emitOpError() << "C2: expected a result " << width << " wide and " << gate[0] + 1 << " offsets, got "
+                         << widthOf(getType()) << " and " << getOffsets().getType();
+  if (bool(getGateBias()) != bool(getUpBias()) ||
+      (getGateBias() && (!hasShape(getGateBias(), {gate[0], gate[1]}) || !hasShape(getUpBias(), {gate[0], gate[1]}))))
+    return emitOpError() << "C3: expected no biases or both of [" << gate[0] << ", " << gate[1] << "]";
+  return success();
+}
+
+LogicalResult CombineOp::verify() {
+  int64_t out = widthOf(getType()), k = widthOf(getOrder().getType());
+  ArrayRef<int64_t> down = shapeOf(getDown());
+  if (down.size() != 3 || down[1] != out || !hasShape(getOffsets(), {down[0] + 1}))
+    return emitOpError() << "C1: expected down [experts, " << out << ", intermediate] and one more offset than experts, got "
+                         << getDown().getType() << " and " << getOffsets().getType();
+  if (getSharedDown() && (shapeOf(getSharedDown()).size() != 2 || shapeOf(getSharedDown())[0] != out))
+    return emitOpError() << "C1: expected a shared down [" << out << ", shared intermediate], got " << getSharedDown().getType();
+  int64_t width = k * down[2] + (getSharedDown() ? shapeOf(getSharedDown())[1] : 0);
+  if (widthOf(getHidden().getType()) != width || widthOf(getWeights().getType()) != k)
+    return emitOpError() << "C2: expected hidden " << width << " and weights " << k << " wide, got "
+                         << widthOf(getHidden().getType()) << " and " << widthOf(getWeights().getType());
+  if (getDownBias() && !hasShape(getDownBias(), {down[0], out}))
+    return emitOpError() << "C3: expected a bias [" << down[0] << ", " << out << "], got " << getDownBias().getType();
+  if (getResidual() && getResidual().getType() != getType())
+    return emitOpError() << "C4: expected a residual of type " << getType() << ", got " << getResidual().getType();
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  int64_t width = widthOf(getQuery().getType());
+  if (width % getHeadDim())
+    return emitOpError() << "C1: expected head_dim to divide " << width << " columns, got " << getHeadDim();
+  if (getSinks() && !hasShape(getSinks(), {width / int64_t(getHeadDim())}))
+    return emitOpError() << "C3: expected one sink for each of " << width / int64_t(getHeadDim()) << " heads, got "
+                         << getSinks().getType();
+  if (getWindow() && getChunk())
+    return emitOpError() << "C4: expected at most one of 'window' and 'chunk'";
+  return success();
+}
+
+LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  CacheOp keys = lookUpCache(*this, symbols, getKeysAttr(), "C1"), values = lookUpCache(*this, symbols, getValuesAttr(), "C1");
+  if (!keys || !values)
+    return failure();
+  int64_t headDim = getHeadDim(), heads = widthOf(getQuery().getType()) / headDim;
+  int64_t kvHeads = widthOf(keys.getType()) / headDim;
+  if (widthOf(keys.getType()) % headDim || kvHeads == 0 || heads % kvHeads || widthOf(values.getType()) % kvHeads)
+    return emitOpError() << "C1: expected key/value heads of " << headDim << " columns that divide " << heads
+                         << " heads, got caches " << widthOf(keys.getType()) << " and " << widthOf(values.getType()) << " wide";
+  int64_t expected = heads * (widthOf(values.getType()) / kvHeads);
+  if (widthOf(getType()) != expected)
+    return emitOpError() << "C2: expected a result " << expected << " wide, got " << widthOf(getType());
+  return success();
+}
+
+template <typename LatentOp> static LogicalResult verifyLatent(LatentOp op) {
+  ArrayRef<int64_t> keyUp = shapeOf(op.getKeyUp()), valueUp = shapeOf(op.getValueUp());
+  if (keyUp.size() != 3 || valueUp.size() != 3 || keyUp[0] != valueUp[0] || keyUp[2] != valueUp[2])
+    return op.emitOpError() << "C1: expected key_up [heads, nope, latent] and value_up [heads, value, latent], got "
+                            << op.getKeyUp().getType() << " and " << op.getValueUp().getType();
+  if (widthOf(op.getType()) != valueUp[0] * valueUp[1])
+    return op.emitOpError() << "C2: expected a result " << valueUp[0] * valueUp[1] << " wide, got " << widthOf(op.getType());
+  return success();
+}
+
+template <typename LatentOp> static LogicalResult verifyLatentCache(LatentOp op, SymbolTableCollection &symbols) {
+  CacheOp cache = lookUpCache(op, symbols, op.getCacheAttr(), "C3");
+  if (!cache)
+    return failure();
+  ArrayRef<int64_t> keyUp = shapeOf(op.getKeyUp());
+  int64_t pe = widthOf(cache.getType()) - keyUp[2];
+  if (pe <= 0)
+    return op.emitOpError() << "C3: expected a cache wider than the latent's " << keyUp[2] << ", got " << widthOf(cache.getType());
+  int64_t expected = keyUp[0] * (keyUp[1] + pe);
+  if (widthOf(op.getQuery().getType()) != expected)
+    return op.emitOpError() << "C2: expected a query " << expected << " wide, got " << widthOf(op.getQuery().getType());
+  return success();
+}
+
+LogicalResult LatentAttentionOp::verify() { return verifyLatent(*this); }
+LogicalResult AbsorbedAttentionOp::verify() { return verifyLatent(*this); }
+LogicalResult LatentAttentionOp::verifySymbolUses(SymbolTableCollection &symbols) { return verifyLatentCache(*this, symbols); }
+LogicalResult AbsorbedAttentionOp::verifySymbolUses(SymbolTableCollection &symbols) { return verifyLatentCache(*this, symbols); }

@@ -1,0 +1,12 @@
+# The build that README's commands make: cmake -C tools/presets/default.cmake -S . -B build
+set(CMAKE_BUILD_TYPE Release CACHE STRING "")
+set(CMAKE_C_COMPILER clang-22 CACHE STRING "")
+set(CMAKE_CXX_COMPILER clang++-22 CACHE STRING "")
+set(CMAKE_EXE_LINKER_FLAGS "-fuse-ld=lld-22" CACHE STRING "")
+set(CMAKE_SHARED_LINKER_FLAGS "-fuse-ld=lld-22" CACHE STRING "")
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE} CACHE STRING "")
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE} CACHE STRING "")
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG" CACHE STRING "")
