@@ -37,8 +37,7 @@ LogicalResult PositionScaleAttr::verify(EmitError emitError, F64, int64_t origin
   return success();
 }
 
-LogicalResult RotaryAttr::verify(EmitError emitError, int64_t dims, F64 theta, RotaryLayout, int64_t offset, F64, bool,
-                                 YarnAttr) {
+LogicalResult RotaryAttr::verify(EmitError emitError, int64_t dims, F64 theta, RotaryLayout, int64_t offset, F64, bool, YarnAttr) {
   if (dims <= 0 || dims % 2)
     return emitError() << "expected a positive even number of rotary dims, got " << dims;
   if (!(theta > 0))
@@ -48,8 +47,8 @@ LogicalResult RotaryAttr::verify(EmitError emitError, int64_t dims, F64 theta, R
   return success();
 }
 
-LogicalResult ActivationAttr::verify(EmitError emitError, ActivationKind, F64, std::optional<F64>,
-                                     std::optional<F64> upLimit, F64) {
+LogicalResult ActivationAttr::verify(EmitError emitError, ActivationKind, F64, std::optional<F64>, std::optional<F64> upLimit,
+                                     F64) {
   if (upLimit && !(*upLimit >= 0))
     return emitError() << "expected up_limit >= 0, got " << upLimit->value;
   return success();

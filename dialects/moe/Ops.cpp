@@ -1,6 +1,5 @@
 // Verifiers of the moe dialect's operations; each message cites its constraint.
 #include "dialects/moe/MoE.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -137,7 +136,8 @@ static LogicalResult verifyGatedShapes(Operation *op, Value gate, Value up, Valu
                                        StringRef constraint) {
   ArrayRef<int64_t> gateShape = shapeOf(gate), downShape = shapeOf(down);
   bool fits = gateShape.size() == rank && downShape.size() == rank && shapeOf(up) == gateShape && gateShape[rank - 1] == in &&
-              downShape[rank - 2] == out && downShape[rank - 1] == gateShape[rank - 2] && (rank == 2 || gateShape[0] == downShape[0]);
+              downShape[rank - 2] == out && downShape[rank - 1] == gateShape[rank - 2] &&
+              (rank == 2 || gateShape[0] == downShape[0]);
   if (!fits)
     return op->emitOpError() << constraint << ": expected gate and up [" << (rank == 3 ? "experts, " : "") << "intermediate, " << in
                              << "] and down [" << (rank == 3 ? "experts, " : "") << out << ", intermediate], got " << gate.getType()
@@ -148,8 +148,8 @@ static LogicalResult verifyGatedShapes(Operation *op, Value gate, Value up, Valu
 LogicalResult GateUpOp::verify() {
   int64_t in = widthOf(getInput().getType()), intermediate = widthOf(getType());
   if (!hasShape(getGate(), {intermediate, in}) || !hasShape(getUp(), {intermediate, in}))
-    return emitOpError() << "C1: expected gate and up [" << intermediate << ", " << in << "], got " << getGate().getType() << " and "
-                         << getUp().getType();
+    return emitOpError() << "C1: expected gate and up [" << intermediate << ", " << in << "], got " << getGate().getType()
+                         << " and " << getUp().getType();
   return success();
 }
 
@@ -201,8 +201,8 @@ LogicalResult ExpertsOp::verify() {
   bool all = getGateBias() && getUpBias() && getDownBias(), none = !getGateBias() && !getUpBias() && !getDownBias();
   if (!(all || none) || (all && (!hasShape(getGateBias(), {gate[0], gate[1]}) || !hasShape(getUpBias(), {gate[0], gate[1]}) ||
                                  !hasShape(getDownBias(), {gate[0], widthOf(getType())}))))
-    return emitOpError() << "C3: expected no biases or all of [" << gate[0] << ", " << gate[1] << "], [" << gate[0] << ", " << gate[1]
-                         << "] and [" << gate[0] << ", " << widthOf(getType()) << "]";
+    return emitOpError() << "C3: expected no biases or all of [" << gate[0] << ", " << gate[1] << "], [" << gate[0] << ", "
+                         << gate[1] << "] and [" << gate[0] << ", " << widthOf(getType()) << "]";
   return success();
 }
 

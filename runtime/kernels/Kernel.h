@@ -8,10 +8,10 @@ namespace moec::runtime {
 
 /// The numbers of one step, read by kernels by position.
 struct StepNumbers {
-  int64_t tokens;     ///< new tokens, all sequences together
-  int64_t outputs;    ///< tokens whose result is wanted
-  int64_t sequences;  ///< sequences of the step
-  int64_t maxPages;   ///< row length of the page table
+  int64_t tokens;    ///< new tokens, all sequences together
+  int64_t outputs;   ///< tokens whose result is wanted
+  int64_t sequences; ///< sequences of the step
+  int64_t maxPages;  ///< row length of the page table
 };
 
 /// Computes items [begin, end) of a launch. `buffers` are the launch's buffers in order (for a weight: the address of the array of

@@ -1,0 +1,2 @@
+// Includes what lies beside it.
+#include "Beside.h"

@@ -1,0 +1,5 @@
+// Names what it should not.
+// As in Mixtral, for CUDA.
+
+bool isMixtral = false;
+bool isCuda = false;

@@ -1,0 +1,2 @@
+// Reaches up.
+#include "lowering/Target.h"

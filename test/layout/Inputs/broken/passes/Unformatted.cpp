@@ -1,0 +1,2 @@
+// Badly formatted.
+int   x ;

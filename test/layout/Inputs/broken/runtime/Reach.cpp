@@ -1,0 +1,3 @@
+// Reaches across.
+#include "mlir/IR/Value.h"
+#include "dialects/moe/MoE.h"

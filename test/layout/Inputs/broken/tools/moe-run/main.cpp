@@ -1,0 +1,2 @@
+// A tool of the runtime that reaches across.
+#include "llvm/ADT/StringRef.h"
