@@ -146,7 +146,7 @@ def MoE_YieldOp : MoE_Op<"yield", [Pure, Terminator, ReturnLike, ParentOneOf<["R
   }];
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
-  let builders = [OpBuilder<(ins), [{}]>];
+  let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
 }
 
 def MoE_ColumnsOp : MoE_Op<"columns", [Pure]> {
