@@ -1,0 +1,36 @@
+// Machine code for the kernels of a plan: one shared object for each instruction-set level.
+#ifndef MOEC_LOWERING_X86_CODEGENERATOR_H
+#define MOEC_LOWERING_X86_CODEGENERATOR_H
+
+#include "lowering/x86/Target.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include <string>
+#include <vector>
+
+namespace moec::lowering::x86 {
+
+/// The name of the attribute of plan.kernel (an i64) that says how much scratch memory each thread must give it.
+inline constexpr llvm::StringLiteral scratchBytesAttrName = "scratch_bytes";
+
+/// The kernels of a plan as a shared object that depends on nothing; every plan.kernel is a function under its symbol's name.
+struct CodeVariant {
+  std::string isa;                   ///< as `--isa` names it
+  std::vector<std::string> features; ///< what the processor must have, in the words of /proc/cpuinfo
+  std::string sharedObject;
+};
+
+/// Loads the dialects that code generation creates; call before the context runs threads.
+void registerRequiredDialects(mlir::MLIRContext &context);
+
+/// Generates code for every plan.kernel directly in `plan`, for each of `targets`, and sets the kernels' scratch attribute
+/// (the most that any target needs). The bytes depend on nothing but the arguments. Fails with an error on the op that no
+/// strategy covers.
+llvm::FailureOr<std::vector<CodeVariant>> generateCode(mlir::ModuleOp plan, llvm::ArrayRef<Target> targets);
+
+/// The same for every level of x86-64, lowest first.
+llvm::FailureOr<std::vector<CodeVariant>> generateCode(mlir::ModuleOp plan);
+
+} // namespace moec::lowering::x86
+
+#endif // MOEC_LOWERING_X86_CODEGENERATOR_H
