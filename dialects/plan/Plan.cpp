@@ -1,4 +1,4 @@
-// The plan dialect: registration and verifiers.
+// The plan dialect and its attributes.
 #include "dialects/plan/Plan.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -13,8 +13,14 @@ using namespace moec::plan;
 #define GET_ATTRDEF_CLASSES
 #include "dialects/plan/PlanAttributes.cpp.inc"
 
-#define GET_OP_CLASSES
-#include "dialects/plan/PlanOps.cpp.inc"
+LogicalResult PartAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef file, int64_t offset, int64_t bytes) {
+  if (file.empty())
+    return emitError() << "expected a file name for a part";
+  if (offset < 0 || bytes <= 0)
+    return emitError() << "expected offset >= 0 and bytes > 0 in a part of '" << file << "', got offset " << offset << " and bytes "
+                       << bytes;
+  return success();
+}
 
 void PlanDialect::initialize() {
   addAttributes<
