@@ -14,13 +14,6 @@
 #include "dialects/plan/PlanDialect.h.inc"
 #include "dialects/plan/PlanEnums.h.inc"
 
-namespace moec::plan {
-/// Columns of a result that are one item of a matrix product.
-constexpr int64_t columnsPerItem = 16;
-/// Positions in a page of a cache.
-constexpr int64_t pageSize = 64;
-} // namespace moec::plan
-
 #define GET_ATTRDEF_CLASSES
 #include "dialects/plan/PlanAttributes.h.inc"
 

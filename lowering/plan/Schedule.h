@@ -2,8 +2,6 @@
 #ifndef MOEC_LOWERING_PLAN_SCHEDULE_H
 #define MOEC_LOWERING_PLAN_SCHEDULE_H
 
-#include "llvm/ADT/StringRef.h"
-
 #include <cstdint>
 
 namespace moec::lowering {
@@ -17,11 +15,6 @@ inline constexpr int64_t columnsPerItem = 16;
 /// Items of a kernel that computes matrix products `columns` wide: linear by its result, gate_up and expert_hidden by the
 /// (routed) intermediate width, combine by its result. Shared experts' columns are dealt out over the same items.
 constexpr int64_t itemsOfColumns(int64_t columns) { return (columns + columnsPerItem - 1) / columnsPerItem; }
-
-/// The name of the attribute of plan.kernel that says how many leading rows each part of each weight has: an array with one
-/// `array<i64>` for each region argument that is a weight, in order. Without it a weight of rank 3 has one part for each leading
-/// index and any other weight a single part.
-inline constexpr llvm::StringLiteral weightPartsAttrName = "weight_parts";
 
 } // namespace moec::lowering
 
