@@ -4,6 +4,9 @@
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <cmath>
+#include <limits>
+
 using namespace mlir;
 using namespace moec::moe;
 
@@ -13,6 +16,9 @@ using namespace moec::moe;
 #include "dialects/moe/MoEAttributes.cpp.inc"
 
 using EmitError = llvm::function_ref<InFlightDiagnostic()>;
+
+/// Positions and columns are counted in 32 bits.
+static constexpr int64_t maxCount = std::numeric_limits<int32_t>::max();
 
 LogicalResult SliceAttr::verify(EmitError emitError, StringRef tensor, StringRef file, int64_t offset, int64_t rows) {
   if (file.empty())
@@ -24,26 +30,35 @@ LogicalResult SliceAttr::verify(EmitError emitError, StringRef tensor, StringRef
 }
 
 LogicalResult YarnAttr::verify(EmitError emitError, F64 factor, int64_t original, F64 betaFast, F64 betaSlow, bool) {
-  if (!(factor > 0) || original <= 0)
+  if (!(factor > 0) || !std::isfinite(factor) || original <= 0)
     return emitError() << "expected factor > 0 and original_positions > 0, got " << factor.value << " and " << original;
-  if (!(betaSlow > 0) || !(betaFast >= betaSlow))
+  if (!(betaSlow > 0) || !(betaFast >= betaSlow) || !std::isfinite(betaFast))
     return emitError() << "expected beta_fast >= beta_slow > 0, got " << betaFast.value << " and " << betaSlow.value;
   return success();
 }
 
-LogicalResult PositionScaleAttr::verify(EmitError emitError, F64, int64_t original, int64_t) {
+LogicalResult PositionScaleAttr::verify(EmitError emitError, F64 beta, int64_t original, int64_t shift) {
+  if (!std::isfinite(beta))
+    return emitError() << "expected a finite beta, got " << beta.value;
   if (original <= 0)
     return emitError() << "expected original_positions > 0, got " << original;
+  if (shift < 0 || shift > maxCount)
+    return emitError() << "expected 0 <= shift < 2^31, got " << shift;
   return success();
 }
 
-LogicalResult RotaryAttr::verify(EmitError emitError, int64_t dims, F64 theta, RotaryLayout, int64_t offset, F64, bool, YarnAttr) {
-  if (dims <= 0 || dims % 2)
+LogicalResult RotaryAttr::verify(EmitError emitError, int64_t dims, F64 theta, RotaryLayout, int64_t offset, F64 multiplier, bool,
+                                 YarnAttr yarn) {
+  if (dims <= 0 || dims % 2 || dims > maxCount)
     return emitError() << "expected a positive even number of rotary dims, got " << dims;
-  if (!(theta > 0))
+  if (!(theta > 0) || !std::isfinite(theta))
     return emitError() << "expected theta > 0, got " << theta.value;
+  if (yarn && !(theta > 1))
+    return emitError() << "expected theta > 1 beside yarn, got " << theta.value;
   if (offset < 0)
     return emitError() << "expected offset >= 0, got " << offset;
+  if (!std::isfinite(multiplier))
+    return emitError() << "expected a finite multiplier, got " << multiplier.value;
   return success();
 }
 
@@ -55,13 +70,15 @@ LogicalResult ActivationAttr::verify(EmitError emitError, ActivationKind, F64, s
 }
 
 LogicalResult RoutingAttr::verify(EmitError emitError, int64_t k, Score, int64_t groups, int64_t keptGroups, GroupScore, MaskFill,
-                                  bool, F64 epsilon, F64) {
+                                  bool, F64 epsilon, F64 scale) {
   if (k <= 0)
     return emitError() << "expected k > 0, got " << k;
   if (groups <= 0 || keptGroups <= 0 || keptGroups > groups)
     return emitError() << "expected 0 < kept_groups <= groups, got " << keptGroups << " of " << groups;
   if (!(epsilon >= 0))
     return emitError() << "expected epsilon >= 0, got " << epsilon.value;
+  if (!std::isfinite(scale))
+    return emitError() << "expected a finite scale, got " << scale.value;
   return success();
 }
 

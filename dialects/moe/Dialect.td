@@ -39,14 +39,14 @@ def MoE_BatchType : TypeDef<MoE_Dialect, "Batch"> {
 }
 
 /// One row per token (or per output): tensor<?xWxf32>, W static.
-def MoE_Rows : Type<CPred<"::moec::moe::isRows($_self)">, "tensor<?xWxf32> with static width W">;
+def MoE_Rows : Type<CPred<"::moec::moe::isRows($_self)">, "tensor<?xWxf32> with static width W < 2^31">;
 /// The ids of the tokens: tensor<?xi32>.
 def MoE_TokenIds : Type<CPred<"::moec::moe::isTokenIds($_self)">, "tensor<?xi32>">,
   BuildableType<"::mlir::RankedTensorType::get({::mlir::ShapedType::kDynamic}, $_builder.getI32Type())">;
 /// The chosen experts, k per token: tensor<?xkxi32>.
 def MoE_ExpertIds : Type<CPred<"::moec::moe::isExpertIds($_self)">, "tensor<?xkxi32> with static k">;
 /// A whole weight in its storage type.
-def MoE_WeightType : Type<CPred<"::moec::moe::isWeight($_self)">, "statically shaped tensor of a float or integer storage type">;
+def MoE_WeightType : Type<CPred<"::moec::moe::isWeight($_self)">, "statically shaped tensor of a float or signless integer storage type">;
 
 class MoE_Op<string mnemonic, list<Trait> traits = []> : Op<MoE_Dialect, mnemonic, traits>;
 

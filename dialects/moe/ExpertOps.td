@@ -12,7 +12,7 @@ def MoE_RouteOp : MoE_Op<"route", [Pure, AttrSizedOperandSegments]> {
 
     Constraints:
     * C1: ids and weights have k columns, and k is at most the number of logits.
-    * C2: the groups divide the experts evenly, and the kept groups hold at least k experts.
+    * C2: the groups divide the experts evenly, into two or more each for `top2_sum`, and the kept groups hold at least k experts.
     * C3: the bias has one element per expert.
     * C4: a table comes with token ids, has k columns and excludes a bias and groups.
 
@@ -74,7 +74,7 @@ def MoE_FusedExpertsOp : MoE_Op<"fused_experts", [Pure, AttrSizedOperandSegments
 
     Constraints:
     * C1: gate and up are [experts, intermediate, in], down is [experts, out, intermediate]; there is one logit per expert.
-    * C2: the bias has one element per expert; ids have k columns; the groups divide the experts evenly.
+    * C2: the bias has one element per expert; ids have k columns; the groups are as C2 of `moe.route` says.
     * C3: the shared weights come all or none: gate and up [shared intermediate, in], down [out, shared intermediate].
     * C4: the residual has the result's type.
 

@@ -3,6 +3,9 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <limits>
 
 using namespace mlir;
 using namespace moec::moe;
@@ -12,13 +15,14 @@ using namespace moec::moe;
 #define GET_TYPEDEF_CLASSES
 #include "dialects/moe/MoETypes.cpp.inc"
 
+/// Dimensions are below 2^31, so that a product of two and a sum of a few such products fit an int64_t.
+static bool isDimension(int64_t dim) { return dim > 0 && dim <= std::numeric_limits<int32_t>::max(); }
+
 static RankedTensorType raggedOfRank(Type type, int64_t rank) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!tensor || tensor.getRank() != rank || !tensor.isDynamicDim(0) || tensor.getEncoding())
+  if (!tensor || tensor.getRank() != rank || !tensor.isDynamicDim(0) || tensor.getEncoding() ||
+      !llvm::all_of(tensor.getShape().drop_front(), isDimension))
     return {};
-  for (int64_t dim : tensor.getShape().drop_front())
-    if (ShapedType::isDynamic(dim) || dim <= 0)
-      return {};
   return tensor;
 }
 
@@ -37,10 +41,19 @@ bool moec::moe::isExpertIds(Type type) {
   return tensor && tensor.getElementType().isInteger(32);
 }
 
+bool moec::moe::isCache(Type type) {
+  auto tensor = raggedOfRank(type, 2);
+  return tensor && (tensor.getElementType().isF32() || tensor.getElementType().isBF16());
+}
+
 bool moec::moe::isWeight(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && tensor.hasStaticShape() && tensor.getRank() > 0 && tensor.getNumElements() > 0 &&
-         (isa<FloatType>(tensor.getElementType()) || tensor.getElementType().isSignlessInteger());
+  if (!tensor || tensor.getRank() == 0 || tensor.getEncoding() || !tensor.getElementType().isIntOrFloat())
+    return false;
+  if (!tensor.getElementType().isSignlessIntOrFloat() || tensor.getElementTypeBitWidth() > 64)
+    return false;
+  int64_t bits = tensor.getElementTypeBitWidth();
+  return llvm::all_of(tensor.getShape(), [&](int64_t dim) { return isDimension(dim) && !llvm::MulOverflow(bits, dim, bits); });
 }
 
 int64_t moec::moe::widthOf(Type type) { return cast<RankedTensorType>(type).getShape().back(); }

@@ -32,7 +32,9 @@ bool isRows(mlir::Type type);
 bool isTokenIds(mlir::Type type);
 /// tensor<?xkxi32> with static k.
 bool isExpertIds(mlir::Type type);
-/// A statically shaped tensor of a storage type.
+/// tensor<?xWxf32> or tensor<?xWxbf16> with static W: one row per position of every sequence.
+bool isCache(mlir::Type type);
+/// A statically shaped tensor of a storage type (at most 64 bits), whose size in bits fits an int64_t.
 bool isWeight(mlir::Type type);
 /// The width of rows: the last dimension of `type`.
 int64_t widthOf(mlir::Type type);

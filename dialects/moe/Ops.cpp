@@ -1,6 +1,7 @@
 // Verifiers of the moe dialect's operations; each message cites its constraint.
 #include "dialects/moe/MoE.h"
 #include "mlir/IR/Builders.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace moec::moe;
@@ -19,10 +20,11 @@ LogicalResult WeightOp::verify() {
   if (getSlices().empty())
     return emitOpError() << "C2: expected at least one slice";
   int64_t rows = 0;
+  bool overflow = false;
   for (auto slice : getSlices().getAsRange<SliceAttr>())
-    rows += slice.getRows();
+    overflow |= llvm::AddOverflow(rows, slice.getRows(), rows);
   int64_t dim = cast<RankedTensorType>(getType()).getDimSize(0);
-  if (rows != dim)
+  if (overflow || rows != dim)
     return emitOpError() << "C1: expected slices of " << dim << " rows in all, got " << rows;
   return success();
 }
@@ -45,9 +47,7 @@ static CacheOp lookUpCache(Operation *op, SymbolTableCollection &symbols, FlatSy
 }
 
 LogicalResult CacheOp::verify() {
-  auto type = dyn_cast<RankedTensorType>(getType());
-  if (!type || type.getRank() != 2 || !type.isDynamicDim(0) || type.isDynamicDim(1) ||
-      !(type.getElementType().isF32() || type.getElementType().isBF16()))
+  if (!isCache(getType()))
     return emitOpError() << "C1: expected tensor<?xWxf32> or tensor<?xWxbf16>, got " << getType();
   return success();
 }
@@ -91,9 +91,9 @@ LogicalResult RowwiseOp::verify() {
 }
 
 LogicalResult ColumnsOp::verify() {
-  int64_t available = widthOf(getInput().getType()), end = getOffset() + widthOf(getType());
-  if (end > available)
-    return emitOpError() << "C1: expected columns up to " << available << ", got columns up to " << end;
+  int64_t available = widthOf(getInput().getType()), width = widthOf(getType());
+  if (width > available || int64_t(getOffset()) > available - width)
+    return emitOpError() << "C1: expected " << width << " columns within " << available << ", got offset " << getOffset();
   return success();
 }
 
@@ -125,9 +125,10 @@ LogicalResult RopeOp::verify() {
   int64_t headDim = getHeadDim();
   if (widthOf(getType()) % headDim)
     return emitOpError() << "C1: expected head_dim to divide " << widthOf(getType()) << " columns, got " << headDim;
-  int64_t end = getRotary().getOffset() + getRotary().getDims();
-  if (end > headDim)
-    return emitOpError() << "C2: expected a rotary slice within " << headDim << " columns, got one up to " << end;
+  int64_t dims = getRotary().getDims(), offset = getRotary().getOffset();
+  if (dims > headDim || offset > headDim - dims)
+    return emitOpError() << "C2: expected a rotary slice within " << headDim << " columns, got " << dims << " dims at offset "
+                         << offset;
   return success();
 }
 
@@ -161,11 +162,13 @@ LogicalResult GatedMLPOp::verify() {
   return success();
 }
 
-/// That the groups of `routing` divide `experts` and leave at least k to choose from.
+/// That the groups of `routing` divide `experts`, can be scored, and leave at least k experts to choose from.
 static LogicalResult verifyGroups(Operation *op, RoutingAttr routing, int64_t experts, StringRef constraint) {
   int64_t groups = routing.getGroups();
   if (experts % groups)
     return op->emitOpError() << constraint << ": expected groups that divide " << experts << " experts, got " << groups;
+  if (groups > 1 && routing.getGroupScore() == GroupScore::Top2Sum && experts / groups < 2)
+    return op->emitOpError() << constraint << ": expected at least two experts a group for 'top2_sum', got one";
   if (routing.getKeptGroups() * (experts / groups) < routing.getK())
     return op->emitOpError() << constraint << ": expected at least " << routing.getK() << " experts in the kept groups, got "
                              << routing.getKeptGroups() * (experts / groups);
@@ -288,8 +291,9 @@ LogicalResult AttentionOp::verify() {
 }
 
 LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  CacheOp keys = lookUpCache(*this, symbols, getKeysAttr(), "C1"), values = lookUpCache(*this, symbols, getValuesAttr(), "C1");
-  if (!keys || !values)
+  CacheOp keys = lookUpCache(*this, symbols, getKeysAttr(), "C1");
+  CacheOp values = keys ? lookUpCache(*this, symbols, getValuesAttr(), "C1") : CacheOp();
+  if (!values)
     return failure();
   int64_t headDim = getHeadDim(), heads = widthOf(getQuery().getType()) / headDim;
   int64_t kvHeads = widthOf(keys.getType()) / headDim;

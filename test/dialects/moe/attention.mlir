@@ -1,0 +1,48 @@
+// Attention in its three forms round-trips in custom and in generic form.
+// RUN: moe-opt %s | moe-opt | FileCheck %s
+// RUN: moe-opt %s --mlir-print-op-generic | moe-opt | FileCheck %s
+
+moe.cache @layers.0.keys : tensor<?x32xf32>
+moe.cache @layers.0.values : tensor<?x32xf32>
+moe.cache @layers.0.latent : tensor<?x80xf32>
+
+// Four query heads over two key/value heads.
+func.func @attention(%q: tensor<?x64xf32>, %batch: !moe.batch) -> tensor<?x64xf32> {
+  %o = moe.attention %q over @layers.0.keys, @layers.0.values at %batch {head_dim = 16 : i64, scale = 2.5e-1 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
+  return %o : tensor<?x64xf32>
+}
+// CHECK-LABEL: @attention
+// CHECK: moe.attention %{{.*}} over @layers.0.keys, @layers.0.values at %{{.*}} {head_dim = 16 : i64, scale = 2.500000e-01 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
+
+// A window with sinks and a soft cap; a chunk with bf16 operands.
+func.func @attention_masks(%q: tensor<?x64xf32>, %sinks: tensor<4xbf16>, %batch: !moe.batch) -> tensor<?x64xf32> {
+  %o = moe.attention %q over @layers.0.keys, @layers.0.values at %batch sinks %sinks (tensor<4xbf16>)
+    {head_dim = 16 : i64, scale = 0.25 : f64, window = 128 : i64, soft_cap = 50.0 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
+  %p = moe.attention %o over @layers.0.keys, @layers.0.values at %batch
+    {head_dim = 16 : i64, scale = 0.25 : f64, chunk = 8192 : i64, compute = #moe<compute bf16>} : tensor<?x64xf32> -> tensor<?x64xf32>
+  return %p : tensor<?x64xf32>
+}
+// CHECK-LABEL: @attention_masks
+// CHECK: sinks %{{.*}}(tensor<4xbf16>) {head_dim = 16 : i64, scale = 2.500000e-01 : f64, soft_cap = 5.000000e+01 : f64, window = 128 : i64}
+// CHECK: {chunk = 8192 : i64, compute = #moe<compute bf16>, head_dim = 16 : i64, scale = 2.500000e-01 : f64}
+
+func.func @latent_attention(%q: tensor<?x384xf32>, %w_uk: tensor<8x32x64xbf16>, %w_uv: tensor<8x32x64xbf16>, %batch: !moe.batch) -> tensor<?x256xf32> {
+  %o = moe.latent_attention %q over @layers.0.latent at %batch with %w_uk, %w_uv {scale = 0.144 : f64}
+    : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+  return %o : tensor<?x256xf32>
+}
+// CHECK-LABEL: @latent_attention
+// CHECK: moe.latent_attention %{{.*}} over @layers.0.latent at %{{.*}} with %{{.*}}, %{{.*}} {scale = 1.440000e-01 : f64}
+// CHECK-SAME: : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+
+func.func @absorbed_attention(%q: tensor<?x384xf32>, %w_uk: tensor<8x32x64xbf16>, %w_uv: tensor<8x32x64xbf16>, %batch: !moe.batch) -> tensor<?x256xf32> {
+  %o = moe.absorbed_attention %q over @layers.0.latent at %batch with %w_uk, %w_uv {scale = 0.144 : f64}
+    : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+  %p = moe.absorbed_attention %q over @layers.0.latent at %batch with %w_uk, %w_uv {compute = #moe<compute bf16>, scale = 1.0 : f64}
+    : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+  return %o : tensor<?x256xf32>
+}
+// CHECK-LABEL: @absorbed_attention
+// CHECK: moe.absorbed_attention %{{.*}} over @layers.0.latent at %{{.*}} with %{{.*}}, %{{.*}} {scale = 1.440000e-01 : f64}
+// CHECK-SAME: : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+// CHECK: {compute = #moe<compute bf16>, scale = 1.000000e+00 : f64}

@@ -1,0 +1,87 @@
+// What the attributes of the dialect refuse.
+// RUN: moe-opt %s --split-input-file --verify-diagnostics
+
+// expected-error @+1 {{expected a file name for the slice of 'a'}}
+moe.weight @slice_file : tensor<4xf32> = [#moe.slice<"a" in "" at 0 rows 4>]
+
+// -----
+
+// expected-error @+1 {{expected offset >= 0 and rows > 0 in the slice of 'a', got offset -8 and rows 4}}
+moe.weight @slice_offset : tensor<4xf32> = [#moe.slice<"a" in "m" at -8 rows 4>]
+
+// -----
+
+// expected-error @+1 {{expected offset >= 0 and rows > 0 in the slice of 'a', got offset 0 and rows 0}}
+moe.weight @slice_rows : tensor<4xf32> = [#moe.slice<"a" in "m" at 0 rows 0>]
+
+// -----
+
+// expected-error @+1 {{expected factor > 0 and original_positions > 0, got 0.000000e+00 and 4096}}
+module attributes {test.a = #moe.yarn<factor = 0.0, original_positions = 4096>} {}
+
+// -----
+
+// expected-error @+1 {{expected factor > 0 and original_positions > 0}}
+module attributes {test.a = #moe.yarn<factor = 4.0, original_positions = 0>} {}
+
+// -----
+
+// expected-error @+1 {{expected beta_fast >= beta_slow > 0, got 1.000000e+00 and 3.200000e+01}}
+module attributes {test.a = #moe.yarn<factor = 4.0, original_positions = 4096, beta_fast = 1.0, beta_slow = 32.0>} {}
+
+// -----
+
+// expected-error @+1 {{expected original_positions > 0, got 0}}
+module attributes {test.a = #moe.position_scale<beta = 0.1, original_positions = 0>} {}
+
+// -----
+
+// expected-error @+1 {{expected 0 <= shift < 2^31, got -1}}
+module attributes {test.a = #moe.position_scale<beta = 0.1, original_positions = 16, shift = -1>} {}
+
+// -----
+
+// expected-error @+1 {{expected a positive even number of rotary dims, got 3}}
+module attributes {test.a = #moe.rotary<dims = 3, theta = 1.0e4, layout = half>} {}
+
+// -----
+
+// expected-error @+1 {{expected theta > 0, got -1.000000e+00}}
+module attributes {test.a = #moe.rotary<dims = 4, theta = -1.0, layout = half>} {}
+
+// -----
+
+// Nothing but finite numbers.
+// expected-error @+1 {{expected theta > 0, got}}
+module attributes {test.a = #moe.rotary<dims = 4, theta = 0x7FF0000000000000, layout = half>} {}
+
+// -----
+
+// The ramp is cut at dimensions that are logarithms to the base theta.
+// expected-error @+1 {{expected theta > 1 beside yarn, got 1.000000e+00}}
+module attributes {test.a = #moe.rotary<dims = 4, theta = 1.0, layout = half, yarn = <factor = 4.0, original_positions = 4096>>} {}
+
+// -----
+
+// expected-error @+1 {{expected offset >= 0, got -2}}
+module attributes {test.a = #moe.rotary<dims = 4, theta = 1.0e4, layout = half, offset = -2>} {}
+
+// -----
+
+// expected-error @+1 {{expected up_limit >= 0, got -7.000000e+00}}
+module attributes {test.a = #moe.activation<kind = silu, up_limit = -7.0>} {}
+
+// -----
+
+// expected-error @+1 {{expected k > 0, got 0}}
+module attributes {test.a = #moe.routing<k = 0, score = softmax>} {}
+
+// -----
+
+// expected-error @+1 {{expected 0 < kept_groups <= groups, got 3 of 2}}
+module attributes {test.a = #moe.routing<k = 1, score = softmax, groups = 2, kept_groups = 3>} {}
+
+// -----
+
+// expected-error @+1 {{expected epsilon >= 0, got -1.000000e+00}}
+module attributes {test.a = #moe.routing<k = 1, score = softmax, epsilon = -1.0>} {}
