@@ -1,0 +1,15 @@
+// The dialects and passes that every compiler tool knows.
+#include "tools/Registration.h"
+#include "dialects/moe/MoE.h"
+#include "dialects/plan/Plan.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/InitAllPasses.h"
+
+void moec::registerDialects(mlir::DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<moe::MoEDialect, plan::PlanDialect>();
+}
+
+void moec::registerPasses() { mlir::registerAllPasses(); }
