@@ -2,6 +2,7 @@
 #include "dialects/plan/Plan.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace moec::plan;
@@ -13,17 +14,26 @@ using namespace moec::plan;
 
 static int64_t bytesOf(RankedTensorType type) { return type.getNumElements() * type.getElementTypeBitWidth() / 8; }
 
+/// Whether `type` is a tensor of whole bytes whose size is positive and fits an int64_t.
+static bool hasSize(RankedTensorType type) {
+  if (!type.hasStaticShape() || type.getRank() == 0 || !type.getElementType().isIntOrFloat() || type.getElementTypeBitWidth() % 8)
+    return false;
+  int64_t bits = type.getElementTypeBitWidth();
+  return llvm::all_of(type.getShape(), [&](int64_t dim) { return dim > 0 && !llvm::MulOverflow(bits, dim, bits); });
+}
+
 LogicalResult WeightOp::verify() {
   auto type = cast<RankedTensorType>(getType());
-  if (!type.hasStaticShape() || type.getRank() == 0)
-    return emitOpError() << "C1: expected a statically shaped tensor, got " << type;
+  if (!hasSize(type))
+    return emitOpError() << "C1: expected a statically shaped tensor of bytes, got " << type;
   int64_t bytes = 0, rowBytes = bytesOf(type) / type.getDimSize(0);
+  bool overflow = false;
   for (auto part : getParts().getAsRange<PartAttr>()) {
     if (part.getBytes() % rowBytes)
       return emitOpError() << "C2: expected parts of whole rows of " << rowBytes << " bytes, got " << part;
-    bytes += part.getBytes();
+    overflow |= llvm::AddOverflow(bytes, part.getBytes(), bytes);
   }
-  if (bytes != bytesOf(type))
+  if (overflow || bytes != bytesOf(type))
     return emitOpError() << "C1: expected parts of " << bytesOf(type) << " bytes in all, got " << bytes;
   return success();
 }
@@ -41,15 +51,15 @@ SmallVector<int64_t> WeightOp::getPartRows() {
 
 LogicalResult CacheOp::verify() {
   auto type = cast<RankedTensorType>(getType());
-  if (type.getRank() != 2 || !type.isDynamicDim(0) || type.isDynamicDim(1) ||
+  if (type.getRank() != 2 || !type.isDynamicDim(0) || type.isDynamicDim(1) || type.getDimSize(1) == 0 ||
       !(type.getElementType().isF32() || type.getElementType().isBF16()))
     return emitOpError() << "C1: expected tensor<?xWxf32> or tensor<?xWxbf16>, got " << type;
   return success();
 }
 
 LogicalResult ConstantOp::verify() {
-  if (!cast<RankedTensorType>(getType()).hasStaticShape())
-    return emitOpError() << "C1: expected a statically shaped tensor, got " << getType();
+  if (!hasSize(cast<RankedTensorType>(getType())))
+    return emitOpError() << "C1: expected a statically shaped tensor of bytes, got " << getType();
   return success();
 }
 
@@ -76,9 +86,10 @@ LogicalResult KernelOp::verifyRegions() {
     if (!type || !type.hasStaticShape() || type.getRank() == 0)
       return emitOpError() << "C2: expected no parts for an argument of type " << argument.getType();
     int64_t sum = 0, dim = type.getDimSize(0);
+    bool fits = true;
     for (int64_t count : rows)
-      sum += count;
-    bool fits = llvm::all_of(rows, [](int64_t count) { return count > 0; }) && (rows.size() == 1 ? dim % sum == 0 : sum == dim);
+      fits &= count > 0 && !llvm::AddOverflow(sum, count, sum);
+    fits = fits && (rows.size() == 1 ? dim % sum == 0 : sum == dim);
     if (!fits)
       return emitOpError() << "C2: expected parts of " << dim << " rows in all for " << type << ", got " << entry;
   }

@@ -1,0 +1,2 @@
+// One case of two.
+func.func @double_c1() { return }

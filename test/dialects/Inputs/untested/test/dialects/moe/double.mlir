@@ -1,0 +1,1 @@
+// The example is not here.

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# What ODS promises is tested: every op has an example that stands word for word in a round-trip test, and every constraint Cn of an
+# op has a case named <op>_cn among the invalid ones.
+# RUN: bash %s %root
+# RUN: not bash %s %S/Inputs/untested | FileCheck %s
+# CHECK-DAG: moe.half: expected an example
+# CHECK-DAG: moe.double: expected its example in a test under test/dialects/moe
+# CHECK-DAG: moe.double: expected a case named @double_c2 in test/dialects/moe/*-invalid.mlir
+# CHECK-NOT: double_c1
+set -euo pipefail
+shopt -s nullglob
+cd "$1"
+
+for dialect in moe plan; do
+  [[ -d dialects/$dialect ]] || continue
+  awk -v dialect="$dialect" '
+  function trimmed(line) { sub(/^[ \t]+/, "", line); sub(/[ \t]+$/, "", line); return line }
+  function complain(text) { print dialect "." op ": " text; bad = 1 }
+  function closeOp() {
+    if (op != "" && !example) complain("expected an example")
+    op = ""
+  }
+  # The tests come first: all of their lines, trimmed.
+  FILENAME ~ /\.mlir$/ {
+    if (FILENAME ~ /-invalid\.mlir$/) {
+      while (match($0, /@[a-z0-9_]+_c[0-9]+/)) {
+        tested[substr($0, RSTART + 1, RLENGTH - 1)] = 1
+        $0 = substr($0, RSTART + RLENGTH)
+      }
+    } else text = text trimmed($0) "\n"
+    next
+  }
+  match($0, /^def [A-Za-z_]+ *: *[A-Za-z]+_[A-Za-z]*Op<"[a-z0-9_]+"/) {
+    closeOp()
+    op = $0
+    sub(/^[^"]*"/, "", op)
+    sub(/".*/, "", op)
+    example = 0
+  }
+  op != "" && /^ *Example: see / { example = 1 }
+  op != "" && match($0, /\* C[0-9]+:/) {
+    name = op "_c" substr($0, RSTART + 3, RLENGTH - 4)
+    if (!(name in tested)) complain("expected a case named @" name " in test/dialects/" dialect "/*-invalid.mlir")
+  }
+  op != "" && /^ *```mlir/ { inExample = 1; block = ""; next }
+  inExample && /^ *```/ {
+    inExample = 0
+    example = 1
+    if (!index(text, block)) complain("expected its example in a test under test/dialects/" dialect)
+  }
+  inExample { block = block trimmed($0) "\n" }
+  END { closeOp(); exit bad }' test/dialects/"$dialect"/*.mlir dialects/"$dialect"/*.td || status=1
+done
+exit ${status-0}
