@@ -49,7 +49,7 @@ class MoE_F64<string default = ""> : AttrOrTypeParameter<"::moec::moe::F64", "f6
   let printer = "$_printer.printFloat(::llvm::APFloat($_self))";
   let defaultValue = !if(!empty(default), "", "::moec::moe::F64(" # default # ")");
 }
-class MoE_OptionalF64<int unused = 0> : OptionalParameter<"std::optional<::moec::moe::F64>"> {
+class MoE_OptionalF64 : OptionalParameter<"std::optional<::moec::moe::F64>"> {
   let printer = "$_printer.printFloat(::llvm::APFloat(*$_self))";
 }
 
@@ -115,8 +115,8 @@ def MoE_ActivationAttr : MoE_Attr<"Activation", "activation"> {
   }];
   let parameters = (ins EnumParameter<MoE_ActivationKindEnum>:$kind,
                         MoE_F64<"1.0">:$alpha,
-                        MoE_OptionalF64<>:$gate_max,
-                        MoE_OptionalF64<>:$up_limit,
+                        MoE_OptionalF64:$gate_max,
+                        MoE_OptionalF64:$up_limit,
                         MoE_F64<"0.0">:$up_offset);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
