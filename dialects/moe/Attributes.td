@@ -49,7 +49,7 @@ class MoE_F64<string default = ""> : AttrOrTypeParameter<"::moec::moe::F64", "f6
   let printer = "$_printer.printFloat(::llvm::APFloat($_self))";
   let defaultValue = !if(!empty(default), "", "::moec::moe::F64(" # default # ")");
 }
-class MoE_OptionalF64 : OptionalParameter<"std::optional<::moec::moe::F64>"> {
+def MoE_OptionalF64 : OptionalParameter<"std::optional<::moec::moe::F64>"> {
   let printer = "$_printer.printFloat(::llvm::APFloat(*$_self))";
 }
 
