@@ -5,6 +5,7 @@
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "passes/Passes.h"
 
 void moec::registerDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
@@ -12,4 +13,7 @@ void moec::registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<moe::MoEDialect, plan::PlanDialect>();
 }
 
-void moec::registerPasses() { mlir::registerAllPasses(); }
+void moec::registerPasses() {
+  mlir::registerAllPasses();
+  passes::registerMoEPasses();
+}

@@ -166,6 +166,7 @@ def MoE_ColumnsOp : MoE_Op<"columns", [Pure]> {
   let results = (outs MoE_Rows:$result);
   let assemblyFormat = "$input `from` $offset attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 #endif // MOEC_DIALECTS_MOE_MODELOPS_TD

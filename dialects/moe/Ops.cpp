@@ -97,6 +97,17 @@ LogicalResult ColumnsOp::verify() {
   return success();
 }
 
+OpFoldResult ColumnsOp::fold(FoldAdaptor) {
+  if (getType() == getInput().getType())
+    return getInput();
+  auto outer = getInput().getDefiningOp<ColumnsOp>();
+  if (!outer)
+    return {};
+  setOffset(outer.getOffset() + getOffset());
+  getInputMutable().assign(outer.getInput());
+  return getResult();
+}
+
 LogicalResult LinearOp::verify() {
   int64_t out = widthOf(getType()), in = widthOf(getInput().getType());
   if (!hasShape(getWeight(), {out, in}))

@@ -1,11 +1,40 @@
 // moe-opt: runs passes on a module, as mlir-opt does.
-#include "tools/Registration.h"
 #include "mlir/IR/DialectRegistry.h"
+#include "mlir/Pass/PassInstrumentation.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "passes/Explain.h"
+#include "tools/Registration.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+static llvm::cl::opt<bool> explain("moe-explain",
+                                   llvm::cl::desc("print a table of the FLOP, bytes and launches that each pass saves, to stderr"));
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   moec::registerDialects(registry);
   moec::registerPasses();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "moec optimizer\n", registry));
+  auto [inputName, outputName] = mlir::registerAndParseCLIOptions(argc, argv, "moec optimizer\n", registry);
+
+  auto config = mlir::MlirOptMainConfig::createFromCLOptions(), given = config;
+  config.setPassPipelineSetupFn([&](mlir::PassManager &passes) {
+    if (explain)
+      passes.addInstrumentation(moec::passes::createExplanation(llvm::errs()));
+    return given.setupPassPipeline(passes);
+  });
+
+  std::string error;
+  std::unique_ptr<llvm::MemoryBuffer> input = mlir::openInputFile(inputName, &error);
+  std::unique_ptr<llvm::ToolOutputFile> output = input ? mlir::openOutputFile(outputName, &error) : nullptr;
+  if (!output) {
+    llvm::errs() << error << "\n";
+    return 2;
+  }
+  if (mlir::failed(mlir::MlirOptMain(output->os(), std::move(input), registry, config)))
+    return 1;
+  output->keep();
+  return 0;
 }

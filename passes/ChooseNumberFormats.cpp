@@ -1,0 +1,71 @@
+// Sets the type in which activations enter matrix products, and that of the caches. Routers decide in f32.
+#include "passes/Passes.h"
+#include "passes/Remarks.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace moec::moe;
+
+namespace moec::passes {
+#define GEN_PASS_DEF_CHOOSENUMBERFORMATS
+#include "passes/Passes.h.inc"
+
+namespace {
+/// Collects the products from which `logits` are made.
+void collectProducts(Value logits, DenseSet<Operation *> &products) {
+  Operation *op = logits.getDefiningOp();
+  if (!op)
+    return;
+  if (isa<LinearOp>(op))
+    products.insert(op);
+  else if (isRowwise(op))
+    for (Value operand : op->getOperands())
+      collectProducts(operand, products);
+}
+
+/// Whether all matrices that `op` multiplies with are stored in bf16; caches will be.
+bool multipliesBF16(Operation *op) {
+  return llvm::all_of(op->getOperandTypes(), [](Type type) {
+    auto matrix = dyn_cast<RankedTensorType>(type);
+    return !matrix || !isWeight(type) || matrix.getRank() < 2 || matrix.getElementType().isBF16();
+  });
+}
+
+struct ChooseNumberFormats : impl::ChooseNumberFormatsBase<ChooseNumberFormats> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    DenseSet<Operation *> routers;
+    getOperation().walk([&](RouteOp op) { collectProducts(op.getLogits(), routers); });
+    getOperation().walk([&](FusedExpertsOp op) { collectProducts(op.getLogits(), routers); });
+    getOperation().walk([&](Operation *op) {
+      TypeSwitch<Operation *>(op)
+          .Case([&](CacheOp cache) { cache.setTypeAttr(TypeAttr::get(cacheType(cache))); })
+          .Case<LinearOp, GateUpOp, GatedMLPOp, ExpertsOp, FusedExpertsOp, AttentionOp, LatentAttentionOp, AbsorbedAttentionOp>(
+              [&](auto product) { product.setCompute(choose(product, routers.contains(product))); });
+    });
+  }
+
+  RankedTensorType cacheType(CacheOp cache) {
+    Type element = compute == Compute::BF16 ? Type(BFloat16Type::get(&getContext())) : Type(Float32Type::get(&getContext()));
+    return cast<RankedTensorType>(cache.getType()).clone(element);
+  }
+
+  Compute choose(Operation *product, bool routes) {
+    if (compute == Compute::F32)
+      return Compute::F32;
+    if (routes) {
+      remark::missed(product->getLoc(), remarkOf(getArgument(), product)) << "router logits stay f32";
+      return Compute::F32;
+    }
+    if (!multipliesBF16(product)) {
+      remark::missed(product->getLoc(), remarkOf(getArgument(), product))
+          << "weights are not stored in bf16, so rounding activations would save no bytes";
+      return Compute::F32;
+    }
+    return Compute::BF16;
+  }
+};
+} // namespace
+} // namespace moec::passes

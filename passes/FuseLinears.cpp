@@ -1,0 +1,157 @@
+// Makes one matrix product of those that share an input, where saved launches and reads pay for the copies of columns.
+#include "passes/Passes.h"
+#include "passes/Remarks.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+using namespace moec::moe;
+
+namespace moec::passes {
+#define GEN_PASS_DEF_FUSELINEARS
+#include "passes/Passes.h.inc"
+
+namespace {
+using Linears = SmallVector<LinearOp>;
+
+/// What linears must have in common: input, compute type, storage types of weight and bias (null without one).
+using Key = std::tuple<Value, Compute, Type, Type>;
+
+/// Whether `value` is a declared weight, so that its slices are known.
+bool isDeclared(Value value) { return value.getDefiningOp<GetWeightOp>() != nullptr; }
+
+std::optional<Key> keyOf(LinearOp op) {
+  if (op.getResidual() || !isDeclared(op.getWeight()) || (op.getBias() && !isDeclared(op.getBias())))
+    return std::nullopt;
+  Type bias = op.getBias() ? getElementTypeOrSelf(op.getBias().getType()) : Type();
+  return Key(op.getInput(), op.getCompute(), getElementTypeOrSelf(op.getWeight().getType()), bias);
+}
+
+/// `a.q.weight` and `a.kv.weight` to `a.{q,kv}.weight`: what the names share at both ends, cut at dots, is written once.
+std::string joinNames(ArrayRef<StringRef> names) {
+  StringRef first = names.front();
+  size_t prefix = first.size(), suffix = first.size();
+  for (StringRef name : names.drop_front()) {
+    size_t limit = std::min(name.size(), first.size()), i = 0;
+    for (; i < limit && name[i] == first[i]; ++i) {
+    }
+    prefix = std::min(prefix, i);
+    for (i = 0; i < limit && name[name.size() - 1 - i] == first[first.size() - 1 - i]; ++i) {
+    }
+    suffix = std::min(suffix, i);
+  }
+  StringRef head = first.take_front(prefix), tail = first.take_back(suffix);
+  head = head.take_front(head.rfind('.') + 1); // npos + 1 is 0
+  tail = tail.contains('.') ? tail.drop_front(tail.find('.')) : StringRef();
+  auto middle = [&](StringRef name) { return name.drop_front(head.size()).drop_back(tail.size()).str(); };
+  return (head + "{" + llvm::join(llvm::map_range(names, middle), ",") + "}" + tail).str();
+}
+
+struct FuseLinears : impl::FuseLinearsBase<FuseLinears> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SymbolTable symbols(getOperation());
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      llvm::MapVector<Key, Linears> groups;
+      function.walk([&](LinearOp op) {
+        if (std::optional<Key> key = keyOf(op))
+          groups[*key].push_back(op);
+      });
+      for (Linears &linears : llvm::make_second_range(groups))
+        if (linears.size() > 1 && pays(linears, typicalWorkload(function)))
+          fuse(linears, symbols);
+    }
+    eraseUnread();
+  }
+
+  /// Compares what joining `linears` saves with what the copies of columns cost, and says so.
+  bool pays(ArrayRef<LinearOp> linears, Workload workload) {
+    LinearOp first = linears.front();
+    double tokens = double(workload.tokens), others = double(linears.size() - 1);
+    double saved = others * (double(launchBytes) + tokens * 4 * double(widthOf(first.getInput().getType())));
+    double copied = 0;
+    for (LinearOp linear : linears)
+      if (!llvm::all_of(linear->getUsers(), isRowwise))
+        copied += double(launchBytes) + tokens * 8 * double(widthOf(linear.getType()));
+    bool pays = saved > copied;
+    remark::RemarkOpts label = remarkOf(getArgument(), first);
+    (pays ? remark::passed(first.getLoc(), label) : remark::missed(first.getLoc(), label))
+        << llvm::formatv(
+               "{0} products of one input: joining saves {1:f0} KB of launches and reads, copies of columns cost {2:f0} KB",
+               linears.size(), saved / 1024, copied / 1024)
+               .str();
+    return pays;
+  }
+
+  void fuse(ArrayRef<LinearOp> linears, SymbolTable &symbols) {
+    LinearOp first = linears.front();
+    OpBuilder builder(first);
+    SmallVector<Location> locs;
+    SmallVector<Value> weights, biases;
+    for (LinearOp linear : linears) {
+      locs.push_back(linear.getLoc());
+      weights.push_back(linear.getWeight());
+      if (linear.getBias())
+        biases.push_back(linear.getBias());
+    }
+    Value weight = join(weights, symbols, builder), bias = biases.empty() ? Value() : join(biases, symbols, builder);
+    int64_t width = cast<RankedTensorType>(weight.getType()).getDimSize(0);
+    auto type = RankedTensorType::get({ShapedType::kDynamic, width}, builder.getF32Type());
+    Value joint = LinearOp::create(builder, builder.getFusedLoc(locs), type, first.getInput(), weight, bias, /*residual=*/Value(),
+                                   first.getCompute());
+    int64_t offset = 0;
+    for (LinearOp linear : linears) {
+      Value columns = ColumnsOp::create(builder, linear.getLoc(), linear.getType(), joint, builder.getI64IntegerAttr(offset));
+      offset += widthOf(linear.getType());
+      linear.replaceAllUsesWith(columns);
+    }
+    for (LinearOp linear : linears)
+      linear.erase();
+    for (Value parts : llvm::concat<Value>(weights, biases))
+      if (parts.use_empty())
+        parts.getDefiningOp()->erase();
+  }
+
+  /// The weight that is all of `parts`, one after the other; declared where no function has asked for it yet.
+  Value join(ArrayRef<Value> parts, SymbolTable &symbols, OpBuilder &builder) {
+    SmallVector<StringRef> names;
+    SmallVector<Attribute> slices;
+    int64_t rows = 0;
+    for (Value part : parts) {
+      auto weight = symbols.lookup<WeightOp>(part.getDefiningOp<GetWeightOp>().getWeight());
+      names.push_back(weight.getSymName());
+      llvm::append_range(slices, weight.getSlices());
+      rows += weight.getType().getDimSize(0);
+      replaced.insert(weight);
+    }
+    SmallVector<int64_t> shape(cast<RankedTensorType>(parts.front().getType()).getShape());
+    shape.front() = rows;
+    auto type = RankedTensorType::get(shape, getElementTypeOrSelf(parts.front().getType()));
+    std::string name = joinNames(names);
+    auto joint = symbols.lookup<WeightOp>(name);
+    if (!joint || joint.getType() != type || joint.getSlices() != builder.getArrayAttr(slices)) {
+      WeightOp last = symbols.lookup<WeightOp>(names.back());
+      OpBuilder beside(last->getContext());
+      joint =
+          WeightOp::create(beside, last.getLoc(), builder.getStringAttr(name), TypeAttr::get(type), builder.getArrayAttr(slices));
+      symbols.insert(joint, std::next(last->getIterator()));
+    }
+    return GetWeightOp::create(builder, joint.getLoc(), type, joint.getSymName());
+  }
+
+  /// Erases the weights that joint ones have replaced everywhere.
+  void eraseUnread() {
+    DenseSet<StringAttr> read;
+    getOperation().walk([&](GetWeightOp op) { read.insert(op.getWeightAttr().getAttr()); });
+    for (WeightOp weight : replaced)
+      if (!read.contains(weight.getSymNameAttr()))
+        weight.erase();
+    replaced.clear();
+  }
+
+  llvm::SetVector<WeightOp> replaced;
+};
+} // namespace
+} // namespace moec::passes

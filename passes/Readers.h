@@ -1,0 +1,19 @@
+// Where the readers of a value are.
+#ifndef MOEC_PASSES_READERS_H
+#define MOEC_PASSES_READERS_H
+
+#include "mlir/IR/Operation.h"
+
+namespace moec::passes {
+
+/// Whether every reader of `value` other than `op` comes after `op`, so that the op that makes `value` can move down to `op`.
+inline bool isReadOnlyAfter(mlir::Value value, mlir::Operation *op) {
+  return llvm::all_of(value.getUsers(), [&](mlir::Operation *user) {
+    mlir::Operation *inBlock = op->getBlock()->findAncestorOpInBlock(*user);
+    return inBlock && (inBlock == op || op->isBeforeInBlock(inBlock));
+  });
+}
+
+} // namespace moec::passes
+
+#endif // MOEC_PASSES_READERS_H
