@@ -1,0 +1,99 @@
+// Sequences in progress on one device: their cached positions, and the steps that extend them.
+#ifndef MOEC_RUNTIME_SESSION_H
+#define MOEC_RUNTIME_SESSION_H
+
+#include "runtime/devices/Device.h"
+
+#include <memory>
+#include <vector>
+
+namespace moec::runtime {
+
+/// Which of a piece's tokens get logits.
+enum class Wanted { none, last, all };
+
+/// New tokens of one sequence.
+struct Piece {
+  int sequence = 0;
+  std::span<const int32_t> ids;
+  Wanted outputs = Wanted::last;
+};
+
+enum class Phase { prefill, decode };
+
+class Session {
+public:
+  /// Plans and reserves all memory. `artifact` must outlive the session.
+  static Result<std::unique_ptr<Session>> create(const Artifact &artifact, const DeviceOptions &options);
+
+  /// An empty sequence, by a number below the artifact's max_batch; refused when all are in use.
+  Result<int> addSequence();
+  void releaseSequence(int sequence);
+  /// Cached positions of a sequence.
+  int64_t length(int sequence) const { return sequences[size_t(sequence)].length; }
+
+  /// What one step of a phase takes at most.
+  int64_t maxTokens(Phase phase) const { return program(phase).max_tokens(); }
+  int64_t maxOutputs(Phase phase) const { return program(phase).max_outputs(); }
+  int64_t maxSequences(Phase phase) const { return program(phase).max_sequences(); }
+
+  /// Runs one step over pieces of distinct sequences, in order. Refused, without effect, when an id is outside the vocabulary, a
+  /// sequence would outgrow max_sequence, or the step's limits are exceeded. Decode takes one token of each sequence.
+  /// Allocates nothing.
+  Status step(Phase phase, std::span<const Piece> pieces);
+
+  /// Extends one sequence by any number of tokens, in steps of at most `chunk` (0: as many as fit). `perStep` (may be null)
+  /// is called after every step, when its results can be read.
+  Status prefill(int sequence, std::span<const int32_t> ids, Wanted outputs, int64_t chunk, void (*perStep)(void *), void *context);
+
+  /// Results of the last step: rows of `vocabulary` f32, one per output, in order of tokens.
+  std::span<const float> logits() const { return lastLogits; }
+  std::span<const float> logits(size_t output) const;
+  size_t outputs() const { return outputTokens.size(); }
+  size_t tokens() const { return tokenIds.size(); }
+
+  /// Layers whose routing can be read, and [tokens, k] expert ids of the i-th.
+  size_t routedLayers() const { return routing.size(); }
+  std::span<const int32_t> routedExperts(size_t layer) const;
+  int64_t expertsPerToken(size_t layer) const { return routing[layer].width; }
+
+  const artifact::Model &model() const { return *source.manifest().model(); }
+  const Device &device() const { return *runner; }
+  std::string description() const { return runner->description(); }
+
+private:
+  struct Sequence {
+    bool inUse = false;
+    int64_t length = 0;
+    std::vector<int32_t> pages; ///< capacity for max_sequence positions from the start
+  };
+  struct Routing {
+    size_t output[2]; ///< in each phase's program
+    int64_t width;
+  };
+
+  explicit Session(const Artifact &artifact) : source(artifact) {}
+  Status findPrograms();
+  const artifact::Program &program(Phase phase) const { return *source.manifest().programs()->Get(uint32_t(programs[size_t(phase)])); }
+  Status check(Phase phase, std::span<const Piece> pieces) const;
+  void describe(std::span<const Piece> pieces);
+
+  const Artifact &source;
+  std::unique_ptr<Device> runner;
+  size_t programs[2] = {};     ///< by phase
+  size_t logitsOutput[2] = {}; ///< by phase
+  std::vector<Routing> routing;
+  Phase lastPhase = Phase::prefill;
+  std::span<const float> lastLogits;
+
+  int64_t maxPages = 0;
+  std::vector<Sequence> sequences;
+  std::vector<int32_t> freePages;
+
+  // The step's input, with capacity for the largest step.
+  std::vector<int32_t> tokenIds, positions, tokenSequence, starts, pages, outputTokens;
+};
+
+} // namespace moec::runtime
+
+#endif // MOEC_RUNTIME_SESSION_H

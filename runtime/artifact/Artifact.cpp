@@ -1,0 +1,172 @@
+// Opens an artifact: header, manifest, sections, weights.
+#include "runtime/artifact/Artifact.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <sys/mman.h>
+#include <xxhash.h>
+
+using namespace moec::runtime;
+
+static_assert(std::endian::native == std::endian::little, "artifacts are little-endian, and read in place");
+
+namespace {
+constexpr char magic[8] = {'M', 'O', 'E', 'C', '\r', '\n', '\x1a', '\n'};
+/// Sections up to this size are hashed whenever an artifact is opened; larger ones only on request.
+constexpr uint64_t alwaysHashedBytes = 256 << 20;
+constexpr uint64_t maxManifestBytes = 64 << 20;
+
+uint64_t readU64(const std::byte *at) {
+  uint64_t value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+uint32_t readU32(const std::byte *at) {
+  uint32_t value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+bool hashes(std::span<const std::byte> bytes, uint64_t low, uint64_t high) {
+  XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  return hash.low64 == low && hash.high64 == high;
+}
+
+std::string folderOf(const std::string &path) {
+  size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+} // namespace
+
+uint64_t moec::runtime::bytesOf(artifact::ElementType type) {
+  switch (type) {
+  case artifact::ElementType::u8:
+    return 1;
+  case artifact::ElementType::f16:
+  case artifact::ElementType::bf16:
+    return 2;
+  case artifact::ElementType::f32:
+  case artifact::ElementType::i32:
+    return 4;
+  case artifact::ElementType::i64:
+    return 8;
+  }
+  return 0;
+}
+
+Result<std::unique_ptr<Artifact>> Artifact::open(const std::string &path, const ArtifactOptions &options) {
+  Result<MappedFile> mapped = MappedFile::open(path);
+  if (!mapped.ok())
+    return mapped.status();
+  std::unique_ptr<Artifact> artifact(new Artifact);
+  artifact->file = std::move(*mapped);
+  MOEC_RETURN_IF_ERROR(artifact->readHeader());
+  MOEC_RETURN_IF_ERROR(verifyManifest(*artifact->parsed, path));
+  MOEC_RETURN_IF_ERROR(artifact->checkSections(options.verifyAll));
+  MOEC_RETURN_IF_ERROR(artifact->openWeightFiles(options.weightFolder));
+  MOEC_RETURN_IF_ERROR(artifact->locateWeights());
+  return artifact;
+}
+
+Status Artifact::readHeader() {
+  std::span<const std::byte> bytes = file.bytes();
+  auto refuse = [&](const std::string &why) { return Status::invalidData(path() + ": " + why); };
+  if (bytes.size() < headerBytes || std::memcmp(bytes.data(), magic, sizeof magic) != 0)
+    return refuse("not a compiled model (expected a file that moe-compile wrote)");
+  const std::byte *header = bytes.data();
+  uint32_t version = readU32(header + 8);
+  if (version != formatVersion)
+    return refuse("format version " + std::to_string(version) + ", expected " + std::to_string(formatVersion) +
+                  "; compile the model again with this version of moec");
+  if (!hashes(bytes.first(56), readU64(header + 56), readU64(header + 64)))
+    return refuse("the header is damaged (its hash differs)");
+  uint64_t offset = readU64(header + 16), length = readU64(header + 24), fileLength = readU64(header + 48);
+  if (fileLength != bytes.size())
+    return refuse("expected " + std::to_string(fileLength) + " bytes, got " + std::to_string(bytes.size()) + " (incomplete copy?)");
+  if (length > maxManifestBytes || offset > bytes.size() || length > bytes.size() - offset || offset % 16)
+    return refuse("the manifest lies outside the file");
+  rawManifest = bytes.subspan(offset, length);
+  if (!hashes(rawManifest, readU64(header + 32), readU64(header + 40)))
+    return refuse("section 'manifest' is damaged (its hash differs)");
+  const auto *data = reinterpret_cast<const uint8_t *>(rawManifest.data());
+  flatbuffers::Verifier verifier(data, rawManifest.size(), /*max_depth=*/16, /*max_tables=*/4'000'000);
+  if (length < 8 || !artifact::ManifestBufferHasIdentifier(data) || !artifact::VerifyManifestBuffer(verifier))
+    return refuse("section 'manifest' is malformed");
+  parsed = artifact::GetManifest(data);
+  return {};
+}
+
+Status Artifact::checkSections(bool verifyAll) {
+  uint64_t size = file.bytes().size();
+  for (const artifact::Section *section : *parsed->sections()) {
+    std::string name = path() + ": section '" + section->name()->str() + "'";
+    if (section->offset() % sectionAlignment || section->offset() > size || section->length() > size - section->offset())
+      return Status::invalidData(name + " lies outside the file or off its alignment of " + std::to_string(sectionAlignment));
+    if (!verifyAll && section->length() > alwaysHashedBytes)
+      continue;
+    if (!hashes(this->section(*section), section->hash()->low(), section->hash()->high()))
+      return Status::invalidData(name + " is damaged (its hash differs)");
+  }
+  return {};
+}
+
+std::span<const std::byte> Artifact::section(const artifact::Section &section) const {
+  return file.bytes().subspan(section.offset(), section.length());
+}
+
+std::optional<std::span<const std::byte>> Artifact::section(std::string_view name) const {
+  for (const artifact::Section *section : *parsed->sections())
+    if (section->name()->string_view() == name)
+      return this->section(*section);
+  return std::nullopt;
+}
+
+Status Artifact::openWeightFiles(const std::string &folder) {
+  if (!parsed->weight_files())
+    return {};
+  std::vector<std::string> folders;
+  if (!folder.empty())
+    folders = {folder + "/"};
+  else {
+    folders = {folderOf(path())};
+    if (parsed->weight_folder())
+      folders.push_back(parsed->weight_folder()->str() + "/");
+  }
+  for (const artifact::WeightFile *weights : *parsed->weight_files()) {
+    Status missing;
+    bool found = false;
+    for (const std::string &candidate : folders) {
+      Result<MappedFile> mapped = MappedFile::open(candidate + (candidate.ends_with('/') ? "" : "/") + weights->name()->str());
+      if (!mapped.ok()) {
+        missing = mapped.status();
+        continue;
+      }
+      if (mapped->bytes().size() != weights->size())
+        return Status::invalidData(mapped->path() + ": expected " + std::to_string(weights->size()) + " bytes of weights, got " +
+                                   std::to_string(mapped->bytes().size()) + "; was the model changed since it was compiled?");
+      weightFiles.push_back(std::move(*mapped));
+      found = true;
+      break;
+    }
+    if (!found)
+      return Status::ioError(missing.message() + "; say where the model's files are with --weights");
+  }
+  return {};
+}
+
+Status Artifact::locateWeights() {
+  std::span<const std::byte> embedded = section("weights").value_or(std::span<const std::byte>());
+  for (const artifact::Weight *weight : *parsed->weights()) {
+    std::vector<const void *> &addresses = parts.emplace_back();
+    for (const artifact::WeightPart *part : *weight->parts()) {
+      std::span<const std::byte> bytes = part->source() < 0 ? embedded : weightFiles[size_t(part->source())].bytes();
+      if (part->offset() > bytes.size() || part->bytes() > bytes.size() - part->offset())
+        return Status::invalidData(path() + ": weight '" + weight->name()->str() + "' lies outside its " +
+                                   (part->source() < 0 ? "section" : "file"));
+      addresses.push_back(bytes.data() + part->offset());
+    }
+  }
+  return {};
+}

@@ -1,0 +1,167 @@
+// That a manifest agrees with itself: every index in range, every buffer inside its memory, every size free of overflow.
+#include "runtime/artifact/Artifact.h"
+
+#include <initializer_list>
+
+using namespace moec::runtime;
+using namespace moec::artifact;
+
+namespace {
+// Far beyond any model, and small enough that products of a few of them do not overflow 64 bits unnoticed.
+constexpr uint64_t maxCount = uint64_t(1) << 32;
+constexpr uint64_t maxBytes = uint64_t(1) << 48;
+constexpr uint64_t maxScratch = uint64_t(1) << 30;
+
+/// The product, or nothing when it leaves the range of sizes.
+std::optional<uint64_t> product(std::initializer_list<uint64_t> factors) {
+  uint64_t result = 1;
+  for (uint64_t factor : factors)
+    if (__builtin_mul_overflow(result, factor, &result) || result > maxBytes)
+      return std::nullopt;
+  return result;
+}
+
+class Checker {
+public:
+  Checker(const Manifest &manifest, const std::string &path) : manifest(manifest), path(path) {}
+
+  Status check() {
+    MOEC_RETURN_IF_ERROR(checkModel());
+    for (const Weight *weight : *manifest.weights())
+      MOEC_RETURN_IF_ERROR(checkWeight(*weight));
+    if (manifest.weight_files())
+      for (const WeightFile *file : *manifest.weight_files())
+        if (std::string name = file->name()->str(); name.empty() || name.find('/') != std::string::npos || name == "." || name == "..")
+          return refuse("weight file '" + name + "': expected the name of a file, without a folder");
+    for (const Cache *cache : *manifest.caches())
+      if (cache->element() > ElementType::MAX || cache->width() == 0 || cache->width() > maxCount)
+        return refuse("cache '" + cache->name()->str() + "': unknown element type or width");
+    for (const Buffer *buffer : *manifest.buffers())
+      MOEC_RETURN_IF_ERROR(checkBuffer(*buffer));
+    for (const Kernel *kernel : *manifest.kernels())
+      if (kernel->scratch_bytes() > maxScratch)
+        return refuse("kernel '" + kernel->symbol()->str() + "': " + std::to_string(kernel->scratch_bytes()) + " bytes of scratch");
+    for (const CodeVariant *variant : *manifest.code())
+      if (variant->section() >= manifest.sections()->size())
+        return refuse("code '" + variant->isa()->str() + "': no section " + std::to_string(variant->section()));
+    for (const Program *program : *manifest.programs())
+      MOEC_RETURN_IF_ERROR(checkProgram(*program));
+    return {};
+  }
+
+private:
+  Status refuse(const std::string &why) const { return Status::invalidData(path + ": section 'manifest': " + why); }
+
+  Status checkModel() const {
+    const Model *model = manifest.model();
+    if (!model)
+      return refuse("no model");
+    if (model->vocabulary() == 0 || model->max_sequence() == 0 || model->max_batch() == 0 || model->page_size() == 0 ||
+        model->vocabulary() > (1u << 30) || model->max_sequence() > (1u << 30) || model->max_batch() > (1u << 20) ||
+        model->page_size() > (1u << 20))
+      return refuse("model: vocabulary, max_sequence, max_batch or page_size out of range");
+    return {};
+  }
+
+  Status checkWeight(const Weight &weight) const {
+    std::string name = "weight '" + weight.name()->str() + "'";
+    if (weight.element() > ElementType::MAX)
+      return refuse(name + ": unknown element type");
+    uint64_t bytes = bytesOf(weight.element()), inParts = 0;
+    for (uint64_t dim : *weight.shape()) {
+      std::optional<uint64_t> size = product({bytes, dim});
+      if (!size || dim == 0)
+        return refuse(name + ": shape out of range");
+      bytes = *size;
+    }
+    int64_t files = manifest.weight_files() ? manifest.weight_files()->size() : 0;
+    for (const WeightPart *part : *weight.parts()) {
+      if (part->source() < -1 || part->source() >= files)
+        return refuse(name + ": no weight file " + std::to_string(part->source()));
+      if (part->bytes() > maxBytes || __builtin_add_overflow(inParts, part->bytes(), &inParts))
+        return refuse(name + ": parts out of range");
+    }
+    if (inParts != bytes)
+      return refuse(name + ": expected parts of " + std::to_string(bytes) + " bytes in all, got " + std::to_string(inParts));
+    return {};
+  }
+
+  Status checkBuffer(const Buffer &buffer) const {
+    std::string name = "buffer '" + buffer.name()->str() + "'";
+    if (buffer.kind() > BufferKind::MAX || buffer.element() > ElementType::MAX || buffer.extent() > Extent::MAX)
+      return refuse(name + ": unknown kind, element type or extent");
+    if (buffer.kind() == BufferKind::weight && buffer.index() >= manifest.weights()->size())
+      return refuse(name + ": no weight " + std::to_string(buffer.index()));
+    if (buffer.kind() == BufferKind::cache && buffer.index() >= manifest.caches()->size())
+      return refuse(name + ": no cache " + std::to_string(buffer.index()));
+    if (buffer.kind() == BufferKind::constant) {
+      std::optional<uint64_t> bytes = product({buffer.rows_per_unit(), buffer.width(), bytesOf(buffer.element())});
+      uint64_t available = 0;
+      for (const Section *section : *manifest.sections())
+        if (section->name()->string_view() == "constants")
+          available = section->length();
+      if (!bytes || buffer.extent() != Extent::constant || buffer.offset() % 64 || buffer.offset() > available ||
+          *bytes > available - buffer.offset())
+        return refuse(name + " lies outside section 'constants'");
+    }
+    return {};
+  }
+
+  Status checkProgram(const Program &program) const {
+    std::string name = "program '" + program.name()->str() + "'";
+    const Model *model = manifest.model();
+    if (program.max_tokens() == 0 || program.max_tokens() > (1u << 24) || program.max_outputs() == 0 ||
+        program.max_outputs() > program.max_tokens() || program.max_sequences() == 0 || program.max_sequences() > model->max_batch() ||
+        program.arena_bytes() > maxBytes)
+      return refuse(name + ": limits out of range");
+    auto units = [&](Extent extent) -> uint64_t {
+      switch (extent) {
+      case Extent::constant:
+        return 1;
+      case Extent::tokens:
+        return program.max_tokens();
+      case Extent::outputs:
+        return program.max_outputs();
+      case Extent::sequences:
+        return program.max_sequences();
+      }
+      return 0;
+    };
+    auto checkArena = [&](uint32_t index) -> Status {
+      if (index >= manifest.buffers()->size())
+        return refuse(name + ": no buffer " + std::to_string(index));
+      const Buffer *buffer = manifest.buffers()->Get(index);
+      if (buffer->kind() != BufferKind::arena)
+        return {};
+      std::optional<uint64_t> bytes = product({units(buffer->extent()), buffer->rows_per_unit(), buffer->width(), bytesOf(buffer->element())});
+      if (!bytes || buffer->offset() % 64 || buffer->offset() > program.arena_bytes() || *bytes > program.arena_bytes() - buffer->offset())
+        return refuse(name + ": buffer '" + buffer->name()->str() + "' lies outside the arena of " +
+                      std::to_string(program.arena_bytes()) + " bytes");
+      return {};
+    };
+    for (const Launch *launch : *program.launches()) {
+      if (launch->kernel() >= manifest.kernels()->size())
+        return refuse(name + ": no kernel " + std::to_string(launch->kernel()));
+      if (launch->extent() > Extent::MAX || !product({units(launch->extent()), launch->items_per_unit()}))
+        return refuse(name + ": a launch of too many items");
+      for (uint32_t buffer : *launch->buffers())
+        MOEC_RETURN_IF_ERROR(checkArena(buffer));
+    }
+    for (const Output *output : *program.outputs()) {
+      MOEC_RETURN_IF_ERROR(checkArena(output->buffer()));
+      const Buffer *buffer = manifest.buffers()->Get(output->buffer());
+      bool logits = output->name()->string_view() == "logits";
+      if (buffer->kind() != BufferKind::arena || buffer->element() != (logits ? ElementType::f32 : ElementType::i32) ||
+          buffer->extent() != (logits ? Extent::outputs : Extent::tokens) || buffer->rows_per_unit() != 1 ||
+          (logits && buffer->width() != model->vocabulary()))
+        return refuse(name + ": output '" + output->name()->str() + "' is no such buffer");
+    }
+    return {};
+  }
+
+  const Manifest &manifest;
+  const std::string &path;
+};
+} // namespace
+
+Status moec::runtime::verifyManifest(const Manifest &manifest, const std::string &path) { return Checker(manifest, path).check(); }

@@ -1,0 +1,50 @@
+// What runs the programs of an artifact: one interface, and one set of conformance tests that every device passes.
+#ifndef MOEC_RUNTIME_DEVICES_DEVICE_H
+#define MOEC_RUNTIME_DEVICES_DEVICE_H
+
+#include "runtime/artifact/Artifact.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace moec::runtime {
+
+struct DeviceOptions {
+  int threads = 0;     ///< of the host; 0 for as many as it has
+  std::string isa;     ///< code variant to run; empty for the best that the processor has
+  uint64_t pages = 0;  ///< of every cache
+};
+
+/// One step's input, checked by the caller: ids within the vocabulary, positions within pages, tokens of a sequence together
+/// and in order, everything within the program's limits.
+struct StepInput {
+  std::span<const int32_t> tokenIds;      ///< [tokens]
+  std::span<const int32_t> positions;     ///< [tokens]
+  std::span<const int32_t> tokenSequence; ///< [tokens]
+  std::span<const int32_t> starts;        ///< [sequences + 1]
+  std::span<const int32_t> pages;         ///< [sequences, maxPages]
+  std::span<const int32_t> outputTokens;  ///< [outputs], ascending
+  int64_t maxPages = 0;
+};
+
+class Device {
+public:
+  virtual ~Device() = default;
+
+  /// Runs a program and returns when its outputs are there. Allocates nothing.
+  virtual Status run(size_t program, const StepInput &input) = 0;
+
+  /// The bytes of an output of the program that ran last, one row per token or output of that step; valid until the next run.
+  virtual std::span<const std::byte> output(size_t program, size_t output) = 0;
+
+  /// What runs: the code variant's name and the number of threads, for messages.
+  virtual std::string description() const = 0;
+};
+
+/// A device on the host's processor for `artifact`, which must outlive it. All memory is planned and code loaded here.
+Result<std::unique_ptr<Device>> createCpuDevice(const Artifact &artifact, const DeviceOptions &options);
+
+} // namespace moec::runtime
+
+#endif // MOEC_RUNTIME_DEVICES_DEVICE_H

@@ -1,0 +1,31 @@
+// Machine code of an artifact, loaded into the process.
+#ifndef MOEC_RUNTIME_DEVICES_CPU_CODEMODULE_H
+#define MOEC_RUNTIME_DEVICES_CPU_CODEMODULE_H
+
+#include "runtime/Status.h"
+#include "runtime/kernels/Kernel.h"
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace moec::runtime {
+
+/// A shared object loaded from memory; its functions live as long as it does.
+class CodeModule {
+public:
+  static Result<std::unique_ptr<CodeModule>> load(std::span<const std::byte> sharedObject, const std::string &name);
+  ~CodeModule();
+  CodeModule(const CodeModule &) = delete;
+
+  /// The kernel of that symbol, or null.
+  KernelFunction find(const char *symbol) const;
+
+private:
+  explicit CodeModule(void *handle) : handle(handle) {}
+  void *handle;
+};
+
+} // namespace moec::runtime
+
+#endif // MOEC_RUNTIME_DEVICES_CPU_CODEMODULE_H

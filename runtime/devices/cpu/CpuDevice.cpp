@@ -1,0 +1,216 @@
+// The host's processor as a device: kernels from the artifact's shared object, launches split over a thread pool.
+#include "runtime/ThreadPool.h"
+#include "runtime/devices/Device.h"
+#include "runtime/devices/cpu/CodeModule.h"
+#include "runtime/devices/cpu/HostMemory.h"
+#include "runtime/devices/cpu/Processor.h"
+
+#include <algorithm>
+#include <vector>
+
+using namespace moec::runtime;
+using namespace moec::artifact;
+
+namespace {
+/// A launch with everything resolved but the buffers that are the step's input.
+struct ResolvedLaunch {
+  KernelFunction function;
+  Extent extent;
+  int64_t itemsPerUnit;
+  std::vector<void *> buffers;
+  /// Entries of `buffers` to fill from the step's input.
+  std::vector<std::pair<size_t, BufferKind>> inputs;
+};
+
+class CpuDevice : public Device {
+public:
+  static Result<std::unique_ptr<Device>> create(const Artifact &artifact, const DeviceOptions &options);
+
+  Status run(size_t program, const StepInput &input) override;
+  std::span<const std::byte> output(size_t program, size_t output) override;
+  std::string description() const override { return isa + ", " + std::to_string(pool.threads()) + " threads"; }
+
+private:
+  CpuDevice(const Artifact &artifact, int threads) : artifact(artifact), pool(threads) {}
+  Status loadCode(const std::string &isa);
+  Status allocate(uint64_t pages);
+  Status resolve();
+  void *addressOf(const Buffer &buffer) const;
+
+  const Artifact &artifact;
+  ThreadPool pool;
+  std::string isa;
+  std::unique_ptr<CodeModule> code;
+  HostMemory arena, scratch;
+  uint64_t scratchPerThread = 0;
+  std::vector<HostMemory> caches;
+  std::vector<std::vector<ResolvedLaunch>> programs;
+  StepNumbers last{};
+};
+
+int64_t unitsOf(Extent extent, const StepNumbers &numbers) {
+  switch (extent) {
+  case Extent::constant:
+    return 1;
+  case Extent::tokens:
+    return numbers.tokens;
+  case Extent::outputs:
+    return numbers.outputs;
+  case Extent::sequences:
+    return numbers.sequences;
+  }
+  return 0;
+}
+
+bool supports(const CodeVariant &variant) {
+  return std::ranges::all_of(*variant.features(), [](const auto *feature) { return processorHas(feature->string_view()); });
+}
+
+Result<std::unique_ptr<Device>> CpuDevice::create(const Artifact &artifact, const DeviceOptions &options) {
+  int threads = options.threads ? options.threads : int(std::max(1u, std::thread::hardware_concurrency()));
+  std::unique_ptr<CpuDevice> device(new CpuDevice(artifact, threads));
+  MOEC_RETURN_IF_ERROR(device->loadCode(options.isa));
+  MOEC_RETURN_IF_ERROR(device->allocate(options.pages));
+  MOEC_RETURN_IF_ERROR(device->resolve());
+  return std::unique_ptr<Device>(std::move(device));
+}
+
+Status CpuDevice::loadCode(const std::string &wanted) {
+  const CodeVariant *chosen = nullptr;
+  std::string names;
+  for (const CodeVariant *variant : *artifact.manifest().code()) { // from the lowest level to the highest
+    names += (names.empty() ? "" : ", ") + variant->isa()->str();
+    if (wanted.empty() ? supports(*variant) : variant->isa()->string_view() == wanted)
+      chosen = variant;
+  }
+  if (!chosen)
+    return Status::unavailable(artifact.path() + ": " +
+                               (wanted.empty() ? "no code for this processor" : "no code for --isa '" + wanted + "'") +
+                               " (the artifact has: " + (names.empty() ? "none" : names) + ")");
+  if (!supports(*chosen))
+    return Status::unavailable("this processor cannot run code for '" + wanted + "'");
+  isa = chosen->isa()->str();
+  std::span<const std::byte> bytes = artifact.section(*artifact.manifest().sections()->Get(chosen->section()));
+  Result<std::unique_ptr<CodeModule>> loaded = CodeModule::load(bytes, artifact.path() + ": code '" + isa + "'");
+  if (!loaded.ok())
+    return loaded.status();
+  code = std::move(*loaded);
+  return {};
+}
+
+Status CpuDevice::allocate(uint64_t pages) {
+  const Manifest &manifest = artifact.manifest();
+  uint64_t arenaBytes = 0;
+  for (const Program *program : *manifest.programs())
+    arenaBytes = std::max(arenaBytes, program->arena_bytes());
+  for (const Kernel *kernel : *manifest.kernels())
+    scratchPerThread = std::max(scratchPerThread, kernel->scratch_bytes());
+  scratchPerThread = (scratchPerThread + 4095) / 4096 * 4096 + 4096; // apart, so that threads share no cache line
+
+  auto take = [](HostMemory &memory, uint64_t bytes, const char *purpose) -> Status {
+    Result<HostMemory> allocated = HostMemory::allocate(bytes, purpose);
+    if (!allocated.ok())
+      return allocated.status();
+    memory = std::move(*allocated);
+    return {};
+  };
+  MOEC_RETURN_IF_ERROR(take(arena, arenaBytes, "activations"));
+  MOEC_RETURN_IF_ERROR(take(scratch, scratchPerThread * uint64_t(pool.threads()), "scratch memory"));
+  for (const Cache *cache : *manifest.caches()) {
+    uint64_t bytes;
+    if (__builtin_mul_overflow(pages * manifest.model()->page_size(), cache->width() * bytesOf(cache->element()), &bytes))
+      return Status::resourceExhausted("caches of " + std::to_string(pages) + " pages are too large");
+    MOEC_RETURN_IF_ERROR(take(caches.emplace_back(), bytes, "the key/value cache"));
+  }
+  return {};
+}
+
+void *CpuDevice::addressOf(const Buffer &buffer) const {
+  switch (buffer.kind()) {
+  case BufferKind::arena:
+    return arena.data() + buffer.offset();
+  case BufferKind::weight:
+    return const_cast<const void **>(artifact.partsOf(buffer.index()).data());
+  case BufferKind::constant:
+    return const_cast<std::byte *>(artifact.section("constants")->data() + buffer.offset());
+  case BufferKind::cache:
+    return caches[buffer.index()].data();
+  default:
+    return nullptr; // an input: known when the step runs
+  }
+}
+
+Status CpuDevice::resolve() {
+  const Manifest &manifest = artifact.manifest();
+  for (const Program *program : *manifest.programs()) {
+    std::vector<ResolvedLaunch> &launches = programs.emplace_back();
+    for (const Launch *launch : *program->launches()) {
+      const Kernel *kernel = manifest.kernels()->Get(launch->kernel());
+      ResolvedLaunch &resolved = launches.emplace_back();
+      resolved.function = code->find(kernel->symbol()->c_str());
+      if (!resolved.function)
+        return Status::invalidData(artifact.path() + ": code '" + isa + "' has no kernel '" + kernel->symbol()->str() + "'");
+      resolved.extent = launch->extent();
+      resolved.itemsPerUnit = int64_t(launch->items_per_unit());
+      for (uint32_t index : *launch->buffers()) {
+        const Buffer *buffer = manifest.buffers()->Get(index);
+        void *address = addressOf(*buffer);
+        if (!address && buffer->kind() >= BufferKind::token_ids)
+          resolved.inputs.emplace_back(resolved.buffers.size(), buffer->kind());
+        resolved.buffers.push_back(address);
+      }
+    }
+  }
+  return {};
+}
+
+const int32_t *inputOf(BufferKind kind, const StepInput &input) {
+  switch (kind) {
+  case BufferKind::token_ids:
+    return input.tokenIds.data();
+  case BufferKind::positions:
+    return input.positions.data();
+  case BufferKind::token_sequence:
+    return input.tokenSequence.data();
+  case BufferKind::starts:
+    return input.starts.data();
+  case BufferKind::pages:
+    return input.pages.data();
+  case BufferKind::output_tokens:
+    return input.outputTokens.data();
+  default:
+    return nullptr;
+  }
+}
+
+Status CpuDevice::run(size_t program, const StepInput &input) {
+  last = {int64_t(input.tokenIds.size()), int64_t(input.outputTokens.size()), int64_t(input.starts.size()) - 1, input.maxPages};
+  for (ResolvedLaunch &launch : programs[program]) {
+    for (auto [position, kind] : launch.inputs)
+      launch.buffers[position] = const_cast<int32_t *>(inputOf(kind, input));
+    struct Call {
+      const ResolvedLaunch &launch;
+      const CpuDevice &device;
+    } call{launch, *this};
+    pool.run(launch.itemsPerUnit * unitsOf(launch.extent, last),
+             [](void *context, int thread, int64_t begin, int64_t end) {
+               const Call &call = *static_cast<const Call *>(context);
+               std::byte *scratch = call.device.scratch.data() + call.device.scratchPerThread * uint64_t(thread);
+               call.launch.function(call.launch.buffers.data(), &call.device.last, scratch, begin, end);
+             },
+             &call);
+  }
+  return {};
+}
+
+std::span<const std::byte> CpuDevice::output(size_t program, size_t output) {
+  const Manifest &manifest = artifact.manifest();
+  const Buffer *buffer = manifest.buffers()->Get(manifest.programs()->Get(program)->outputs()->Get(output)->buffer());
+  uint64_t rows = buffer->rows_per_unit() * uint64_t(unitsOf(buffer->extent(), last));
+  return {arena.data() + buffer->offset(), rows * buffer->width() * bytesOf(buffer->element())};
+}
+} // namespace
+
+Result<std::unique_ptr<Device>> moec::runtime::createCpuDevice(const Artifact &artifact, const DeviceOptions &options) {
+  return CpuDevice::create(artifact, options);
+}
