@@ -14,7 +14,8 @@ Result<std::unique_ptr<Session>> Session::create(const Artifact &artifact, const
   DeviceOptions withPages = options;
   withPages.pages = uint64_t(session->maxPages) * model.max_batch();
   if (withPages.pages > INT32_MAX)
-    return Status::resourceExhausted("a cache of " + std::to_string(withPages.pages) + " pages; compile with a smaller --max-batch");
+    return Status::resourceExhausted("a cache of " + std::to_string(withPages.pages) +
+                                     " pages; compile with a smaller --max-batch");
   Result<std::unique_ptr<Device>> device = createCpuDevice(artifact, withPages);
   if (!device.ok())
     return device.status();
@@ -94,8 +95,8 @@ void Session::releaseSequence(int number) {
 Status Session::check(Phase phase, std::span<const Piece> pieces) const {
   const char *name = phase == Phase::prefill ? "prefill" : "decode";
   auto limit = [&](const char *what, int64_t got, int64_t most, const char *remedy) {
-    return Status::invalidArgument(std::string("a ") + name + " step takes at most " + std::to_string(most) + " " + what + ", got " +
-                                   std::to_string(got) + remedy);
+    return Status::invalidArgument(std::string("a ") + name + " step takes at most " + std::to_string(most) + " " + what +
+                                   ", got " + std::to_string(got) + remedy);
   };
   int64_t tokens = 0, outputs = 0;
   for (size_t i = 0; i < pieces.size(); ++i) {
@@ -158,14 +159,16 @@ void Session::describe(std::span<const Piece> pieces) {
 Status Session::step(Phase phase, std::span<const Piece> pieces) {
   MOEC_RETURN_IF_ERROR(check(phase, pieces));
   describe(pieces);
-  MOEC_RETURN_IF_ERROR(runner->run(programs[size_t(phase)], {tokenIds, positions, tokenSequence, starts, pages, outputTokens, maxPages}));
+  MOEC_RETURN_IF_ERROR(
+      runner->run(programs[size_t(phase)], {tokenIds, positions, tokenSequence, starts, pages, outputTokens, maxPages}));
   lastPhase = phase;
   std::span<const std::byte> bytes = runner->output(programs[size_t(phase)], logitsOutput[size_t(phase)]);
   lastLogits = {reinterpret_cast<const float *>(bytes.data()), bytes.size() / sizeof(float)};
   return {};
 }
 
-Status Session::prefill(int sequence, std::span<const int32_t> ids, Wanted outputs, int64_t chunk, void (*perStep)(void *), void *context) {
+Status Session::prefill(int sequence, std::span<const int32_t> ids, Wanted outputs, int64_t chunk, void (*perStep)(void *),
+                        void *context) {
   int64_t most = maxTokens(Phase::prefill);
   if (outputs == Wanted::all)
     most = std::min(most, maxOutputs(Phase::prefill));

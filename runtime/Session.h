@@ -74,7 +74,9 @@ private:
 
   explicit Session(const Artifact &artifact) : source(artifact) {}
   Status findPrograms();
-  const artifact::Program &program(Phase phase) const { return *source.manifest().programs()->Get(uint32_t(programs[size_t(phase)])); }
+  const artifact::Program &program(Phase phase) const {
+    return *source.manifest().programs()->Get(uint32_t(programs[size_t(phase)]));
+  }
   Status check(Phase phase, std::span<const Piece> pieces) const;
   void describe(std::span<const Piece> pieces);
 

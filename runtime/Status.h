@@ -61,7 +61,7 @@ private:
 /// Returns from the function with the status of `expression` unless it is success.
 #define MOEC_RETURN_IF_ERROR(expression)                                                                                           \
   do {                                                                                                                             \
-    if (::moec::runtime::Status moecStatus = (expression); !moecStatus.ok())                                                        \
+    if (::moec::runtime::Status moecStatus = (expression); !moecStatus.ok())                                                       \
       return moecStatus;                                                                                                           \
   } while (false)
 

@@ -31,7 +31,8 @@ public:
       MOEC_RETURN_IF_ERROR(checkWeight(*weight));
     if (manifest.weight_files())
       for (const WeightFile *file : *manifest.weight_files())
-        if (std::string name = file->name()->str(); name.empty() || name.find('/') != std::string::npos || name == "." || name == "..")
+        if (std::string name = file->name()->str();
+            name.empty() || name.find('/') != std::string::npos || name == "." || name == "..")
           return refuse("weight file '" + name + "': expected the name of a file, without a folder");
     for (const Cache *cache : *manifest.caches())
       if (cache->element() > ElementType::MAX || cache->width() == 0 || cache->width() > maxCount)
@@ -111,8 +112,8 @@ private:
     std::string name = "program '" + program.name()->str() + "'";
     const Model *model = manifest.model();
     if (program.max_tokens() == 0 || program.max_tokens() > (1u << 24) || program.max_outputs() == 0 ||
-        program.max_outputs() > program.max_tokens() || program.max_sequences() == 0 || program.max_sequences() > model->max_batch() ||
-        program.arena_bytes() > maxBytes)
+        program.max_outputs() > program.max_tokens() || program.max_sequences() == 0 ||
+        program.max_sequences() > model->max_batch() || program.arena_bytes() > maxBytes)
       return refuse(name + ": limits out of range");
     auto units = [&](Extent extent) -> uint64_t {
       switch (extent) {
@@ -133,8 +134,10 @@ private:
       const Buffer *buffer = manifest.buffers()->Get(index);
       if (buffer->kind() != BufferKind::arena)
         return {};
-      std::optional<uint64_t> bytes = product({units(buffer->extent()), buffer->rows_per_unit(), buffer->width(), bytesOf(buffer->element())});
-      if (!bytes || buffer->offset() % 64 || buffer->offset() > program.arena_bytes() || *bytes > program.arena_bytes() - buffer->offset())
+      std::optional<uint64_t> bytes =
+          product({units(buffer->extent()), buffer->rows_per_unit(), buffer->width(), bytesOf(buffer->element())});
+      if (!bytes || buffer->offset() % 64 || buffer->offset() > program.arena_bytes() ||
+          *bytes > program.arena_bytes() - buffer->offset())
         return refuse(name + ": buffer '" + buffer->name()->str() + "' lies outside the arena of " +
                       std::to_string(program.arena_bytes()) + " bytes");
       return {};

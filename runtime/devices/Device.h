@@ -11,9 +11,9 @@
 namespace moec::runtime {
 
 struct DeviceOptions {
-  int threads = 0;     ///< of the host; 0 for as many as it has
-  std::string isa;     ///< code variant to run; empty for the best that the processor has
-  uint64_t pages = 0;  ///< of every cache
+  int threads = 0;    ///< of the host; 0 for as many as it has
+  std::string isa;    ///< code variant to run; empty for the best that the processor has
+  uint64_t pages = 0; ///< of every cache
 };
 
 /// One step's input, checked by the caller: ids within the vocabulary, positions within pages, tokens of a sequence together

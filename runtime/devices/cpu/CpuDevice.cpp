@@ -192,13 +192,14 @@ Status CpuDevice::run(size_t program, const StepInput &input) {
       const ResolvedLaunch &launch;
       const CpuDevice &device;
     } call{launch, *this};
-    pool.run(launch.itemsPerUnit * unitsOf(launch.extent, last),
-             [](void *context, int thread, int64_t begin, int64_t end) {
-               const Call &call = *static_cast<const Call *>(context);
-               std::byte *scratch = call.device.scratch.data() + call.device.scratchPerThread * uint64_t(thread);
-               call.launch.function(call.launch.buffers.data(), &call.device.last, scratch, begin, end);
-             },
-             &call);
+    pool.run(
+        launch.itemsPerUnit * unitsOf(launch.extent, last),
+        [](void *context, int thread, int64_t begin, int64_t end) {
+          const Call &call = *static_cast<const Call *>(context);
+          std::byte *scratch = call.device.scratch.data() + call.device.scratchPerThread * uint64_t(thread);
+          call.launch.function(call.launch.buffers.data(), &call.device.last, scratch, begin, end);
+        },
+        &call);
   }
   return {};
 }

@@ -1,0 +1,48 @@
+// Arrays in NumPy's .npy format: little-endian, C order, version 1.0.
+#ifndef MOEC_RUNTIME_NPY_NPY_H
+#define MOEC_RUNTIME_NPY_NPY_H
+
+#include "runtime/Status.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace moec::runtime {
+
+/// An array of one element type; floats are held as double, integers as int64.
+struct NpyArray {
+  std::vector<int64_t> shape;
+  std::vector<double> floats;    ///< f2 is refused; f4 and f8 are read
+  std::vector<int64_t> integers; ///< i1, u1, i4, i8
+  bool isFloat() const { return integers.empty() && !floats.empty(); }
+};
+
+/// Reads a file whole; refuses other versions, Fortran order, big-endian or other element types, and a size that differs from the
+/// shape.
+Result<NpyArray> readNpy(const std::string &path);
+
+/// Writes a file in pieces, so that results need not be held: the number of rows is known when it is opened.
+class NpyWriter {
+public:
+  /// `descriptor`: "<f4" or "<i4". The file appears under its name when `finish` succeeds.
+  static Result<NpyWriter> create(const std::string &path, const char *descriptor, std::span<const int64_t> shape);
+  NpyWriter(NpyWriter &&other) noexcept;
+  NpyWriter &operator=(NpyWriter &&other) noexcept;
+  ~NpyWriter();
+
+  Status append(std::span<const std::byte> bytes);
+  /// Refused when fewer or more bytes were written than the shape says.
+  Status finish();
+
+private:
+  NpyWriter() = default;
+  std::string path, temporary;
+  int descriptor = -1;
+  uint64_t missing = 0;
+};
+
+} // namespace moec::runtime
+
+#endif // MOEC_RUNTIME_NPY_NPY_H

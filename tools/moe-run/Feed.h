@@ -1,0 +1,46 @@
+// Feeds given ids to a session and hands out the results of every position, then generates.
+#ifndef MOEC_TOOLS_MOE_RUN_FEED_H
+#define MOEC_TOOLS_MOE_RUN_FEED_H
+
+#include "runtime/Session.h"
+
+#include <functional>
+#include <vector>
+
+namespace moec::run {
+
+struct FeedOptions {
+  int64_t prefill = -1;       ///< ids through prefill; -1 for all
+  int64_t chunk = 0;          ///< of prefill; 0 for as large as possible
+  bool everyPosition = false; ///< logits of every given position, not only of the last
+};
+
+/// Copies of one text in a batch of sequences that must agree bit for bit.
+class Feed {
+public:
+  /// Makes `copies` sequences.
+  static runtime::Result<Feed> create(runtime::Session &session, int64_t copies);
+
+  /// Called after each step with results of given ids; the session's last step has equal rows for every copy.
+  using Observer = std::function<runtime::Status(const Feed &)>;
+  runtime::Status feed(std::span<const int32_t> ids, const FeedOptions &options, const Observer &observe);
+  runtime::Status decode(int32_t id);
+
+  /// Rows of the first copy in the last step.
+  size_t outputs() const { return session->outputs() / sequences.size(); }
+  size_t tokens() const { return session->tokens() / sequences.size(); }
+  std::span<const float> logits(size_t output) const { return session->logits(output); }
+  /// [tokens, k] of the first copy.
+  std::span<const int32_t> routedExperts(size_t layer) const;
+
+private:
+  runtime::Status step(runtime::Phase phase, std::span<const int32_t> ids, runtime::Wanted outputs);
+  runtime::Status checkCopies() const;
+
+  runtime::Session *session = nullptr;
+  std::vector<int> sequences;
+};
+
+} // namespace moec::run
+
+#endif // MOEC_TOOLS_MOE_RUN_FEED_H
