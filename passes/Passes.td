@@ -168,6 +168,35 @@ def FuseResiduals : Pass<"moe-fuse-residuals", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::moec::moe::MoEDialect"];
 }
 
+def NarrowToOutputs : Pass<"moe-narrow-to-outputs", "::mlir::func::FuncOp"> {
+  let summary = "compute only the rows that the caller asked for, as early as that pays";
+  let description = [{
+    Moves `moe.gather_outputs` up through the products and row-wise ops whose result it alone reads. What the last layer computes
+    behind its attention is then computed for the outputs only: in prefill, one token of a sequence. Chosen ids that the function
+    returns stay those of all tokens: the routing is repeated for them. Moved where a roofline of what is saved exceeds the new
+    launches, each counted as `launch-bytes` of traffic, for a step of the phase's typical size with one output.
+
+    Before:
+    ```mlir
+    %y, %ids = moe.fused_experts %x by %logits with %gate, %up, %down residual %r (tensor<?x64xf32>) {routing = #routing, ...} : ...
+    %last = moe.gather_outputs %y at %batch : tensor<?x64xf32>
+    ```
+    After:
+    ```mlir
+    %ids, %weights = moe.route %logits {routing = #routing} : ...
+    %x_last = moe.gather_outputs %x at %batch : tensor<?x64xf32>
+    %logits_last = moe.gather_outputs %logits at %batch : tensor<?x8xf32>
+    %r_last = moe.gather_outputs %r at %batch : tensor<?x64xf32>
+    %last, %ids_last = moe.fused_experts %x_last by %logits_last with %gate, %up, %down residual %r_last (tensor<?x64xf32>) {routing = #routing, ...} : ...
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect"];
+  let options = [
+    Option<"flopPerByte", "flop-per-byte", "double", "::moec::passes::typicalFlopPerByte", "FLOP a machine does while it moves a byte">,
+    Option<"launchBytes", "launch-bytes", "int64_t", "::moec::passes::typicalLaunchBytes", "bytes a machine moves in the time of a launch">,
+  ];
+}
+
 def FuseLinears : Pass<"moe-fuse-linears", "::mlir::ModuleOp"> {
   let summary = "make one matrix product of those that share an input";
   let description = [{

@@ -33,6 +33,7 @@ void passes::buildOptimize(OpPassManager &passes, const OptimizeOptions &options
   // Before residuals: they would take the sum with the shared experts.
   passes.addNestedPass<func::FuncOp>(createFoldSharedExperts());
   passes.addNestedPass<func::FuncOp>(createFuseResiduals());
+  passes.addNestedPass<func::FuncOp>(createNarrowToOutputs());
   passes.addPass(createFuseLinears());
 
   // What is left between the kernels

@@ -15,8 +15,8 @@
 // CHECK: moe.linear {{.*}} residual
 // CHECK: moe.rowwise
 // CHECK: moe.linear {{.*}} -> tensor<?x8xf32>
-// CHECK: moe.fused_experts {{.*}} shared {{.*}} residual
 // CHECK: moe.gather_outputs
+// CHECK: moe.fused_experts {{.*}} shared {{.*}} residual
 // CHECK: moe.rowwise
 // CHECK: moe.linear
 // CHECK-LABEL: @decode
@@ -29,8 +29,9 @@
 // TABLE-NEXT: prefill      moe-fuse-experts                      78.26         5.60        26          0.00        0.01               0
 // TABLE-NEXT: prefill      moe-fold-shared-experts               78.23         4.95        23          0.03        0.66               3
 // TABLE-NEXT: prefill      moe-fuse-residuals                    78.16         4.42        21          0.07        0.52               2
-// TABLE-NEXT: prefill      moe-fuse-linears                      78.16         4.29        20          0.00        0.13               1
-// TABLE-NEXT: prefill      moe-fuse-rowwise                      78.16         4.13        17          0.00        0.16               3
+// TABLE-NEXT: prefill      moe-narrow-to-outputs                 59.32         3.86        24         18.84        0.56              -3
+// TABLE-NEXT: prefill      moe-fuse-linears                      59.32         3.73        23          0.00        0.13               1
+// TABLE-NEXT: prefill      moe-fuse-rowwise                      59.32         3.56        20          0.00        0.17               3
 // TABLE-NEXT: decode       moe-specialize-phases                  8.79         0.26        26          0.00        0.00               0
 // TABLE-NEXT: decode       moe-absorb-latent-attention            0.67         0.26        26          8.12        0.00               0
 // TABLE-NEXT: decode       moe-fuse-experts                       0.67         0.26        26          0.00        0.00               0
