@@ -1,7 +1,6 @@
 // What an op costs: arithmetic, memory traffic, launches.
 #include "passes/Cost.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/OutputRows.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -30,13 +29,6 @@ Cost &Cost::operator+=(const Cost &other) {
 double passes::roofline(const Cost &cost, double flopPerByte) { return std::max(cost.flop / flopPerByte, cost.bytes()); }
 
 bool passes::isFree(Operation *op) { return op->hasTrait<OpTrait::ConstantLike>() || isa<GetWeightOp>(op); }
-
-bool passes::isRowwise(Operation *op) {
-  if (isa<RMSNormOp, RopeOp, AppendOp, RouteOp, ColumnsOp, ActivateOp>(op))
-    return true;
-  return isa_and_nonnull<arith::ArithDialect>(op->getDialect()) && op->hasTrait<OpTrait::Elementwise>() &&
-         llvm::all_of(op->getOperandTypes(), isRows) && llvm::all_of(op->getResultTypes(), isRows);
-}
 
 //===- Sizes -----------------------------------------------------------------------------------------------------------------===//
 

@@ -42,9 +42,6 @@ Cost costOf(mlir::func::FuncOp function, Workload workload);
 Cost expandedAttentionCost(mlir::Operation *op, Workload workload);
 Cost absorbedAttentionCost(mlir::Operation *op, Workload workload);
 
-/// Whether `op` treats each row by itself, so that it can be part of a moe.rowwise.
-bool isRowwise(mlir::Operation *op);
-
 /// Whether `op` is not work of a step: weights and constants are where they are before it starts.
 bool isFree(mlir::Operation *op);
 

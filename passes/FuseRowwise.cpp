@@ -1,6 +1,7 @@
 // Groups the row-wise ops between matrix products into the fewest moe.rowwise that dependences allow.
 #include "passes/OutputRows.h"
 #include "passes/Passes.h"
+#include "passes/Remarks.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
@@ -193,6 +194,9 @@ struct FuseRowwise : impl::FuseRowwiseBase<FuseRowwise> {
       llvm::MapVector<std::pair<int64_t, int64_t>, SmallVector<Operation *>> groups;
       for (Item &item : items)
         groups[{item.slot, item.perOutput}].push_back(item.op);
+      if (!items.empty())
+        remark::passed(getOperation().getLoc(), remarkOf(getArgument(), items.front().op))
+            << llvm::formatv("{0} row-wise ops in {1} groups", items.size(), groups.size()).str();
       for (auto &[key, ops] : groups)
         group(ops, schedule.kernelAfter(key.first));
     }

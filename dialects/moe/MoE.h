@@ -38,6 +38,8 @@ bool isCache(mlir::Type type);
 bool isWeight(mlir::Type type);
 /// The width of rows: the last dimension of `type`.
 int64_t widthOf(mlir::Type type);
+/// Whether `op` treats each row of its operands by itself, so that it can be part of a moe.rowwise.
+bool isRowwise(mlir::Operation *op);
 } // namespace moec::moe
 
 namespace mlir {

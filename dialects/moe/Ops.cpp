@@ -1,5 +1,6 @@
 // Verifiers of the moe dialect's operations; each message cites its constraint.
 #include "dialects/moe/MoE.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -77,6 +78,13 @@ LogicalResult EmbedOp::verify() {
   return success();
 }
 
+bool moec::moe::isRowwise(Operation *op) {
+  if (isa<RMSNormOp, RopeOp, AppendOp, RouteOp, ColumnsOp, ActivateOp>(op))
+    return true;
+  return isa_and_nonnull<arith::ArithDialect>(op->getDialect()) && op->hasTrait<OpTrait::Elementwise>() &&
+         llvm::all_of(op->getOperandTypes(), isRows) && llvm::all_of(op->getResultTypes(), isRows);
+}
+
 LogicalResult RowwiseOp::verify() {
   Block &body = getBody().front();
   if (body.getArgumentTypes() != getInputs().getTypes())
@@ -85,7 +93,7 @@ LogicalResult RowwiseOp::verify() {
   if (!yield || yield.getValues().getTypes() != getResultTypes())
     return emitOpError() << "C1: expected a moe.yield of the results' types";
   for (Operation &op : body.without_terminator())
-    if (!isa<RMSNormOp, RopeOp, AppendOp, RouteOp, ColumnsOp, ActivateOp>(op) && op.getName().getDialectNamespace() != "arith")
+    if (!isRowwise(&op) && op.getName().getDialectNamespace() != "arith")
       return (emitOpError() << "C2: expected row-wise ops only").attachNote(op.getLoc()) << "'" << op.getName() << "' is not";
   return success();
 }

@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-fuse-rowwise --split-input-file | FileCheck %s
+// RUN: moe-opt %s --moe-fuse-rowwise --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-fuse-rowwise | FileCheck %s
 
 !rows = tensor<?x64xf32>
 !square = tensor<64x64xbf16>
@@ -14,6 +14,7 @@ moe.cache @keys : tensor<?x64xf32>
 // CHECK-NEXT: %[[M:.*]] = moe.rms_norm %[[S]], %[[V]]
 // CHECK-NEXT: moe.yield %[[S]], %[[M]]
 // CHECK: moe.linear %[[G]]#1, %[[W]] residual %[[G]]#0
+// expected-remark@below {{2 row-wise ops in 1 groups}}
 func.func @between(%x: !rows, %y: !rows, %n: tensor<64xbf16>, %w: !square) -> !rows {
   %s = arith.addf %x, %y : !rows
   %m = moe.rms_norm %s, %n {epsilon = 1.0e-6 : f64} : !rows, tensor<64xbf16>
@@ -30,6 +31,7 @@ func.func @between(%x: !rows, %y: !rows, %n: tensor<64xbf16>, %w: !square) -> !r
 // CHECK-NEXT: moe.rope
 // CHECK: moe.attention
 // CHECK-NOT: moe.rowwise
+// expected-remark@below {{3 row-wise ops in 1 groups}}
 func.func @waits(%x: !rows, %batch: !moe.batch, %w: !square) -> !rows {
   %a = moe.linear %x, %w : !rows, !square -> !rows
   %n = moe.rms_norm %a {epsilon = 1.0e-6 : f64, group = 16 : i64} : !rows
@@ -49,6 +51,7 @@ func.func @waits(%x: !rows, %batch: !moe.batch, %w: !square) -> !rows {
 // CHECK-NEXT: moe.rowwise(%[[J]], %[[B]])
 // CHECK: moe.columns %{{.*}} from 64
 // CHECK-NEXT: arith.addf
+// expected-remark@below {{4 row-wise ops in 2 groups}}
 func.func @columns(%x: !rows, %wide: tensor<128x64xbf16>, %w: !square) -> !rows {
   %j = moe.linear %x, %wide : !rows, tensor<128x64xbf16> -> tensor<?x128xf32>
   %c = moe.columns %j from 0 : tensor<?x128xf32> -> !rows
@@ -67,6 +70,7 @@ func.func @columns(%x: !rows, %wide: tensor<128x64xbf16>, %w: !square) -> !rows 
 // CHECK-NEXT: moe.rowwise
 // CHECK: moe.append
 // CHECK: moe.attention
+// expected-remark@below {{2 row-wise ops in 2 groups}}
 func.func @cache_order(%x: !rows, %y: !rows, %batch: !moe.batch) -> (!rows, !rows) {
   moe.append %x to @keys at %batch : !rows
   %a = moe.attention %x over @keys, @keys at %batch {head_dim = 16 : i64, scale = 0.25 : f64} : !rows -> !rows
@@ -81,6 +85,7 @@ func.func @cache_order(%x: !rows, %y: !rows, %batch: !moe.batch) -> (!rows, !row
 // CHECK-DAG: moe.rowwise(%[[LAST]])
 // CHECK-DAG: moe.rowwise(%arg0)
 // CHECK: return
+// expected-remark@below {{2 row-wise ops in 2 groups}}
 func.func @outputs(%x: !rows, %batch: !moe.batch) -> (!rows, !rows) {
   %t = moe.rms_norm %x {epsilon = 1.0e-6 : f64, group = 64 : i64} : !rows
   %last = moe.gather_outputs %x at %batch : !rows
@@ -94,6 +99,7 @@ func.func @outputs(%x: !rows, %batch: !moe.batch) -> (!rows, !rows) {
 // CHECK-NEXT: %[[N:.*]] = moe.get_weight @norm
 // CHECK-NEXT: moe.rowwise(%{{.*}}, %[[N]])
 moe.weight @norm : tensor<64xbf16> = [#moe.slice<"norm" in "m" at 0 rows 64>]
+// expected-remark@below {{2 row-wise ops in 1 groups}}
 func.func @weight_behind(%x: !rows, %w: !square) -> (!rows, !rows) {
   %a = moe.linear %x, %w : !rows, !square -> !rows
   %m = moe.rms_norm %a {epsilon = 1.0e-6 : f64, group = 64 : i64} : !rows

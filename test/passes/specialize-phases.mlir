@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-specialize-phases --split-input-file | FileCheck %s
+// RUN: moe-opt %s --moe-specialize-phases --split-input-file --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-specialize-phases | FileCheck %s
 
 // The step function becomes two that compute the same.
 // CHECK: func.func @prefill(%[[IDS:.*]]: tensor<?xi32>, %{{.*}}: !moe.batch, %[[TABLE:.*]]: tensor<8x64xf32>) -> (tensor<?x64xf32> {moe.output = "logits"})
@@ -19,5 +19,16 @@ func.func @step(%ids: tensor<?xi32>, %batch: !moe.batch, %table: tensor<8x64xf32
 // CHECK: func.func @step(
 // CHECK-NOT: moe.phase
 func.func @step(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  return %x : tensor<?x64xf32>
+}
+
+// -----
+
+// Nor is there room for phases where their names are taken.
+// CHECK: func.func @step(
+// CHECK-NOT: moe.phase
+moe.cache @decode : tensor<?x64xf32>
+// expected-remark@below {{the name of a phase is taken}}
+func.func @step(%x: tensor<?x64xf32>, %batch: !moe.batch) -> tensor<?x64xf32> {
   return %x : tensor<?x64xf32>
 }
