@@ -1,37 +1,29 @@
 // moe-run: runs a compiled model.
-#include "runtime/sampling/Sampler.h"
-#include "tools/moe-run/Expectation.h"
-#include "tools/moe-run/Feed.h"
-#include "tools/moe-run/Options.h"
+#include "runtime/npy/Npy.h"
+#include "tools/moe-run/Generation.h"
+#include "tools/moe-run/Perplexity.h"
+#include "tools/moe-run/TokenizeLines.h"
 
-#include <algorithm>
-#include <chrono>
+#include <charconv>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 using namespace moec::run;
 using namespace moec::runtime;
 
 namespace {
-constexpr int checkFailed = 1, unusable = 2;
-
-int complain(const Status &status) {
-  std::fprintf(stderr, "moe-run: error: %s\n", status.message().c_str());
-  return unusable;
-}
-
 Result<std::vector<int32_t>> parseIds(const std::string &text) {
   std::vector<int32_t> ids;
-  for (const char *at = text.c_str();; ++at) {
-    char *end;
-    long value = std::strtol(at, &end, 10);
-    if (end == at || value < 0 || value > INT32_MAX || (*end && *end != ','))
+  const char *at = text.data(), *end = at + text.size();
+  while (true) {
+    int32_t id = -1;
+    auto [next, error] = std::from_chars(at, end, id);
+    if (error != std::errc() || id < 0 || (next != end && *next != ','))
       return Status::invalidArgument("--ids '" + text + "': expected numbers like 5,17,3");
-    ids.push_back(int32_t(value));
-    if (!*end)
+    ids.push_back(id);
+    if (next == end)
       return ids;
-    at = end;
+    at = next + 1;
   }
 }
 
@@ -50,126 +42,78 @@ Result<std::vector<int32_t>> readIds(const std::string &path) {
   return ids;
 }
 
-double secondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+Result<std::string> readText(const std::string &path) {
+  Result<MappedFile> file = MappedFile::open(path);
+  if (!file.ok())
+    return file.status();
+  return std::string(reinterpret_cast<const char *>(file->bytes().data()), file->bytes().size());
 }
 
-/// Writers and comparisons that take the given positions as they come.
-struct Records {
-  std::optional<NpyWriter> logits, routing;
-  std::optional<Expectation> expectation;
-
-  Status open(const Options &options, const Session &session, int64_t positions) {
-    int64_t vocabulary = session.model().vocabulary(), layers = int64_t(session.routedLayers());
-    if (!options.logits.empty()) {
-      int64_t shape[] = {positions, vocabulary};
-      Result<NpyWriter> writer = NpyWriter::create(options.logits, "<f4", shape);
-      if (!writer.ok())
-        return writer.status();
-      logits.emplace(std::move(*writer));
-    }
-    if (!options.routing.empty()) {
-      if (layers == 0)
-        return Status::invalidArgument("--routing: the model routes no tokens");
-      int64_t shape[] = {positions, layers, session.expertsPerToken(0)};
-      Result<NpyWriter> writer = NpyWriter::create(options.routing, "<i4", shape);
-      if (!writer.ok())
-        return writer.status();
-      routing.emplace(std::move(*writer));
-    }
-    if (!options.expect.empty()) {
-      Result<Expectation> golden =
-          Expectation::read(options.expect, positions, vocabulary, options.absoluteTolerance, options.relativeTolerance);
-      if (!golden.ok())
-        return golden.status();
-      expectation.emplace(std::move(*golden));
-    }
-    return {};
-  }
-
-  Status take(const Feed &feed, const Session &session) {
-    for (size_t row = 0; (logits || expectation) && row < feed.outputs(); ++row) {
-      if (logits)
-        MOEC_RETURN_IF_ERROR(logits->append(std::as_bytes(feed.logits(row))));
-      if (expectation)
-        expectation->compare(feed.logits(row));
-    }
-    for (size_t token = 0; routing && token < feed.tokens(); ++token)
-      for (size_t layer = 0; layer < session.routedLayers(); ++layer) {
-        size_t k = size_t(session.expertsPerToken(layer));
-        MOEC_RETURN_IF_ERROR(routing->append(std::as_bytes(feed.routedExperts(layer).subspan(token * k, k))));
-      }
-    return {};
-  }
-
-  Status finish() {
-    if (logits)
-      MOEC_RETURN_IF_ERROR(logits->finish());
-    if (routing)
-      MOEC_RETURN_IF_ERROR(routing->finish());
-    return {};
-  }
-};
-
-int runIds(const Options &options, Session &session, std::vector<int32_t> ids) {
-  Result<Feed> feed = Feed::create(session, options.batch);
-  if (!feed.ok())
-    return complain(feed.status());
-  Records records;
-  if (Status status = records.open(options, session, int64_t(ids.size())); !status.ok())
-    return complain(status);
-
-  auto start = std::chrono::steady_clock::now();
-  FeedOptions feedOptions{options.prefill.value_or(-1), options.prefillChunk, !options.logits.empty() || !options.expect.empty()};
-  Status fed = feed->feed(ids, feedOptions, [&](const Feed &at) { return records.take(at, session); });
-  if (fed.ok())
-    fed = records.finish();
-  if (!fed.ok())
-    return complain(fed);
-  double given = secondsSince(start);
-
-  Sampler sampler(session.model().vocabulary(), {options.temperature, options.topK, options.topP, options.seed});
-  const auto *ends = session.model().eos_ids();
-  start = std::chrono::steady_clock::now();
-  for (int64_t i = 0; i < options.generate; ++i) {
-    int32_t id = sampler.sample(feed->logits(feed->outputs() - 1));
-    ids.push_back(id);
-    bool isEnd = ends && std::find(ends->begin(), ends->end(), id) != ends->end();
-    if ((isEnd && !options.ignoreEnd) || i + 1 == options.generate)
-      break;
-    if (Status status = feed->decode(id); !status.ok())
-      return complain(status);
-  }
-  double generated = secondsSince(start);
-
-  if (options.json) {
-    nlohmann::json result = {{"ids", ids}, {"timings", {{"prefill_seconds", given}, {"decode_seconds", generated}}}};
-    std::printf("%s\n", result.dump().c_str());
-  } else {
-    for (size_t i = 0; i < ids.size(); ++i)
-      std::printf("%s%d", i ? "," : "", ids[i]);
-    std::printf("\n");
-  }
-  if (records.expectation) {
-    std::fprintf(stderr, "moe-run: %s\n", records.expectation->report().c_str());
-    return records.expectation->holds() ? 0 : checkFailed;
-  }
+int reportPerplexity(const Options &options, Session &session, const Tokenizer &tokenizer) {
+  Result<std::string> text = readText(options.perplexity);
+  if (!text.ok())
+    return complain(text.status());
+  Result<Perplexity> result = measurePerplexity(session, tokenizer, *text, options.window);
+  if (!result.ok())
+    return complain(result.status());
+  if (options.json)
+    std::printf(
+        "%s\n",
+        nlohmann::json{{"nll", result->meanLoss}, {"perplexity", result->perplexity()}, {"ids", result->ids}}.dump().c_str());
+  else
+    std::printf("perplexity %.4f (nll %.6f over %zu ids)\n", result->perplexity(), result->meanLoss, result->ids);
   return 0;
+}
+
+/// The ids of what was given, as text or as ids.
+Result<std::vector<int32_t>> givenIds(const Options &options, const Tokenizer *tokenizer) {
+  if (!options.ids.empty())
+    return parseIds(options.ids);
+  if (!options.idsFile.empty())
+    return readIds(options.idsFile);
+  Result<std::string> text = options.promptFile.empty() ? Result<std::string>(options.prompt) : readText(options.promptFile);
+  if (!text.ok())
+    return text.status();
+  Result<std::vector<int32_t>> ids = tokenizer->encode(*text, /*special=*/true);
+  if (ids.ok() && ids->empty())
+    return Status::invalidArgument("the prompt has no tokens; give some text with --prompt, or ids with --ids");
+  return ids;
 }
 
 int run(const Options &options) {
   if (options.device != "cpu")
     return complain(Status::unavailable("--device " + options.device + ": expected cpu, the only device of this build"));
+  if (!options.inputs.empty() || !options.outputs.empty())
+    return complain(
+        Status::invalidArgument("--input and --output are for models that are not language models; use --prompt or --ids"));
   Result<std::unique_ptr<Artifact>> artifact = Artifact::open(options.artifact, {options.verify, options.weights});
   if (!artifact.ok())
     return complain(artifact.status());
+
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (auto section = (*artifact)->section("tokenizer")) {
+    Result<std::unique_ptr<Tokenizer>> made = Tokenizer::create(*section);
+    if (!made.ok())
+      return complain(Status(made.status().code(), options.artifact + ": " + made.status().message()));
+    tokenizer = std::move(*made);
+  }
+  bool fromIds = !options.ids.empty() || !options.idsFile.empty();
+  if (!tokenizer && !fromIds)
+    return complain(Status::invalidArgument(options.artifact + " carries no tokenizer; give ids with --ids or --ids-file"));
+  if (!options.tokenize.empty()) {
+    Status status = tokenizeLines(*tokenizer, options.tokenize);
+    return status.ok() ? 0 : complain(status);
+  }
+
   Result<std::unique_ptr<Session>> session = Session::create(**artifact, {options.threads, options.isa});
   if (!session.ok())
     return complain(session.status());
-  Result<std::vector<int32_t>> ids = options.ids.empty() ? readIds(options.idsFile) : parseIds(options.ids);
+  if (!options.perplexity.empty())
+    return reportPerplexity(options, **session, *tokenizer);
+  Result<std::vector<int32_t>> ids = givenIds(options, tokenizer.get());
   if (!ids.ok())
     return complain(ids.status());
-  return runIds(options, **session, std::move(*ids));
+  return generate(options, **session, tokenizer.get(), std::move(*ids));
 }
 } // namespace
 

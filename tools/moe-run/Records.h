@@ -1,0 +1,33 @@
+// What is written or compared of the given positions, as they come.
+#ifndef MOEC_TOOLS_MOE_RUN_RECORDS_H
+#define MOEC_TOOLS_MOE_RUN_RECORDS_H
+
+#include "runtime/npy/Npy.h"
+#include "tools/moe-run/Expectation.h"
+#include "tools/moe-run/Feed.h"
+#include "tools/moe-run/Options.h"
+
+#include <optional>
+
+namespace moec::run {
+
+class Records {
+public:
+  /// Opens the files that the options name, for `positions` given ids.
+  runtime::Status open(const Options &options, const runtime::Session &session, int64_t positions);
+  /// Takes the results of the feed's last step.
+  runtime::Status take(const Feed &feed, const runtime::Session &session);
+  runtime::Status finish();
+
+  /// Whether logits of every position are wanted.
+  bool wantLogits() const { return logits || expectation; }
+  const std::optional<Expectation> &expected() const { return expectation; }
+
+private:
+  std::optional<runtime::NpyWriter> logits, routing;
+  std::optional<Expectation> expectation;
+};
+
+} // namespace moec::run
+
+#endif // MOEC_TOOLS_MOE_RUN_RECORDS_H
