@@ -101,7 +101,7 @@ Status Session::check(Phase phase, std::span<const Piece> pieces) const {
   int64_t tokens = 0, outputs = 0;
   for (size_t i = 0; i < pieces.size(); ++i) {
     const Piece &piece = pieces[i];
-    if (piece.sequence < 0 || size_t(piece.sequence) >= sequences.size() || !sequences[size_t(piece.sequence)].inUse)
+    if (!hasSequence(piece.sequence))
       return Status::invalidArgument("no sequence " + std::to_string(piece.sequence));
     for (size_t other = 0; other < i; ++other)
       if (pieces[other].sequence == piece.sequence)

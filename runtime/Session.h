@@ -29,6 +29,9 @@ public:
   /// An empty sequence, by a number below the artifact's max_batch; refused when all are in use.
   Result<int> addSequence();
   void releaseSequence(int sequence);
+  bool hasSequence(int sequence) const {
+    return sequence >= 0 && size_t(sequence) < sequences.size() && sequences[size_t(sequence)].inUse;
+  }
   /// Cached positions of a sequence.
   int64_t length(int sequence) const { return sequences[size_t(sequence)].length; }
 
