@@ -1,6 +1,7 @@
 // nlohmann's event parser, which does not recurse, behind a handler that builds values and enforces the rules the parser leaves
 // open.
 #include "importers/json/StrictJson.h"
+#include "importers/Refusal.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -12,6 +13,7 @@
 
 using namespace moec::importers::json;
 using llvm::StringRef;
+using moec::importers::refuse;
 
 std::optional<double> Value::number() const {
   if (std::optional<int64_t> whole = integer())
@@ -136,36 +138,33 @@ private:
   std::vector<Value *> open_;
 };
 
-llvm::Error refuse(StringRef name, const llvm::Twine &why) {
-  return llvm::createStringError(llvm::inconvertibleErrorCode(), name + ": " + why);
-}
-
 } // namespace
 
 llvm::Expected<Value> moec::importers::json::parse(StringRef text, StringRef name, const Limits &limits) {
   if (text.size() > limits.bytes)
-    return refuse(name, "expected at most " + llvm::Twine(limits.bytes) + " bytes of JSON, got " + llvm::Twine(text.size()));
+    return refuse(name + ": expected at most " + llvm::Twine(limits.bytes) + " bytes of JSON, got " + llvm::Twine(text.size()));
   if (text.starts_with("\xef\xbb\xbf"))
-    return refuse(name, "expected JSON, got a byte order mark");
+    return refuse(name + ": expected JSON, got a byte order mark");
   // The library takes a NUL for the end of its input.
   if (size_t nul = text.find('\0'); nul != StringRef::npos)
-    return refuse(name, "byte " + llvm::Twine(nul + 1) + ": unexpected NUL");
+    return refuse(name + ": byte " + llvm::Twine(nul + 1) + ": unexpected NUL");
   Builder builder(limits);
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder))
-    return refuse(name, builder.problem);
+    return refuse(name + ": " + builder.problem);
   return builder.take();
 }
 
 llvm::Expected<Value> moec::importers::json::parseFile(StringRef path, const Limits &limits) {
   llvm::sys::fs::file_status status;
   if (std::error_code error = llvm::sys::fs::status(path, status))
-    return refuse(path, error.message());
+    return refuse(path + ": " + error.message());
   if (!llvm::sys::fs::is_regular_file(status))
-    return refuse(path, "expected a regular file");
+    return refuse(path + ": expected a regular file");
   if (status.getSize() > limits.bytes)
-    return refuse(path, "expected at most " + llvm::Twine(limits.bytes) + " bytes of JSON, got " + llvm::Twine(status.getSize()));
+    return refuse(path + ": expected at most " + llvm::Twine(limits.bytes) + " bytes of JSON, got " +
+                  llvm::Twine(status.getSize()));
   auto buffer = llvm::MemoryBuffer::getFile(path);
   if (!buffer)
-    return refuse(path, buffer.getError().message());
+    return refuse(path + ": " + buffer.getError().message());
   return parse((*buffer)->getBuffer(), path, limits);
 }

@@ -1,0 +1,109 @@
+// From a folder to a module: finds the family, lets it describe the model, builds what it described.
+#include "importers/Importer.h"
+#include "importers/Refusal.h"
+#include "importers/config/DecoderKeys.h"
+#include "importers/decoder/Build.h"
+#include "importers/families/Families.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace moec;
+using namespace moec::importers;
+using llvm::StringRef;
+
+/// Formats that a folder's files give away and that we do not read.
+static llvm::Error refuseOtherFormats(StringRef path) {
+  if (path.ends_with(".onnx"))
+    return refuse(path + ": ONNX models are not supported yet; expected a folder with config.json and safetensors files");
+  return llvm::Error::success();
+}
+
+static llvm::Error refuseOtherFormats(const ModelFolder &folder) {
+  if (folder.has("config.json")) {
+    if (folder.has("hf_quant_config.json"))
+      return refuse(folder.path() + "/hf_quant_config.json: quantised checkpoints are not supported yet");
+    return llvm::Error::success();
+  }
+  if (folder.has("params.json"))
+    return refuse(folder.path() +
+                  "/params.json: Mistral's consolidated form is not supported yet; expected a Hugging Face config.json");
+  return refuse(folder.path() + ": expected a config.json in the folder");
+}
+
+static llvm::Expected<const Family *> findFamily(const json::Value &config, StringRef name) {
+  const json::Value *type = config.find("model_type");
+  std::string known;
+  for (const Family &family : families()) {
+    if (type && type->string() && *type->string() == family.modelType)
+      return &family;
+    known += (known.empty() ? "'" : ", '") + family.modelType.str() + "'";
+  }
+  std::string got = type && type->string() ? "'" + *type->string() + "'" : type ? type->kind().str() : "nothing";
+  return refuse(name + ": model_type: expected one of " + known + ", got " + got);
+}
+
+/// `architectures`, when given, names the class that the family imports.
+static void checkArchitecture(Config &config, const Family &family) {
+  const json::Value *names = config.take("architectures");
+  if (!names || names->isNull())
+    return;
+  const json::Array *list = names->array();
+  const std::string *only = list && list->size() == 1 ? list->front().string() : nullptr;
+  config.require(only && *only == family.architecture, "architectures: expected ['" + family.architecture + "'], got " +
+                                                           (only ? "['" + *only + "']" : names->kind().str()));
+}
+
+static llvm::Expected<Decoder> describe(const ModelFolder &folder, mlir::MLIRContext &context) {
+  llvm::Expected<json::Value> file = folder.readJson("config.json");
+  if (!file)
+    return file.takeError();
+  std::string name = (folder.path() + "/config.json").str();
+  if (!file->object())
+    return refuse(name + ": expected an object, got " + file->kind());
+  llvm::Expected<const Family *> family = findFamily(*file, name);
+  if (!family)
+    return family.takeError();
+  std::string problem;
+  Config config(*file->object(), name, problem);
+  checkArchitecture(config, **family);
+  Decoder decoder = (*family)->describe(config, &context);
+  if (llvm::Error error = config.finish())
+    return error;
+  return decoder;
+}
+
+/// Generation's own tokens win over the config's: chat models end a turn with others than the base model ends a text.
+static llvm::Error readGenerationConfig(const ModelFolder &folder, Decoder &decoder) {
+  if (!folder.has("generation_config.json"))
+    return llvm::Error::success();
+  llvm::Expected<json::Value> file = folder.readJson("generation_config.json");
+  if (!file)
+    return file.takeError();
+  std::string name = (folder.path() + "/generation_config.json").str(), problem;
+  if (!file->object())
+    return refuse(name + ": expected an object, got " + file->kind());
+  Config config(*file->object(), name, problem);
+  readGenerationTokens(config, decoder);
+  return problem.empty() ? llvm::Error::success() : refuse(problem);
+}
+
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(StringRef path, mlir::MLIRContext &context) {
+  context.loadDialect<moe::MoEDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect>();
+  if (llvm::Error error = refuseOtherFormats(path))
+    return error;
+  llvm::Expected<ModelFolder> folder = ModelFolder::at(path);
+  if (!folder)
+    return folder.takeError();
+  if (llvm::Error error = refuseOtherFormats(*folder))
+    return error;
+  llvm::Expected<Decoder> decoder = describe(*folder, context);
+  if (!decoder)
+    return decoder.takeError();
+  if (llvm::Error error = readGenerationConfig(*folder, *decoder))
+    return error;
+  llvm::Expected<safetensors::Checkpoint> checkpoint = safetensors::Checkpoint::open(*folder);
+  if (!checkpoint)
+    return checkpoint.takeError();
+  return buildDecoder(*decoder, folder->path(), *checkpoint, &context);
+}

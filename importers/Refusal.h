@@ -1,0 +1,25 @@
+// How every reader says no.
+#ifndef MOEC_IMPORTERS_REFUSAL_H
+#define MOEC_IMPORTERS_REFUSAL_H
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/Error.h"
+
+namespace moec::importers {
+
+/// An error whose text may quote names from the refused file: control characters are spelt out, so that no terminal obeys them.
+inline llvm::Error refuse(const llvm::Twine &why) {
+  std::string text;
+  for (unsigned char c : why.str()) {
+    if (c < 0x20 || c == 0x7f)
+      text += {'\\', 'x', llvm::hexdigit(c >> 4), llvm::hexdigit(c & 15)};
+    else
+      text += static_cast<char>(c);
+  }
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), text);
+}
+
+} // namespace moec::importers
+
+#endif // MOEC_IMPORTERS_REFUSAL_H

@@ -1,0 +1,181 @@
+// Typed reading of an object's keys with one remembered problem.
+#include "importers/config/Config.h"
+#include "importers/Refusal.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace moec::importers;
+using llvm::StringRef;
+using llvm::Twine;
+
+/// Equal as JSON: numbers by value, whatever their spelling.
+static bool same(const json::Value &a, const json::Value &b) {
+  if (a.number() && b.number())
+    return a.integer() && b.integer() ? a.integer() == b.integer() : a.number() == b.number();
+  if (a.string() && b.string())
+    return *a.string() == *b.string();
+  if (a.array() && b.array())
+    return a.array()->size() == b.array()->size() && llvm::equal(*a.array(), *b.array(), same);
+  if (a.object() && b.object())
+    return a.object()->size() == b.object()->size() && llvm::all_of(*a.object(), [&](const json::Member &member) {
+             const json::Value *other = b.find(member.key);
+             return other && same(member.value, *other);
+           });
+  return (a.isNull() && b.isNull()) || (a.boolean() && a.boolean() == b.boolean());
+}
+
+/// The value as messages quote it.
+static std::string quoted(const json::Value *value) {
+  if (!value)
+    return "nothing";
+  if (std::optional<int64_t> integer = value->integer())
+    return std::to_string(*integer);
+  if (std::optional<double> number = value->number())
+    return llvm::formatv("{0}", *number);
+  if (std::optional<bool> boolean = value->boolean())
+    return *boolean ? "true" : "false";
+  if (const std::string *string = value->string())
+    return "'" + StringRef(*string).take_front(80).str() + "'";
+  return value->kind().str();
+}
+
+bool Config::has(StringRef key) const {
+  return llvm::any_of(object, [&](const json::Member &member) { return member.key == key; });
+}
+
+const json::Value *Config::take(const Spelling &key) {
+  const json::Value *found = nullptr;
+  StringRef foundName;
+  for (StringRef spelled : key.names) {
+    auto member = llvm::find_if(object, [&](const json::Member &m) { return m.key == spelled; });
+    if (member == object.end())
+      continue;
+    consumed.insert(spelled);
+    if (found)
+      require(same(*found, member->value),
+              foundName + " (" + quoted(found) + ") and " + spelled + " (" + quoted(&member->value) + ") contradict each other");
+    else
+      found = &member->value, foundName = spelled;
+  }
+  return found;
+}
+
+void Config::require(bool holds, const Twine &otherwise) {
+  if (!holds && problem.empty())
+    problem = (name + ": " + otherwise).str();
+}
+
+void Config::wrong(const Spelling &key, const Twine &expected, const json::Value *got) {
+  require(false, key.names.front() + ": expected " + expected + ", got " + quoted(got));
+}
+
+int64_t Config::count(const Spelling &key, int64_t most, std::optional<int64_t> fallback, int64_t least) {
+  const json::Value *value = take(key);
+  if (!value && fallback)
+    return *fallback;
+  std::optional<int64_t> integer = value ? value->integer() : std::nullopt;
+  if (integer && least <= *integer && *integer <= most)
+    return *integer;
+  wrong(key, "an integer from " + Twine(least) + " to " + Twine(most), value);
+  return std::max<int64_t>(least, 1);
+}
+
+std::optional<int64_t> Config::countOrNull(const Spelling &key, int64_t most, std::optional<int64_t> fallback, int64_t least) {
+  const json::Value *value = take(key);
+  if (!value)
+    return fallback;
+  if (value->isNull())
+    return std::nullopt;
+  return count(key, most, std::nullopt, least);
+}
+
+std::vector<int64_t> Config::counts(const Spelling &key, int64_t most) {
+  const json::Value *value = take(key);
+  if (!value || value->isNull())
+    return {};
+  if (!value->array()) {
+    wrong(key, "a list of integers", value);
+    return {};
+  }
+  std::vector<int64_t> result;
+  for (const json::Value &element : *value->array()) {
+    std::optional<int64_t> integer = element.integer();
+    if (integer && *integer >= 0 && *integer <= most)
+      result.push_back(*integer);
+    else
+      wrong(key, "integers from 0 to " + Twine(most), &element);
+  }
+  return result;
+}
+
+double Config::positive(const Spelling &key, std::optional<double> fallback) {
+  const json::Value *value = take(key);
+  if (!value && fallback)
+    return *fallback;
+  std::optional<double> number = value ? value->number() : std::nullopt;
+  if (number && *number > 0)
+    return *number;
+  wrong(key, "a number greater than 0", value);
+  return 1;
+}
+
+std::optional<double> Config::positiveOrNull(const Spelling &key) {
+  const json::Value *value = take(key);
+  if (!value || value->isNull())
+    return std::nullopt;
+  return positive(key);
+}
+
+double Config::nonNegative(const Spelling &key, double fallback) {
+  const json::Value *value = take(key);
+  if (!value || value->isNull())
+    return fallback;
+  if (std::optional<double> number = value->number(); number && *number >= 0)
+    return *number;
+  wrong(key, "a number not below 0", value);
+  return fallback;
+}
+
+bool Config::flag(const Spelling &key, bool fallback) {
+  const json::Value *value = take(key);
+  if (!value)
+    return fallback;
+  if (std::optional<bool> boolean = value->boolean())
+    return *boolean;
+  wrong(key, "true or false", value);
+  return fallback;
+}
+
+StringRef Config::choice(const Spelling &key, llvm::ArrayRef<StringRef> choices) {
+  const json::Value *value = take(key);
+  if (!value)
+    return choices.front();
+  if (value->string())
+    if (auto chosen = llvm::find(choices, *value->string()); chosen != choices.end())
+      return *chosen;
+  wrong(key, "'" + llvm::join(choices, "' or '") + "'", value);
+  return choices.front();
+}
+
+void Config::expect(const Spelling &key, const json::Value &only) {
+  const json::Value *value = take(key);
+  if (value && !same(*value, only))
+    wrong(key, quoted(&only), value);
+}
+
+void Config::leaveAside(llvm::ArrayRef<StringRef> keys) {
+  for (StringRef key : keys)
+    consumed.insert(key);
+}
+
+void Config::checkConsumed() {
+  for (const json::Member &member : object)
+    require(consumed.contains(member.key), "unknown key '" + member.key + "': it may change what the model computes");
+}
+
+llvm::Error Config::finish() {
+  checkConsumed();
+  return problem.empty() ? llvm::Error::success() : refuse(problem);
+}

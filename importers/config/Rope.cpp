@@ -1,0 +1,57 @@
+// rope_theta and rope_scaling, or rope_parameters, with the arithmetic of transformers' _compute_yarn_parameters.
+#include "importers/config/Rope.h"
+
+#include <cmath>
+
+using namespace moec;
+using namespace moec::importers;
+using llvm::StringRef;
+
+moe::RotaryAttr Rope::attr(mlir::MLIRContext *context, int64_t dims, moe::RotaryLayout layout, int64_t offset) const {
+  return moe::RotaryAttr::get(context, dims, theta, layout, offset, multiplier, /*inverse=*/false, yarn);
+}
+
+static double mscale(double factor, double strength) { return factor <= 1 ? 1 : 0.1 * strength * std::log(factor) + 1; }
+
+/// The keys of YaRN. Zero and null mean "not given" where transformers tests for truth.
+static void readYarn(Config &keys, mlir::MLIRContext *context, int64_t maxPositions, Rope &rope) {
+  double factor = keys.positive("factor");
+  int64_t original = keys.count("original_max_position_embeddings", most::positions, maxPositions);
+  double fast = keys.positiveOrNull("beta_fast").value_or(32), slow = keys.positiveOrNull("beta_slow").value_or(1);
+  keys.require(fast >= slow,
+               "expected beta_fast not below beta_slow, got " + llvm::Twine(std::to_string(fast)) + " and " + std::to_string(slow));
+  bool truncate = keys.flag("truncate", true);
+  double strength = keys.nonNegative("mscale", 0), allDimStrength = keys.nonNegative("mscale_all_dim", 0);
+  double implied = strength && allDimStrength ? mscale(factor, strength) / mscale(factor, allDimStrength) : mscale(factor, 1);
+  rope.multiplier = keys.positiveOrNull("attention_factor").value_or(implied);
+  rope.latentScale = allDimStrength ? std::pow(mscale(factor, allDimStrength), 2) : 1;
+  rope.yarn = moe::YarnAttr::get(context, factor, original, std::max(fast, slow), slow, truncate);
+}
+
+Rope moec::importers::readRope(Config &config, mlir::MLIRContext *context, double defaultTheta, int64_t maxPositions) {
+  Rope rope;
+  // rope_scaling: null is how a config of the flat spelling says "none".
+  const json::Value *flat = config.take("rope_scaling"), *nested = config.take("rope_parameters");
+  const json::Value *given = nested && !nested->isNull() ? nested : flat;
+  const Spelling spelling = given == nested ? "rope_parameters" : "rope_scaling";
+  if (flat && !flat->isNull() && given == nested)
+    given = config.take({"rope_parameters", "rope_scaling"});
+  std::optional<double> theta = config.positiveOrNull("rope_theta");
+  rope.theta = theta.value_or(defaultTheta);
+  if (!given || given->isNull())
+    return rope;
+  if (!given->object()) {
+    config.require(false, spelling.names.front() + ": expected an object, got " + given->kind());
+    return rope;
+  }
+
+  Config keys = config.within(*given, spelling);
+  rope.theta = keys.positive("rope_theta", rope.theta);
+  keys.require(!theta || *theta == rope.theta, "rope_theta is not the rope_theta beside it");
+  keys.expect("partial_rotary_factor", json::Value(int64_t(1)));
+  StringRef type = keys.choice({"rope_type", "type"}, {"default", "yarn"});
+  if (type == "yarn")
+    readYarn(keys, context, maxPositions, rope);
+  keys.checkConsumed();
+  return rope;
+}

@@ -1,0 +1,30 @@
+// Rotary embeddings as configs spell them.
+#ifndef MOEC_IMPORTERS_CONFIG_ROPE_H
+#define MOEC_IMPORTERS_CONFIG_ROPE_H
+
+#include "dialects/moe/MoE.h"
+#include "importers/config/Config.h"
+
+namespace moec::importers {
+
+/// What a config says about rotary embeddings, whichever way it says it.
+struct Rope {
+  double theta = 1e4;
+  /// Null without YaRN.
+  moe::YarnAttr yarn;
+  /// What cos and sin are multiplied with.
+  double multiplier = 1;
+  /// What families with latent attention multiply their softmax scale with: mscale(factor, mscale_all_dim)^2.
+  double latentScale = 1;
+
+  /// Of `dims` elements from `offset` on in every head.
+  moe::RotaryAttr attr(mlir::MLIRContext *context, int64_t dims, moe::RotaryLayout layout, int64_t offset = 0) const;
+};
+
+/// Reads the flat spelling (`rope_theta`, `rope_scaling` with `type` or `rope_type`) and the nested one of transformers 5
+/// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding and YaRN.
+Rope readRope(Config &config, mlir::MLIRContext *context, double defaultTheta, int64_t maxPositions);
+
+} // namespace moec::importers
+
+#endif // MOEC_IMPORTERS_CONFIG_ROPE_H

@@ -1,0 +1,26 @@
+// The builders of a decoder's parts.
+#ifndef MOEC_IMPORTERS_DECODER_BUILD_H
+#define MOEC_IMPORTERS_DECODER_BUILD_H
+
+#include "importers/decoder/Scope.h"
+
+#include "mlir/IR/OwningOpRef.h"
+
+namespace moec::importers {
+
+/// The whole model: a module with its weights, its caches, and `@step`; `folder` is where its files lie. Every tensor of the
+/// checkpoint is used, or known to be of no use for inference.
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> buildDecoder(const Decoder &decoder, llvm::StringRef folder,
+                                                               safetensors::Checkpoint &checkpoint, mlir::MLIRContext *context);
+
+/// Attention of one layer over its cache, from the normalised residual stream `input`; the result is as wide.
+mlir::Value buildAttention(const Scope &layer, const GroupedAttention &attention, mlir::Value input, double epsilon);
+mlir::Value buildAttention(const Scope &layer, const LatentAttention &attention, mlir::Value input, double epsilon);
+
+/// A layer's mixture of experts; `ids` receives the experts that were chosen.
+mlir::Value buildMixture(const Scope &layer, const Mixture &mixture, moe::ActivationAttr activation, mlir::Value input,
+                         mlir::Value &ids);
+
+} // namespace moec::importers
+
+#endif // MOEC_IMPORTERS_DECODER_BUILD_H

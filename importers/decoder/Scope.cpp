@@ -1,0 +1,47 @@
+// The ops that every part of a decoder is made of.
+#include "importers/decoder/Scope.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::importers;
+
+RankedTensorType Scope::rows(int64_t width) const {
+  return RankedTensorType::get({ShapedType::kDynamic, width}, builder.getF32Type());
+}
+
+Value Scope::get(moe::WeightOp weight) {
+  return moe::GetWeightOp::create(builder, weight.getLoc(), weight.getType(), weight.getSymName());
+}
+
+Value Scope::linear(StringRef name, Value input, int64_t width, bool bias) {
+  Value matrix = weight((name + ".weight").str(), {width, moe::widthOf(input.getType())});
+  Value offset = bias ? weight((name + ".bias").str(), {width}) : Value();
+  return create<moe::LinearOp>(name, rows(width), input, matrix, offset, /*residual=*/Value());
+}
+
+Value Scope::norm(StringRef name, Value input, int64_t group, double epsilon) {
+  return create<moe::RMSNormOp>(name, input.getType(), input, weight((name + ".weight").str(), {group}), llvm::APFloat(epsilon),
+                                /*group=*/IntegerAttr());
+}
+
+Value Scope::columns(StringRef name, Value input, int64_t from, int64_t width) {
+  return create<moe::ColumnsOp>(name, rows(width), input, static_cast<uint64_t>(from));
+}
+
+Value Scope::gatedMLP(StringRef name, Value input, int64_t width, moe::ActivationAttr activation) {
+  int64_t hidden = moe::widthOf(input.getType());
+  Value gate = weight("gate_proj.weight", {width, hidden}), up = weight("up_proj.weight", {width, hidden});
+  Value down = weight("down_proj.weight", {hidden, width});
+  return create<moe::GatedMLPOp>(name, input.getType(), input, gate, up, down, /*residual=*/Value(), activation);
+}
+
+Value Scope::add(StringRef name, Value a, Value b) { return create<arith::AddFOp>(name, a, b); }
+
+FlatSymbolRefAttr Scope::cache(StringRef symbol, int64_t width) {
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(builder.getInsertionBlock()->getParentOp());
+  moe::CacheOp::create(builder, NameLoc::get(builder.getStringAttr(symbol)), symbol, TypeAttr::get(rows(width)));
+  return FlatSymbolRefAttr::get(context(), symbol);
+}

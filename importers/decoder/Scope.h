@@ -1,0 +1,59 @@
+// Where in the model a builder stands: gives its ops their locations and its weights their names.
+#ifndef MOEC_IMPORTERS_DECODER_SCOPE_H
+#define MOEC_IMPORTERS_DECODER_SCOPE_H
+
+#include "importers/decoder/Decoder.h"
+#include "importers/decoder/Weights.h"
+
+#include "mlir/IR/Builders.h"
+
+namespace moec::importers {
+
+/// Builds ops of one part of a model. `tensors` begins the names of its tensors ("model.layers.3.self_attn."), `place` the names of
+/// its ops' locations ("layers.3.attention.").
+class Scope {
+public:
+  Scope(mlir::OpBuilder &builder, Weights &weights, mlir::Value batch) : builder(builder), weights(weights), batch(batch) {}
+
+  /// A part of this one; without a place of its own when `placePart` is empty.
+  Scope within(llvm::StringRef tensorPart, llvm::StringRef placePart) const {
+    Scope part = *this;
+    part.tensors += tensorPart.str() + ".";
+    if (!placePart.empty())
+      part.place += placePart.str() + ".";
+    return part;
+  }
+  std::string tensor(llvm::StringRef name) const { return tensors + name.str(); }
+  std::string placeOf(llvm::StringRef name) const { return place + name.str(); }
+  mlir::MLIRContext *context() const { return builder.getContext(); }
+  mlir::RankedTensorType rows(int64_t width) const;
+
+  /// The value of a weight, fetched where it is used.
+  mlir::Value get(moe::WeightOp weight);
+  mlir::Value weight(llvm::StringRef name, llvm::ArrayRef<int64_t> shape) { return get(weights.whole(tensor(name), shape)); }
+
+  /// Creates an op whose location is `name` at this place.
+  template <typename Op, typename... Args> Op create(llvm::StringRef name, Args &&...args) {
+    return Op::create(builder, mlir::NameLoc::get(builder.getStringAttr(place + name)), std::forward<Args>(args)...);
+  }
+  /// x W^T with the tensor `name`.weight, plus `name`.bias when `bias`.
+  mlir::Value linear(llvm::StringRef name, mlir::Value input, int64_t width, bool bias = false);
+  mlir::Value norm(llvm::StringRef name, mlir::Value input, int64_t group, double epsilon);
+  mlir::Value columns(llvm::StringRef name, mlir::Value input, int64_t from, int64_t width);
+  /// The gated MLP of `gate_proj`, `up_proj` and `down_proj`.
+  mlir::Value gatedMLP(llvm::StringRef name, mlir::Value input, int64_t width, moe::ActivationAttr activation);
+  mlir::Value add(llvm::StringRef name, mlir::Value a, mlir::Value b);
+  /// Declares a cache, beside the function, in the order of the layers.
+  mlir::FlatSymbolRefAttr cache(llvm::StringRef symbol, int64_t width);
+
+  mlir::OpBuilder &builder;
+  Weights &weights;
+  mlir::Value batch;
+
+private:
+  std::string tensors, place;
+};
+
+} // namespace moec::importers
+
+#endif // MOEC_IMPORTERS_DECODER_SCOPE_H

@@ -1,0 +1,107 @@
+// moe.weight ops, with the slices of the checkpoint's files that they stand for.
+#include "importers/decoder/Weights.h"
+#include "importers/Refusal.h"
+
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::importers;
+using moec::importers::safetensors::StoredTensor;
+
+Weights::Weights(ModuleOp module, safetensors::Checkpoint &checkpoint)
+    : module(module), checkpoint(checkpoint), builder(module.getContext()) {}
+
+static std::string spelled(ArrayRef<int64_t> shape) {
+  std::string text = "[";
+  for (int64_t dim : shape)
+    text += (text.size() > 1 ? ", " : "") + std::to_string(dim);
+  return text + "]";
+}
+
+void Weights::remember(const Twine &text) {
+  if (problem.empty())
+    problem = text.str();
+}
+
+llvm::Error Weights::takeProblem() { return problem.empty() ? llvm::Error::success() : refuse(problem); }
+
+const StoredTensor *Weights::find(StringRef tensor, ArrayRef<int64_t> shape) {
+  const StoredTensor *stored = checkpoint.take(tensor);
+  if (!stored) {
+    remember(checkpoint.path() + ": tensor '" + tensor + "' is missing: expected " + spelled(shape) + " as config.json says");
+    return nullptr;
+  }
+  if (ArrayRef<int64_t>(stored->tensor.shape) != shape)
+    remember(stored->file + ": tensor '" + tensor + "': expected shape " + spelled(shape) + " as config.json says, got " +
+             spelled(stored->tensor.shape));
+  else if (!elementType(stored))
+    remember(stored->file + ": tensor '" + tensor + "': expected BF16, F16 or F32, got " + stored->tensor.type +
+             "; quantised checkpoints are not supported yet");
+  else
+    return stored;
+  return nullptr;
+}
+
+Type Weights::elementType(const StoredTensor *stored) {
+  if (!stored)
+    return builder.getF32Type();
+  return llvm::StringSwitch<Type>(stored->tensor.type)
+      .Case("BF16", builder.getBF16Type())
+      .Case("F16", builder.getF16Type())
+      .Case("F32", builder.getF32Type())
+      .Default({});
+}
+
+Attribute Weights::slice(const StoredTensor *stored, int64_t offset, int64_t rows) {
+  // Stands in for a tensor with a remembered problem.
+  static const StoredTensor none = {{"", "F32", {}, 0, 0}, "none"};
+  const StoredTensor &from = stored ? *stored : none;
+  return moe::SliceAttr::get(builder.getContext(), from.tensor.name, from.file, from.tensor.offset + offset, rows);
+}
+
+moe::WeightOp Weights::declare(StringRef symbol, ArrayRef<int64_t> shape, Type element, ArrayRef<Attribute> slices) {
+  if (last)
+    builder.setInsertionPointAfter(last);
+  else
+    builder.setInsertionPointToStart(module.getBody());
+  auto type = RankedTensorType::get(shape, element);
+  auto location = NameLoc::get(builder.getStringAttr(symbol));
+  auto weight = moe::WeightOp::create(builder, location, symbol, TypeAttr::get(type), builder.getArrayAttr(slices));
+  declared[symbol] = weight;
+  return last = weight;
+}
+
+moe::WeightOp Weights::whole(StringRef tensor, ArrayRef<int64_t> shape) {
+  if (auto found = declared.find(tensor); found != declared.end())
+    return found->second;
+  const StoredTensor *stored = find(tensor, shape);
+  return declare(tensor, shape, elementType(stored), slice(stored, 0, shape.front()));
+}
+
+moe::WeightOp Weights::stacked(StringRef symbol, ArrayRef<std::string> tensors, ArrayRef<int64_t> shape) {
+  Type element;
+  SmallVector<Attribute> slices;
+  for (const std::string &tensor : tensors) {
+    const StoredTensor *stored = find(tensor, shape);
+    Type own = elementType(stored);
+    if (element && own != element)
+      remember("tensor '" + tensor + "': expected the type of '" + tensors.front() + "', as of all experts");
+    element = own;
+    slices.push_back(slice(stored, 0, 1));
+  }
+  SmallVector<int64_t> all = {static_cast<int64_t>(tensors.size())};
+  all.append(shape.begin(), shape.end());
+  return declare(symbol, all, element, slices);
+}
+
+moe::WeightOp Weights::ofHeads(StringRef symbol, StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
+                               int64_t columns) {
+  const StoredTensor *stored = find(tensor, {heads * headRows, columns});
+  Type element = elementType(stored);
+  int64_t rowBytes = columns * element.getIntOrFloatBitWidth() / 8;
+  SmallVector<Attribute> slices;
+  for (int64_t head = 0; head < heads; ++head)
+    slices.push_back(slice(stored, (head * headRows + from) * rowBytes, 1));
+  return declare(symbol, {heads, rows, columns}, element, slices);
+}

@@ -1,0 +1,48 @@
+// Turns tensors of a checkpoint into moe.weight ops.
+#ifndef MOEC_IMPORTERS_DECODER_WEIGHTS_H
+#define MOEC_IMPORTERS_DECODER_WEIGHTS_H
+
+#include "dialects/moe/MoE.h"
+#include "importers/safetensors/Checkpoint.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace moec::importers {
+
+/// Declares weights in a module, holding each tensor to the shape that the config implies. As with Config, the first problem is
+/// remembered and building goes on with a weight of the expected shape; a module with a remembered problem is thrown away.
+class Weights {
+public:
+  /// Declares them at the start of the module, in the order of their first use.
+  Weights(mlir::ModuleOp module, safetensors::Checkpoint &checkpoint);
+
+  /// A tensor of the checkpoint as it is. Asking twice gives the same weight.
+  moe::WeightOp whole(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
+  /// `tensors`, all of one type and of `shape`, one after the other along a new first dimension.
+  moe::WeightOp stacked(llvm::StringRef symbol, llvm::ArrayRef<std::string> tensors, llvm::ArrayRef<int64_t> shape);
+  /// Of a tensor of heads x `headRows` rows, from each head rows [from, from + rows): [heads, rows, columns].
+  moe::WeightOp ofHeads(llvm::StringRef symbol, llvm::StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
+                        int64_t columns);
+
+  llvm::Error takeProblem();
+
+private:
+  /// The tensor, if it is there, of that shape, and of a type that we can compute with.
+  const safetensors::StoredTensor *find(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
+  mlir::Type elementType(const safetensors::StoredTensor *stored);
+  moe::WeightOp declare(llvm::StringRef symbol, llvm::ArrayRef<int64_t> shape, mlir::Type element,
+                        llvm::ArrayRef<mlir::Attribute> slices);
+  mlir::Attribute slice(const safetensors::StoredTensor *stored, int64_t offset, int64_t rows);
+  void remember(const llvm::Twine &text);
+
+  mlir::ModuleOp module;
+  safetensors::Checkpoint &checkpoint;
+  mlir::OpBuilder builder;
+  llvm::StringMap<moe::WeightOp> declared;
+  moe::WeightOp last;
+  std::string problem;
+};
+
+} // namespace moec::importers
+
+#endif // MOEC_IMPORTERS_DECODER_WEIGHTS_H

@@ -1,0 +1,32 @@
+// DeepSeek's keys for dense layers, routed and shared experts, and groups of experts.
+#include "importers/families/DeepSeek.h"
+
+using namespace moec::importers;
+using llvm::Twine;
+
+void moec::importers::readDeepSeekLayers(Config &config, Decoder &decoder, const DeepSeekDefaults &defaults) {
+  int64_t denseLayers = config.count("first_k_dense_replace", most::layers, defaults.denseLayers, /*least=*/0);
+  for (size_t layer = 0; layer < decoder.isMixture.size(); ++layer)
+    decoder.isMixture[layer] = static_cast<int64_t>(layer) >= denseLayers;
+  // Released as 1; the library does not look at it, the models' own code does.
+  config.expect("moe_layer_freq", json::Value(int64_t(1)));
+  decoder.denseWidth = config.count("intermediate_size", most::width, defaults.denseWidth);
+
+  Mixture &mixture = decoder.mixture;
+  mixture.experts = config.count({"n_routed_experts", "num_experts", "num_local_experts"}, most::experts, defaults.experts);
+  mixture.expertWidth = config.count("moe_intermediate_size", most::width, defaults.expertWidth);
+  mixture.sharedWidth = config.count("n_shared_experts", most::experts, defaults.shared, /*least=*/0) * mixture.expertWidth;
+  config.leaveAside({"aux_loss_alpha", "seq_aux"});
+}
+
+ExpertGroups moec::importers::readExpertGroups(Config &config, const Mixture &mixture, int64_t k,
+                                               std::optional<int64_t> defaultGroups, std::optional<int64_t> defaultKept) {
+  int64_t groups = config.count("n_group", mixture.experts, defaultGroups);
+  int64_t kept = config.count("topk_group", groups, defaultKept);
+  config.require(mixture.experts % groups == 0,
+                 "n_group: expected a divisor of n_routed_experts " + Twine(mixture.experts) + ", got " + Twine(groups));
+  config.require(kept * (mixture.experts / groups) >= k, "num_experts_per_tok: expected at most the " +
+                                                             Twine(kept * (mixture.experts / groups)) +
+                                                             " experts of the kept groups, got " + Twine(k));
+  return {groups, kept};
+}

@@ -1,0 +1,28 @@
+// The model families that can be imported.
+#ifndef MOEC_IMPORTERS_FAMILIES_FAMILIES_H
+#define MOEC_IMPORTERS_FAMILIES_FAMILIES_H
+
+#include "importers/config/Config.h"
+#include "importers/decoder/Decoder.h"
+
+namespace moec::importers {
+
+/// A family: what config.json calls it, and how its keys describe a decoder.
+struct Family {
+  llvm::StringRef modelType;
+  /// The class whose arithmetic is imported; `architectures` must name it when given.
+  llvm::StringRef architecture;
+  Decoder (*describe)(Config &config, mlir::MLIRContext *context);
+};
+
+/// In the order of their model types.
+llvm::ArrayRef<Family> families();
+
+Decoder describeDeepSeekV2(Config &config, mlir::MLIRContext *context);
+Decoder describeDeepSeekV3(Config &config, mlir::MLIRContext *context);
+Decoder describeMixtral(Config &config, mlir::MLIRContext *context);
+Decoder describeQwen3MoE(Config &config, mlir::MLIRContext *context);
+
+} // namespace moec::importers
+
+#endif // MOEC_IMPORTERS_FAMILIES_FAMILIES_H

@@ -1,0 +1,90 @@
+// Opens files beneath a model's folder, and nothing else.
+#include "importers/files/ModelFolder.h"
+#include "importers/Refusal.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace moec::importers;
+using llvm::StringRef;
+namespace fs = llvm::sys::fs;
+namespace path = llvm::sys::path;
+
+File::~File() {
+  if (descriptor >= 0)
+    ::close(descriptor);
+}
+
+llvm::Error File::read(uint64_t offset, llvm::MutableArrayRef<char> into) const {
+  while (!into.empty()) {
+    ssize_t got = ::pread(descriptor, into.data(), into.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      return refuse(location + ": " + std::strerror(errno));
+    if (got == 0)
+      return refuse(location + ": the file became shorter while it was read");
+    into = into.drop_front(got);
+    offset += got;
+  }
+  return llvm::Error::success();
+}
+
+llvm::Expected<ModelFolder> ModelFolder::at(StringRef folder) {
+  llvm::SmallString<256> root;
+  if (std::error_code error = fs::real_path(folder, root))
+    return refuse(folder + ": " + error.message());
+  if (!fs::is_directory(root))
+    return refuse(folder + ": expected a folder that holds a model");
+  StringRef parent = path::parent_path(root);
+  StringRef repository = path::filename(parent) == "snapshots" ? path::parent_path(parent) : StringRef(root);
+  return ModelFolder(root.str().str(), repository.str());
+}
+
+bool ModelFolder::has(StringRef name) const {
+  fs::file_status status;
+  return !fs::status(root + "/" + name, status, /*follow=*/false);
+}
+
+static bool isPlainName(StringRef name) {
+  return !name.empty() && name != "." && name != ".." && name.size() <= 255 && !name.contains('/') && !name.contains('\\') &&
+         !name.contains('\0');
+}
+
+llvm::Expected<File> ModelFolder::open(StringRef name) const {
+  if (!isPlainName(name))
+    return refuse(root + ": expected the plain name of a file in this folder, got '" + name + "'");
+  std::string asked = root + "/" + name.str();
+  llvm::SmallString<256> target;
+  if (std::error_code error = fs::real_path(asked, target))
+    return refuse(asked + ": " + error.message());
+  if (!target.str().starts_with(repository + "/"))
+    return refuse(asked + ": expected a file within " + repository + ", got a link to " + target);
+  // The target has no links left: should one appear meanwhile, it is not followed. A pipe must not block before it is refused.
+  int descriptor = ::open(target.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (descriptor < 0)
+    return refuse(asked + ": " + std::strerror(errno));
+  struct stat status;
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(descriptor);
+    return refuse(asked + ": expected a regular file");
+  }
+  return File(descriptor, status.st_size, asked);
+}
+
+llvm::Expected<json::Value> ModelFolder::readJson(StringRef name, const json::Limits &limits) const {
+  llvm::Expected<File> file = open(name);
+  if (!file)
+    return file.takeError();
+  if (file->size() > limits.bytes)
+    return refuse(file->path() + ": expected at most " + llvm::Twine(limits.bytes) + " bytes of JSON, got " +
+                  llvm::Twine(file->size()));
+  std::string text(file->size(), '\0');
+  if (llvm::Error error = file->read(0, text))
+    return error;
+  return json::parse(text, file->path(), limits);
+}

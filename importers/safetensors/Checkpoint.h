@@ -1,0 +1,52 @@
+// All tensors of a model, in one file or in shards behind an index.
+#ifndef MOEC_IMPORTERS_SAFETENSORS_CHECKPOINT_H
+#define MOEC_IMPORTERS_SAFETENSORS_CHECKPOINT_H
+
+#include "importers/safetensors/Header.h"
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace moec::importers::safetensors {
+
+/// Where a tensor lies.
+struct StoredTensor {
+  Tensor tensor;
+  /// Name of the file in the model's folder.
+  llvm::StringRef file;
+};
+
+/// The tensors by name, and which of them were asked for.
+class Checkpoint {
+public:
+  /// Reads `model.safetensors`, or the shards that `model.safetensors.index.json` names. An index must say exactly what its shards
+  /// hold: no tensor more, none less, none elsewhere.
+  static llvm::Expected<Checkpoint> open(const ModelFolder &folder);
+
+  /// The tensor of that name, which counts as used from now on; null when there is none.
+  const StoredTensor *take(llvm::StringRef name);
+  bool has(llvm::StringRef name) const { return tensors.contains(name); }
+
+  /// Refuses if any tensor was neither taken nor is knowingly left aside: a tensor that nobody reads means a model not understood.
+  llvm::Error checkAllUsed(llvm::function_ref<bool(llvm::StringRef)> isLeftAside) const;
+
+  /// The file whose presence says which tensors there are, for messages.
+  llvm::StringRef path() const { return origin; }
+
+private:
+  struct Entry {
+    StoredTensor stored;
+    bool used = false;
+  };
+  llvm::Error addFile(const ModelFolder &folder, llvm::StringRef name);
+  llvm::Error addShards(const ModelFolder &folder);
+
+  std::string origin;
+  /// Keys are the file names, which the tensors refer to.
+  llvm::StringMap<std::monostate> files;
+  llvm::StringMap<Entry> tensors;
+};
+
+} // namespace moec::importers::safetensors
+
+#endif // MOEC_IMPORTERS_SAFETENSORS_CHECKPOINT_H

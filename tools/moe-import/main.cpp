@@ -1,0 +1,46 @@
+// moe-import: a checkpoint in, `moe` IR out.
+#include "importers/Importer.h"
+#include "tools/AtomicFile.h"
+
+#include "mlir/IR/MLIRContext.h"
+
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace cl = llvm::cl;
+
+static cl::OptionCategory category("moe-import options");
+static cl::opt<std::string> model(cl::Positional, cl::Required, cl::desc("MODEL"), cl::cat(category));
+static cl::opt<std::string> output("o", cl::desc("Where to write the IR; - is standard output"), cl::value_desc("FILE.mlir"),
+                                   cl::init("-"), cl::cat(category));
+static cl::opt<bool> locations("locations", cl::desc("Print the locations of ops: which part of the model each belongs to"),
+                               cl::cat(category));
+
+static int fail(llvm::Error error) {
+  llvm::errs() << "moe-import: " << llvm::toString(std::move(error)) << "\n";
+  return 2;
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "moe-import " MOEC_VERSION "\n"; });
+  if (!cl::ParseCommandLineOptions(argc, argv,
+                                   "Imports a model as IR of the moe dialect. MODEL is a folder with config.json and safetensors "
+                                   "files; only their headers are read.\n",
+                                   &llvm::errs()))
+    return 2;
+
+  mlir::MLIRContext context;
+  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> module = moec::importers::importModel(model, context);
+  if (!module)
+    return fail(module.takeError());
+  mlir::OpPrintingFlags flags;
+  flags.enableDebugInfo(locations);
+  if (llvm::Error error = moec::tools::writeAtomically(output, [&](llvm::raw_ostream &out) { (*module)->print(out, flags); }))
+    return fail(std::move(error));
+  // The process ends here: returning the module's memory piece by piece would only take time.
+  (*module).release();
+  return 0;
+}
