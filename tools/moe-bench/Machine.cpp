@@ -1,0 +1,117 @@
+// What this machine can do at best, measured beside the model.
+#include "tools/moe-bench/Machine.h"
+
+#include "runtime/ThreadPool.h"
+#include "runtime/devices/cpu/HostMemory.h"
+#include "runtime/devices/cpu/Processor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <immintrin.h>
+
+using namespace moec::bench;
+using namespace moec::runtime;
+
+namespace {
+constexpr int repetitions = 7;
+constexpr uint64_t bytesPerThread = uint64_t(192) << 20; // far beyond every cache
+constexpr int64_t rounds = 200'000;
+
+using Range = std::pair<const std::byte *, const std::byte *>;
+
+__attribute__((target("avx2"))) void readStreams(Range range, int streams) {
+  __m256i sum = _mm256_setzero_si256();
+  size_t part = size_t(range.second - range.first) / size_t(streams) / 64 * 64;
+  for (size_t at = 0; at < part; at += 64)
+    for (int stream = 0; stream < streams; ++stream) {
+      auto *line = reinterpret_cast<const __m256i *>(range.first + size_t(stream) * part + at);
+      sum = _mm256_xor_si256(sum, _mm256_xor_si256(_mm256_load_si256(line), _mm256_load_si256(line + 1)));
+    }
+  asm volatile("" : : "x"(sum)); // so that the result is used
+}
+
+__attribute__((target("avx512f"))) void readStreamsWide(Range range, int streams) {
+  __m512i sum = _mm512_setzero_si512();
+  size_t part = size_t(range.second - range.first) / size_t(streams) / 64 * 64;
+  for (size_t at = 0; at < part; at += 64)
+    for (int stream = 0; stream < streams; ++stream)
+      sum = _mm512_xor_si512(sum, _mm512_load_si512(range.first + size_t(stream) * part + at));
+  asm volatile("" : : "v"(sum));
+}
+
+__attribute__((target("avx2,fma"))) void multiplyF32() {
+  __m256 sums[12], factor = _mm256_set1_ps(1.0f);
+  for (__m256 &sum : sums)
+    sum = _mm256_set1_ps(0.0f);
+  for (int64_t round = 0; round < rounds; ++round)
+    for (__m256 &sum : sums) {
+      sum = _mm256_fmadd_ps(factor, factor, sum);
+      asm volatile("" : "+x"(sum));
+    }
+  for (__m256 sum : sums)
+    asm volatile("" : : "v"(sum));
+}
+
+__attribute__((target("avx512f"))) void multiplyF32Wide() {
+  __m512 sums[24], factor = _mm512_set1_ps(1.0f);
+  for (__m512 &sum : sums)
+    sum = _mm512_set1_ps(0.0f);
+  for (int64_t round = 0; round < rounds; ++round)
+    for (__m512 &sum : sums) {
+      sum = _mm512_fmadd_ps(factor, factor, sum);
+      asm volatile("" : "+v"(sum));
+    }
+  for (__m512 sum : sums)
+    asm volatile("" : : "v"(sum));
+}
+
+__attribute__((target("avx512f,avx512bf16"))) void multiplyBf16() {
+  __m512 sums[24];
+  for (__m512 &sum : sums)
+    sum = _mm512_set1_ps(0.0f);
+  __m512i ones = _mm512_set1_epi32(0x3f803f80);
+  __m512bh factor;
+  std::memcpy(&factor, &ones, sizeof factor);
+  for (int64_t round = 0; round < rounds; ++round)
+    for (__m512 &sum : sums) {
+      sum = _mm512_dpbf16_ps(sum, factor, factor);
+      asm volatile("" : "+v"(sum));
+    }
+  for (__m512 sum : sums)
+    asm volatile("" : : "v"(sum));
+}
+
+/// Seconds of the fastest of several runs of `body` on every thread.
+template <typename Body> double fastest(ThreadPool &pool, Body body) {
+  double best = 1e9;
+  for (int i = 0; i < repetitions; ++i) {
+    auto start = std::chrono::steady_clock::now();
+    pool.run(pool.threads(), [](void *context, int, int64_t begin, int64_t) { (*static_cast<Body *>(context))(begin); }, &body);
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+} // namespace
+
+Limits moec::bench::measureLimits(int threads) {
+  ThreadPool pool(threads);
+  Limits limits;
+  bool wide = processorHas("avx512f");
+  if (Result<HostMemory> memory = HostMemory::allocate(bytesPerThread * uint64_t(threads), "measuring bandwidth"); memory.ok()) {
+    std::byte *base = memory->data();
+    fastest(pool, [&](int64_t thread) { std::memset(base + uint64_t(thread) * bytesPerThread, 1, bytesPerThread); });
+    for (int streams : {1, 8}) {
+      double seconds = fastest(pool, [&](int64_t thread) {
+        Range range{base + uint64_t(thread) * bytesPerThread, base + uint64_t(thread + 1) * bytesPerThread};
+        wide ? readStreamsWide(range, streams) : readStreams(range, streams);
+      });
+      limits.readBytes = std::max(limits.readBytes, double(bytesPerThread) * threads / seconds);
+    }
+  }
+  double seconds = fastest(pool, [&](int64_t) { wide ? multiplyF32Wide() : multiplyF32(); });
+  limits.f32Flops = double(rounds) * (wide ? 24 * 32 : 12 * 16) * threads / seconds;
+  if (processorHas("avx512_bf16"))
+    limits.bf16Flops = double(rounds) * 24 * 64 * threads / fastest(pool, [](int64_t) { multiplyBf16(); });
+  return limits;
+}

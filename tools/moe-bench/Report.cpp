@@ -1,0 +1,73 @@
+// The report of a benchmark: Markdown, CSV or JSON.
+#include "tools/moe-bench/Report.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+using namespace moec::bench;
+
+namespace {
+std::string formatted(const char *format, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+std::string markdown(const std::string &model, const std::map<int, Limits> &limits, const std::vector<Row> &rows) {
+  std::string text = model + ", measured with moe-bench " MOEC_VERSION "\n\n";
+  for (const auto &[threads, limit] : limits) {
+    text += "- " + std::to_string(threads) + (threads == 1 ? " thread: " : " threads: ") +
+            formatted("%.1f GB/s read, ", limit.readBytes * 1e-9) + formatted("%.0f GFLOP/s f32", limit.f32Flops * 1e-9);
+    if (limit.bf16Flops > 0)
+      text += formatted(", %.0f GFLOP/s bf16", limit.bf16Flops * 1e-9);
+    text += "\n";
+  }
+  text += "\n| test | batch | threads | tokens/s | share of the limit |\n|---|---|---|---|---|\n";
+  for (const Row &row : rows) {
+    bool seconds = row.test == "first token";
+    std::string rate = seconds ? formatted("%.4f", row.rate.mean) + formatted(" ± %.4f s", row.rate.deviation)
+                               : formatted("%.2f", row.rate.mean) + formatted(" ± %.2f", row.rate.deviation);
+    std::string share =
+        row.share > 0 ? formatted("%.1f %%", row.share * 100) + " of " + row.limit + formatted(" (%.2f tokens/s)", row.limitRate)
+                      : "";
+    text += "| " + row.test + " | " + std::to_string(row.batch) + " | " + std::to_string(row.threads) + " | " + rate + " | " +
+            share + " |\n";
+  }
+  return text;
+}
+
+std::string csv(const std::string &model, const std::vector<Row> &rows) {
+  std::string text = "model,test,batch,threads,mean,deviation,unit,limit,limit_rate,share\n";
+  for (const Row &row : rows)
+    text += "\"" + model + "\"," + row.test + "," + std::to_string(row.batch) + "," + std::to_string(row.threads) + "," +
+            formatted("%.6g", row.rate.mean) + "," + formatted("%.6g", row.rate.deviation) + "," +
+            (row.test == "first token" ? "s" : "tokens/s") + "," + row.limit + "," + formatted("%.6g", row.limitRate) + "," +
+            formatted("%.4f", row.share) + "\n";
+  return text;
+}
+
+std::string json(const std::string &model, const std::map<int, Limits> &limits, const std::vector<Row> &rows) {
+  nlohmann::ordered_json result = {{"producer", "moe-bench " MOEC_VERSION}, {"model", model}};
+  for (const auto &[threads, limit] : limits)
+    result["limits"].push_back({{"threads", threads},
+                                {"read_bytes_per_second", limit.readBytes},
+                                {"f32_flops", limit.f32Flops},
+                                {"bf16_flops", limit.bf16Flops}});
+  for (const Row &row : rows)
+    result["rows"].push_back({{"test", row.test},
+                              {"batch", row.batch},
+                              {"threads", row.threads},
+                              {"mean", row.rate.mean},
+                              {"deviation", row.rate.deviation},
+                              {"unit", row.test == "first token" ? "s" : "tokens/s"},
+                              {"limit", row.limit},
+                              {"limit_rate", row.limitRate},
+                              {"share", row.share}});
+  return result.dump(2) + "\n";
+}
+} // namespace
+
+std::string moec::bench::report(const std::string &format, const std::string &model, const std::map<int, Limits> &limits,
+                                const std::vector<Row> &rows) {
+  return format == "csv" ? csv(model, rows) : format == "json" ? json(model, limits, rows) : markdown(model, limits, rows);
+}
