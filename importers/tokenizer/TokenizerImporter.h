@@ -1,0 +1,21 @@
+// tokenizer.json and chat templates, as what an artifact carries.
+#ifndef MOEC_IMPORTERS_TOKENIZER_TOKENIZERIMPORTER_H
+#define MOEC_IMPORTERS_TOKENIZER_TOKENIZERIMPORTER_H
+
+#include "importers/files/ModelFolder.h"
+
+#include <optional>
+#include <string>
+
+namespace moec::importers {
+
+/// The bytes of a Tokenizer (runtime/schema/Tokenizer.fbs) for the folder's tokenizer.json, or nothing when there is no such file.
+/// Byte-level BPE only; whatever in the file changes results and is not known here is refused by name.
+llvm::Expected<std::optional<std::string>> importTokenizer(const ModelFolder &folder);
+
+/// The text of chat_template.jinja, or of tokenizer_config.json's `chat_template`; nothing when there is neither.
+llvm::Expected<std::optional<std::string>> importChatTemplate(const ModelFolder &folder);
+
+} // namespace moec::importers
+
+#endif // MOEC_IMPORTERS_TOKENIZER_TOKENIZERIMPORTER_H
