@@ -10,9 +10,6 @@
 
 namespace moec::lowering::x86 {
 
-/// The name of the attribute of plan.kernel (an i64) that says how much scratch memory each thread must give it.
-inline constexpr llvm::StringLiteral scratchBytesAttrName = "scratch_bytes";
-
 /// The kernels of a plan as a shared object that depends on nothing; every plan.kernel is a function under its symbol's name.
 struct CodeVariant {
   std::string isa;                   ///< as `--isa` names it
@@ -23,7 +20,7 @@ struct CodeVariant {
 /// Loads the dialects that code generation creates; call before the context runs threads.
 void registerRequiredDialects(mlir::MLIRContext &context);
 
-/// Generates code for every plan.kernel directly in `plan`, for each of `targets`, and sets the kernels' scratch attribute
+/// Generates code for every plan.kernel directly in `plan`, for each of `targets`, and sets their `scratch_bytes`
 /// (the most that any target needs). The bytes depend on nothing but the arguments. Fails with an error on the op that no
 /// strategy covers.
 llvm::FailureOr<std::vector<CodeVariant>> generateCode(mlir::ModuleOp plan, llvm::ArrayRef<Target> targets);

@@ -1,0 +1,50 @@
+// Blocks and items of a matrix product.
+#include "lowering/x86/BlockedProduct.h"
+
+#include "lowering/plan/Schedule.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+using namespace moec::lowering::x86;
+
+void moec::lowering::x86::forItemColumns(KernelBuilder &b, Number item, int64_t width, function_ref<void(Number, int64_t)> body) {
+  if (width % columnsPerItem == 0)
+    return b.forColumns(columnsPerItem, body);
+  Number left = b.integer(width) - item * columnsPerItem;
+  b.ifThenElse(
+      left >= columnsPerItem, [&] { b.forColumns(columnsPerItem, body); },
+      [&] { b.forRange(left, [&](Number column) { body(column, 0); }); });
+}
+
+BlockedProduct::BlockedProduct(KernelFrame &frame, Type weight, moe::Compute compute, int64_t width, int64_t groups)
+    : b(frame.b), form(frame.b, weight, compute), width(width), groups(groups), blockRows(form.blockRows(width)),
+      activations(frame.allocate(form.activation(), form.activationElements(blockRows, width))),
+      weightRows(frame.allocate(b.ptr, groups * columnsPerItem)),
+      results(frame.allocate(b.f32, form.resultElements(blockRows, groups * columnsPerItem))) {}
+
+void BlockedProduct::forBlocks(Number rows, function_ref<Pointer(Number)> source, function_ref<void(Number, Number)> body) {
+  b.forRange(b.integer(0), rows, blockRows, [&](Number first) {
+    Number count = minimum(rows - first, b.integer(blockRows));
+    b.forRange(count, [&](Number i) {
+      form.convertRow(source(first + i), activations.plusBytes(i * form.rowBytes(width)), width);
+    });
+    body(first, count);
+  });
+}
+
+void BlockedProduct::multiply(Number count, Number item, int64_t columns, function_ref<Pointer(int64_t, Number)> weightRow) {
+  // Columns beyond the last repeat it; nobody looks at what comes out.
+  b.forRange(columnsPerItem, [&](Number i) {
+    Number column = item * columnsPerItem + i;
+    if (columns % columnsPerItem)
+      column = minimum(column, b.integer(columns - 1));
+    for (int64_t group = 0; group < groups; ++group)
+      (weightRows + i + group * columnsPerItem).store(b.number(weightRow(group, column).value));
+  });
+  form.multiply(activations, count, weightRows, b.integer(groups * columnsPerItem), width, results, groups * columnsPerItem);
+}
+
+Number BlockedProduct::result(int64_t group, Number row, Number column, int64_t lanes) const {
+  return (results + row * (groups * columnsPerItem) + column + group * columnsPerItem).load(lanes);
+}

@@ -1,0 +1,69 @@
+// Matrix products with row-major weights: C[m][n] = sum over k of A[m][k] W[n][k].
+//
+// Every element of C is computed by one chain of operations, whatever the number of rows or columns around it: partial sums
+// of k in the lanes of one vector, then the same tree over the lanes. A product is therefore bitwise independent of how its
+// rows and columns are cut into tiles, blocks, items and steps.
+#ifndef MOEC_LOWERING_X86_DOTTILE_H
+#define MOEC_LOWERING_X86_DOTTILE_H
+
+#include "dialects/moe/MoE.h"
+#include "lowering/x86/KernelBuilder.h"
+
+namespace moec::lowering::x86 {
+
+/// How the products of one weight type and one compute type are formed on a target.
+class DotForm {
+public:
+  DotForm(KernelBuilder &b, mlir::Type weight, moe::Compute compute);
+
+  /// Type of activations in scratch memory: bf16 where the target multiplies bf16, else f32.
+  mlir::Type activation() const;
+  /// Bytes from one row of activations of `width` elements to the next: whole vectors, and no power of two apart.
+  int64_t rowBytes(int64_t width) const;
+  /// Elements of memory for `rows` rows of activations (tiles may read some rows beyond the last).
+  int64_t activationElements(int64_t rows, int64_t width) const;
+  /// Elements of memory for the result of `rows` rows and `columns` columns (tiles may write some rows beyond the last).
+  int64_t resultElements(int64_t rows, int64_t columns) const;
+  /// Rows to take at once, so that their activations stay in the second-level cache.
+  int64_t blockRows(int64_t width) const;
+
+  /// Writes `width` elements of `source` as a row of activations: rounded as the compute type says, padded with zeros.
+  void convertRow(Pointer source, Pointer destination, int64_t width) const;
+
+  /// result[m][n] for m < rows and n < columns, where row n of the weight is at weightRows[n] and `columns`, a multiple of 8, is at
+  /// most `maxColumns`. Rows of the result are `resultWidth` elements apart.
+  void multiply(Pointer activations, Number rows, Pointer weightRows, Number columns, int64_t width, Pointer result,
+                int64_t resultWidth) const;
+  static constexpr int64_t maxColumns = 64;
+
+private:
+  enum class Product {
+    Bf16Dot, ///< pairs of bf16 with the target's instruction
+    Pairs,   ///< bf16 weights widened in pairs: even elements and odd elements apart, activations to match
+    Plain,   ///< elements widened to f32 one by one
+  };
+  struct Shape {
+    int64_t rows, columns;
+  };
+  /// A tile of full height, and the most rows of a low and wide one.
+  Shape tallTile() const;
+  int64_t lowRows() const;
+
+  std::string name(llvm::StringRef prefix) const;
+  void callTile(Shape shape, bool tail, llvm::ArrayRef<mlir::Value> arguments) const;
+  void buildTile(Shape shape, bool tail, llvm::ArrayRef<Number> arguments) const;
+  void buildMultiply(bool tail, llvm::ArrayRef<Number> arguments) const;
+  void buildConvert(mlir::Type source, llvm::ArrayRef<Number> arguments) const;
+  /// One step of a tile: adds the products of `step` elements at `offset` of activation rows and at weight rows.
+  void accumulate(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows, llvm::ArrayRef<Pointer> weightRows) const;
+
+  KernelBuilder &b;
+  mlir::Type weight;
+  bool rounds; ///< activations to bf16
+  Product product;
+  int64_t step; ///< elements of k that one vector of partial sums takes at once
+};
+
+} // namespace moec::lowering::x86
+
+#endif // MOEC_LOWERING_X86_DOTTILE_H

@@ -1,0 +1,189 @@
+// Multi-head latent attention in its two forms: expanded for many query tokens, absorbed for one.
+#include "lowering/x86/DotTile.h"
+#include "lowering/x86/Emit.h"
+#include "lowering/x86/OnlineSoftmax.h"
+
+#include "lowering/plan/Schedule.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+using namespace moec::lowering::x86;
+
+namespace {
+
+/// Sizes that both forms share.
+template <typename OpT> struct Sizes {
+  explicit Sizes(OpT op, const Cache &cache) {
+    ArrayRef<int64_t> keyUp = cast<RankedTensorType>(op.getKeyUp().getType()).getShape();
+    heads = keyUp[0];
+    nope = keyUp[1];
+    latent = keyUp[2];
+    rotary = cache.width - latent;
+    query = nope + rotary;
+    value = cast<RankedTensorType>(op.getValueUp().getType()).getDimSize(1);
+  }
+  int64_t heads, nope, latent, rotary, query, value;
+};
+
+/// Products with the rows of one head's projection, 16 at a time.
+class HeadProduct {
+public:
+  HeadProduct(KernelFrame &frame, Weight weight, moe::Compute compute, int64_t rows, int64_t columns, int64_t width)
+      : b(frame.b), form(frame.b, weight.element(), compute), columns(columns), width(width),
+        activations(frame.allocate(form.activation(), form.activationElements(rows, width))),
+        weightRows(frame.allocate(b.ptr, columnsPerItem)),
+        results{frame.allocate(b.f32, form.resultElements(rows, resultStride())), resultStride()} {}
+
+  void setRow(Number row, Pointer source) { form.convertRow(source, activations.plusBytes(row * form.rowBytes(width)), width); }
+
+  /// The first `count` rows from `firstRow` with the matrix at `head`, into rows of the results.
+  void multiply(Number firstRow, Number count, Pointer head) {
+    b.forRange(b.integer(0), b.integer(columns), columnsPerItem, [&](Number column) {
+      b.forRange(columnsPerItem, [&](Number i) {
+        Number row = minimum(column + i, b.integer(columns - 1));
+        (weightRows + i).store(b.number((head + row * width).value));
+      });
+      form.multiply(activations.plusBytes(firstRow * form.rowBytes(width)), count, weightRows, b.integer(columnsPerItem), width,
+                    results.row(firstRow) + column, results.stride);
+    });
+  }
+  Matrix result() const { return results; }
+
+private:
+  int64_t resultStride() const { return llvm::alignTo(columns, columnsPerItem); }
+
+  KernelBuilder &b;
+  DotForm form;
+  int64_t columns, width;
+  Pointer activations, weightRows;
+  Matrix results;
+};
+
+} // namespace
+
+/// Query tokens that pass over the pages together: every block expands the pages anew, so blocks are large.
+static constexpr int64_t expandedRows = 512;
+/// Query heads that pass over the pages together in the absorbed form.
+static constexpr int64_t absorbedRows = 16;
+
+void moec::lowering::x86::emitLatentAttention(KernelFrame &frame, moe::LatentAttentionOp op) {
+  KernelBuilder &b = frame.b;
+  Batch batch = frame.batch(op.getBatch());
+  Cache cache = frame.cache(op.getCacheAttr());
+  Sizes sizes(op, cache);
+  Weight keyUp = frame.weight(op.getKeyUp()), valueUp = frame.weight(op.getValueUp());
+  Pointer query = frame.buffer(op.getQuery()), result = frame.result(0);
+
+  // Keys and values of one page, expanded from its latents.
+  HeadProduct keyProduct(frame, keyUp, op.getCompute(), pageSize, sizes.nope, sizes.latent);
+  HeadProduct valueProduct(frame, valueUp, op.getCompute(), pageSize, sizes.value, sizes.latent);
+  Type keyType = op.getCompute() == moe::Compute::BF16 ? b.bf16 : b.f32;
+  Matrix keys{frame.allocate(keyType, pageSize * sizes.query), sizes.query};
+  Pointer keyRows = frame.allocate(b.ptr, pageSize);
+
+  DotForm form(b, keyType, op.getCompute());
+  Pointer activations = frame.allocate(form.activation(), form.activationElements(expandedRows, sizes.query));
+  OnlineSoftmax softmax(frame, expandedRows, sizes.value, op.getScale().convertToDouble());
+
+  auto expandPage = [&](Number head, Pointer latents, Number count) {
+    b.forRange(count, [&](Number i) {
+      keyProduct.setRow(i, latents + i * cache.width);
+      valueProduct.setRow(i, latents + i * cache.width);
+    });
+    keyProduct.multiply(b.integer(0), count, keyUp.row(head));
+    valueProduct.multiply(b.integer(0), count, valueUp.row(head));
+    b.forRange(count, [&](Number i) {
+      Pointer key = keys.row(i), nope = keyProduct.result().row(i), rotary = latents + i * cache.width + sizes.latent;
+      b.forColumns(sizes.nope, [&](Number column, int64_t lanes) { (key + column).storeF32((nope + column).load(lanes)); });
+      b.forColumns(sizes.rotary, [&](Number column, int64_t lanes) {
+        (key + sizes.nope + column).storeF32((rotary + column).loadF32(lanes));
+      });
+    });
+  };
+
+  b.forRange(pageSize, [&](Number i) { (keyRows + i).store(b.number(keys.row(i).value)); });
+  b.forRange(frame.begin, frame.end, 1, [&](Number item) {
+    Number sequence = item / sizes.heads, head = item % sizes.heads;
+    Number firstToken = (batch.starts + sequence).load().toInteger(b.i64);
+    Number tokens = (batch.starts + sequence + 1).load().toInteger(b.i64) - firstToken;
+    Number firstPosition = (batch.positions + firstToken).load().toInteger(b.i64);
+    b.forRange(b.integer(0), tokens, expandedRows, [&](Number firstRow) {
+      Number count = minimum(tokens - firstRow, b.integer(expandedRows)), blockPosition = firstPosition + firstRow;
+      auto headAt = [&](Pointer rows, Number row, int64_t width) {
+        return rows + ((firstToken + firstRow + row) * sizes.heads + head) * width;
+      };
+      b.forRange(count, [&](Number row) {
+        softmax.startRow(row, b.integer(0), blockPosition + row);
+        form.convertRow(headAt(query, row, sizes.query), activations.plusBytes(row * form.rowBytes(sizes.query)), sizes.query);
+      });
+      Number lastPosition = blockPosition + count - 1;
+      b.forRange(b.integer(0), lastPosition / pageSize + 1, 1, [&](Number page) {
+        Number pageStart = page * pageSize, visible = minimum(lastPosition + 1 - pageStart, b.integer(pageSize));
+        expandPage(head, frame.cacheRow(cache, batch, sequence, pageStart), visible);
+        Number from = maximum(pageStart - blockPosition, b.integer(0));
+        form.multiply(activations.plusBytes(from * form.rowBytes(sizes.query)), count - from, keyRows, b.integer(pageSize), sizes.query,
+                      softmax.scores().row(from), pageSize);
+        softmax.takePage(from, count, pageStart, visible, valueProduct.result());
+      });
+      b.forRange(count, [&](Number row) {
+        Pointer destination = headAt(result, row, sizes.value);
+        b.forColumns(sizes.value, [&](Number column, int64_t lanes) { (destination + column).store(softmax.context(row, column, lanes)); });
+      });
+    });
+  });
+}
+
+void moec::lowering::x86::emitAbsorbedAttention(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
+  KernelBuilder &b = frame.b;
+  Batch batch = frame.batch(op.getBatch());
+  Cache cache = frame.cache(op.getCacheAttr());
+  Sizes sizes(op, cache);
+  Weight keyUp = frame.weight(op.getKeyUp()), valueUp = frame.weight(op.getValueUp());
+  Pointer query = frame.buffer(op.getQuery()), result = frame.result(0);
+
+  Matrix absorbed{frame.allocate(b.f32, cache.width), cache.width};
+  DotForm form(b, cache.base.element, op.getCompute());
+  Pointer activations = frame.allocate(form.activation(), form.activationElements(absorbedRows, cache.width));
+  Pointer cacheRows = frame.allocate(b.ptr, pageSize), context = frame.allocate(b.f32, sizes.latent);
+  OnlineSoftmax softmax(frame, absorbedRows, sizes.latent, op.getScale().convertToDouble());
+  HeadProduct valueProduct(frame, valueUp, op.getCompute(), absorbedRows, sizes.value, sizes.latent);
+
+  // A thread's items, token by token: heads of one token share the pages they read.
+  b.forRange(frame.begin / sizes.heads, (frame.end + (sizes.heads - 1)) / sizes.heads, 1, [&](Number token) {
+    Number sequence = (batch.tokenSequence + token).load().toInteger(b.i64);
+    Number position = (batch.positions + token).load().toInteger(b.i64);
+    Number firstHead = maximum(frame.begin - token * sizes.heads, b.integer(0));
+    Number endHead = minimum(frame.end - token * sizes.heads, b.integer(sizes.heads));
+    b.forRange(firstHead, endHead, absorbedRows, [&](Number blockHead) {
+      Number count = minimum(endHead - blockHead, b.integer(absorbedRows));
+      b.forRange(count, [&](Number row) {
+        Number head = blockHead + row;
+        Pointer source = query + (token * sizes.heads + head) * sizes.query;
+        b.forColumns(sizes.latent, [&](Number column, int64_t lanes) { (absorbed.base + column).store(b.zero(lanes)); });
+        addWeightedRows(b, {source, sizes.nope}, {keyUp.row(head), sizes.latent}, b.integer(sizes.nope), absorbed, b.integer(1),
+                        sizes.latent);
+        b.forColumns(sizes.rotary, [&](Number column, int64_t lanes) {
+          (absorbed.base + sizes.latent + column).store((source + sizes.nope + column).load(lanes));
+        });
+        form.convertRow(absorbed.base, activations.plusBytes(row * form.rowBytes(cache.width)), cache.width);
+        softmax.startRow(row, b.integer(0), position);
+      });
+      b.forRange(b.integer(0), position / pageSize + 1, 1, [&](Number page) {
+        Number pageStart = page * pageSize, visible = minimum(position + 1 - pageStart, b.integer(pageSize));
+        Pointer latents = frame.cacheRow(cache, batch, sequence, pageStart);
+        b.forRange(pageSize, [&](Number i) { (cacheRows + i).store(b.number((latents + i * cache.width).value)); });
+        form.multiply(activations, count, cacheRows, b.integer(pageSize), cache.width, softmax.scores().base, pageSize);
+        softmax.takePage(b.integer(0), count, pageStart, visible, {latents, cache.width});
+      });
+      b.forRange(count, [&](Number row) {
+        Number head = blockHead + row;
+        b.forColumns(sizes.latent, [&](Number column, int64_t lanes) { (context + column).store(softmax.context(row, column, lanes)); });
+        valueProduct.setRow(b.integer(0), context);
+        valueProduct.multiply(b.integer(0), b.integer(1), valueUp.row(head));
+        Pointer source = valueProduct.result().base, destination = result + (token * sizes.heads + head) * sizes.value;
+        b.forColumns(sizes.value, [&](Number column, int64_t lanes) { (destination + column).store((source + column).load(lanes)); });
+      });
+    });
+  });
+}

@@ -1,0 +1,65 @@
+// linear and gate_up: dense products over all rows.
+#include "lowering/x86/BlockedProduct.h"
+#include "lowering/x86/Emit.h"
+#include "lowering/x86/VectorMath.h"
+
+#include "lowering/plan/Schedule.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+using namespace moec::lowering::x86;
+
+void moec::lowering::x86::emitLinear(KernelFrame &frame, moe::LinearOp op) {
+  KernelBuilder &b = frame.b;
+  Weight weight = frame.weight(op.getWeight()), bias = frame.weight(op.getBias());
+  int64_t in = weight.width(), out = weight.leadingRows();
+  Pointer input = frame.buffer(op.getInput()), result = frame.result(0);
+  Pointer residual = op.getResidual() ? frame.buffer(op.getResidual()) : Pointer();
+  Pointer biases = bias ? frame.allocate(b.f32, columnsPerItem) : Pointer();
+
+  BlockedProduct product(frame, weight.element(), op.getCompute(), in, 1);
+  auto source = [&](Number row) { return input + row * in; };
+  product.forBlocks(frame.rows, source, [&](Number first, Number count) {
+    b.forRange(frame.begin, frame.end, 1, [&](Number item) {
+      product.multiply(count, item, out, [&](int64_t, Number column) { return weight.row(column); });
+      if (bias) // an element at a time: a fused projection's bias lies in several parts
+        b.forRange(minimum(b.integer(columnsPerItem), b.integer(out) - item * columnsPerItem), [&](Number i) {
+          (biases + i).store(bias.row(item * columnsPerItem + i).loadF32());
+        });
+      b.forRange(count, [&](Number row) {
+        Number start = (first + row) * out + item * columnsPerItem;
+        forItemColumns(b, item, out, [&](Number column, int64_t lanes) {
+          Number sum = product.result(0, row, column, lanes);
+          if (bias)
+            sum = sum + (biases + column).load(lanes);
+          if (residual.builder)
+            sum = sum + (residual + start + column).load(lanes);
+          (result + start + column).store(sum);
+        });
+      });
+    });
+  });
+}
+
+void moec::lowering::x86::emitGateUp(KernelFrame &frame, moe::GateUpOp op) {
+  KernelBuilder &b = frame.b;
+  Weight gate = frame.weight(op.getGate()), up = frame.weight(op.getUp());
+  int64_t in = gate.width(), out = gate.leadingRows();
+  Pointer input = frame.buffer(op.getInput()), result = frame.result(0);
+
+  BlockedProduct product(frame, gate.element(), op.getCompute(), in, 2);
+  auto source = [&](Number row) { return input + row * in; };
+  product.forBlocks(frame.rows, source, [&](Number first, Number count) {
+    b.forRange(frame.begin, frame.end, 1, [&](Number item) {
+      product.multiply(count, item, out, [&](int64_t group, Number column) { return (group ? up : gate).row(column); });
+      b.forRange(count, [&](Number row) {
+        Number start = (first + row) * out + item * columnsPerItem;
+        forItemColumns(b, item, out, [&](Number column, int64_t lanes) {
+          (result + start + column)
+              .store(activate(op.getActivation(), product.result(0, row, column, lanes), product.result(1, row, column, lanes)));
+        });
+      });
+    });
+  });
+}

@@ -1,0 +1,58 @@
+// Functions of numbers, and the activations made of them.
+#include "lowering/x86/VectorMath.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <numbers>
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering::x86;
+
+template <typename MathOp> static Number apply(Number x) { return {*x.builder, MathOp::create(*x.builder, x.value)}; }
+
+Number moec::lowering::x86::exponential(Number x) { return apply<math::ExpOp>(x); }
+Number moec::lowering::x86::hyperbolicTangent(Number x) { return apply<math::TanhOp>(x); }
+Number moec::lowering::x86::squareRoot(Number x) { return apply<math::SqrtOp>(x); }
+
+Number moec::lowering::x86::sigmoid(Number x) {
+  Number one = x.like(1.0);
+  return one / (one + exponential(-x));
+}
+
+Number moec::lowering::x86::softplus(Number x) {
+  // max(x, 0) + ln(1 + exp(-|x|)): the exponential never overflows.
+  Number zero = x.like(0.0);
+  return maximum(x, zero) + apply<math::Log1pOp>(exponential(minimum(x, -x)));
+}
+
+static Number nonlinear(moe::ActivationKind kind, double alpha, Number gate) {
+  Number half = gate.like(0.5), one = gate.like(1.0);
+  switch (kind) {
+  case moe::ActivationKind::SiLU:
+    return gate / (one + exponential(gate.like(-alpha) * gate));
+  case moe::ActivationKind::GELU:
+    return half * gate * (one + apply<math::ErfOp>(gate * gate.like(std::numbers::sqrt2 / 2)));
+  case moe::ActivationKind::GELUTanh: {
+    Number cubic = fma(gate.like(0.044715) * gate * gate, gate, gate);
+    return half * gate * (one + hyperbolicTangent(gate.like(std::sqrt(2 / std::numbers::pi)) * cubic));
+  }
+  case moe::ActivationKind::ReLU:
+    return maximum(gate, gate.like(0.0));
+  case moe::ActivationKind::Identity:
+    return gate;
+  }
+  llvm_unreachable("all kinds are listed");
+}
+
+Number moec::lowering::x86::activate(moe::ActivationAttr activation, Number gate, Number up) {
+  if (activation.getGateMax())
+    gate = minimum(gate, gate.like(double(*activation.getGateMax())));
+  if (activation.getUpLimit()) {
+    double limit = *activation.getUpLimit();
+    up = maximum(minimum(up, up.like(limit)), up.like(-limit));
+  }
+  if (double(activation.getUpOffset()) != 0)
+    up = up + up.like(double(activation.getUpOffset()));
+  return nonlinear(activation.getKind(), activation.getAlpha(), gate) * up;
+}

@@ -1,0 +1,23 @@
+// Functions of numbers: through the math dialect, whose polynomials the code generator puts in place.
+#ifndef MOEC_LOWERING_X86_VECTORMATH_H
+#define MOEC_LOWERING_X86_VECTORMATH_H
+
+#include "dialects/moe/MoE.h"
+#include "lowering/x86/Number.h"
+
+namespace moec::lowering::x86 {
+
+Number exponential(Number x);
+Number hyperbolicTangent(Number x);
+Number squareRoot(Number x);
+/// 1 / (1 + exp(-x)).
+Number sigmoid(Number x);
+/// ln(1 + exp(x)).
+Number softplus(Number x);
+
+/// gate and up combined as `activation` says.
+Number activate(moe::ActivationAttr activation, Number gate, Number up);
+
+} // namespace moec::lowering::x86
+
+#endif // MOEC_LOWERING_X86_VECTORMATH_H

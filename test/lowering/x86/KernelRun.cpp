@@ -1,0 +1,463 @@
+// Running kernels in the test's own process, over memory that ends where the data ends.
+#include "KernelRun.h"
+
+#include "lowering/plan/Schedule.h"
+#include "lowering/x86/CodeGenerator.h"
+#include "runtime/kernels/Kernel.h"
+
+#include "dialects/moe/Rotary.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/ADT/APFloat.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <dlfcn.h>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::test;
+
+namespace {
+
+/// Memory that ends at a page nobody may touch: one element read beyond the end is a fault.
+class GuardedMemory {
+public:
+  explicit GuardedMemory(size_t bytes) {
+    size_t page = size_t(sysconf(_SC_PAGESIZE)), whole = (bytes + page - 1) / page * page;
+    mapped = whole + page;
+    base = static_cast<char *>(mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(base + whole, page, PROT_NONE);
+    begin = base + whole - bytes;
+    std::memset(base, 0xff, whole); // NaN in every float type: what is not written must not be used
+  }
+  GuardedMemory(GuardedMemory &&other) : base(std::exchange(other.base, nullptr)), begin(other.begin), mapped(other.mapped) {}
+  ~GuardedMemory() {
+    if (base)
+      munmap(base, mapped);
+  }
+  char *data() const { return begin; }
+
+private:
+  char *base, *begin;
+  size_t mapped;
+};
+
+size_t bytesOf(Type element) { return element.getIntOrFloatBitWidth() / 8; }
+
+void write(char *place, Type element, double value) {
+  if (element.isInteger(32)) {
+    int32_t integer = int32_t(value);
+    std::memcpy(place, &integer, 4);
+  } else if (element.isInteger(64)) {
+    int64_t integer = int64_t(value);
+    std::memcpy(place, &integer, 8);
+  } else {
+    llvm::APFloat number(value);
+    bool inexact;
+    number.convert(cast<FloatType>(element).getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &inexact);
+    uint64_t bits = number.bitcastToAPInt().getZExtValue();
+    std::memcpy(place, &bits, bytesOf(element));
+  }
+}
+
+double read(const char *place, Type element) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, place, bytesOf(element));
+  if (element.isInteger(32))
+    return int32_t(bits);
+  return llvm::APFloat(cast<FloatType>(element).getFloatSemantics(), llvm::APInt(bytesOf(element) * 8, bits)).convertToDouble();
+}
+
+bool hostHas(const std::vector<std::string> &features) {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  std::string line, word;
+  while (std::getline(cpuinfo, line))
+    if (line.rfind("flags", 0) == 0)
+      break;
+  std::istringstream words(line);
+  std::set<std::string> flags;
+  while (words >> word)
+    flags.insert(word);
+  return llvm::all_of(features, [&](const std::string &feature) { return flags.count(feature); });
+}
+
+} // namespace
+
+struct KernelRun::Implementation {
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  plan::KernelOp kernel;
+  std::vector<lowering::x86::CodeVariant> variants;
+
+  std::vector<Sequence> sequences;
+  std::vector<int64_t> outputs;
+  std::map<unsigned, Tensor> inputs, given;
+  uint64_t seed = 0;
+  evaluator::Caches pasts; ///< every position of every sequence, before the run
+
+  // Of the last run.
+  std::vector<GuardedMemory> memory;
+  std::vector<char *> cacheBases;
+  std::vector<int32_t> pages;
+  int64_t maxPages = 0;
+
+  int64_t tokens() const {
+    int64_t sum = 0;
+    for (const Sequence &sequence : sequences)
+      sum += sequence.length;
+    return sum;
+  }
+  int64_t rows() { return kernel.getRows() == plan::Extent::Outputs ? int64_t(outputs.size()) : tokens(); }
+  RankedTensorType typeOf(Value value) const { return cast<RankedTensorType>(value.getType()); }
+  std::vector<int64_t> shapeOf(RankedTensorType type, int64_t rows) const {
+    std::vector<int64_t> shape = type.getShape().vec();
+    if (type.isDynamicDim(0))
+      shape[0] = rows;
+    return shape;
+  }
+  bool gathers() { return !kernel.getBody().front().getOps<moe::GatherOutputsOp>().empty(); }
+
+  char *allocate(size_t bytes) { return memory.emplace_back(bytes).data(); }
+  char *fill(Type element, std::span<const double> values) {
+    char *place = allocate(values.size() * bytesOf(element));
+    for (size_t i = 0; i < values.size(); ++i)
+      write(place + i * bytesOf(element), element, values[i]);
+    return place;
+  }
+  void *bindWeight(unsigned argument, const Tensor &value);
+  void bindBatch(std::vector<void *> &buffers);
+  void *bindCache(moe::CacheOp cache);
+  void bindTables(std::vector<void *> &buffers);
+  OwningOpRef<ModuleOp> asFunction();
+};
+
+KernelRun::KernelRun(const std::string &text) : self(new Implementation) {
+  self->context.loadDialect<func::FuncDialect, arith::ArithDialect>();
+  lowering::x86::registerRequiredDialects(self->context);
+  self->module = parseSourceString<ModuleOp>(text, &self->context);
+  if (!self->module) {
+    ADD_FAILURE() << "expected a kernel that parses:\n" << text;
+    return;
+  }
+  self->kernel = *self->module->getOps<plan::KernelOp>().begin();
+  auto code = lowering::x86::generateCode(*self->module);
+  if (failed(code))
+    ADD_FAILURE() << "expected a kernel that compiles:\n" << text;
+  else
+    self->variants = std::move(*code);
+}
+
+KernelRun::~KernelRun() = default;
+
+std::vector<std::string> KernelRun::hostLevels() const {
+  std::vector<std::string> levels;
+  for (auto &variant : self->variants)
+    if (hostHas(variant.features))
+      levels.push_back(variant.isa);
+  return levels;
+}
+
+void KernelRun::setStep(std::vector<Sequence> sequences, std::vector<int64_t> outputs) {
+  self->sequences = std::move(sequences);
+  self->outputs = std::move(outputs);
+}
+
+void KernelRun::give(unsigned argument, Tensor value) { self->given[argument] = std::move(value); }
+const Tensor &KernelRun::input(unsigned argument) const { return self->inputs.at(argument); }
+
+void KernelRun::makeUp(uint64_t seed) {
+  if (!self->kernel)
+    return;
+  self->seed = seed;
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> normal;
+  auto rounded = [&](Type element, double value) {
+    char place[8];
+    write(place, element, value);
+    return read(place, element);
+  };
+  self->inputs = self->given;
+  for (BlockArgument argument : self->kernel.getBody().getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type || self->given.count(argument.getArgNumber()))
+      continue;
+    Tensor value(self->shapeOf(type, self->gathers() ? self->tokens() : self->rows()));
+    double scale = type.hasStaticShape() && type.getRank() > 1 ? 1 / std::sqrt(double(type.getShape().back())) : 1;
+    for (double &element : value.elements)
+      element = rounded(type.getElementType(), scale * normal(random));
+    self->inputs[argument.getArgNumber()] = std::move(value);
+  }
+  self->pasts = {};
+  for (Operation *op : self->kernel.getCaches()) {
+    auto type = cast<RankedTensorType>(cast<moe::CacheOp>(op).getType());
+    for (auto [s, sequence] : llvm::enumerate(self->sequences)) {
+      auto &rows = self->pasts.rows(cast<moe::CacheOp>(op).getSymName().str(), int64_t(s));
+      for (int64_t p = 0; p < sequence.past + sequence.length; ++p) {
+        rows.emplace_back(type.getShape().back());
+        for (double &element : rows.back())
+          element = rounded(type.getElementType(), normal(random));
+      }
+    }
+  }
+}
+
+void *KernelRun::Implementation::bindWeight(unsigned argument, const Tensor &value) {
+  auto type = cast<RankedTensorType>(kernel.getBody().getArgument(argument).getType());
+  ArrayRef<int64_t> partRows = cast<DenseI64ArrayAttr>(kernel.getPartRows()[argument]).asArrayRef();
+  std::vector<int64_t> parts(partRows);
+  if (parts.size() == 1)
+    parts.assign(type.getDimSize(0) / partRows[0], partRows[0]);
+  std::vector<char *> addresses;
+  int64_t rowElements = type.getNumElements() / type.getDimSize(0), first = 0;
+  for (int64_t rows : parts) {
+    addresses.push_back(fill(type.getElementType(), std::span(value.elements).subspan(first * rowElements, rows * rowElements)));
+    first += rows;
+  }
+  char *array = allocate(addresses.size() * sizeof(char *));
+  std::memcpy(array, addresses.data(), addresses.size() * sizeof(char *));
+  return array;
+}
+
+void KernelRun::Implementation::bindBatch(std::vector<void *> &buffers) {
+  evaluator::Batch batch(sequences, outputs);
+  std::vector<double> positions, owners, starts{0}, pageNumbers(pages.begin(), pages.end()), wanted(outputs.begin(), outputs.end());
+  for (int64_t t = 0; t < batch.tokens(); ++t) {
+    positions.push_back(double(batch.positionOf(t)));
+    owners.push_back(double(batch.sequenceOf(t)));
+  }
+  for (const Sequence &sequence : sequences)
+    starts.push_back(starts.back() + double(sequence.length));
+  for (auto *values : {&positions, &owners, &starts, &pageNumbers, &wanted})
+    buffers.push_back(fill(IntegerType::get(&context, 32), *values));
+}
+
+void *KernelRun::Implementation::bindCache(moe::CacheOp cache) {
+  auto type = cast<RankedTensorType>(cache.getType());
+  size_t rowBytes = type.getShape().back() * bytesOf(type.getElementType());
+  char *base = allocate(pages.size() * lowering::pageSize * rowBytes);
+  for (size_t s = 0; s < sequences.size(); ++s) {
+    auto &rows = pasts.rows(cache.getSymName().str(), int64_t(s));
+    for (size_t p = 0; p < rows.size(); ++p) {
+      int64_t page = pages[s * maxPages + p / lowering::pageSize];
+      char *row = base + (page * lowering::pageSize + p % lowering::pageSize) * rowBytes;
+      for (size_t i = 0; i < rows[p].size(); ++i)
+        write(row + i * bytesOf(type.getElementType()), type.getElementType(), rows[p][i]);
+    }
+  }
+  cacheBases.push_back(base);
+  return base;
+}
+
+void KernelRun::Implementation::bindTables(std::vector<void *> &buffers) {
+  int64_t positions = maxPages * lowering::pageSize;
+  Type f32 = Float32Type::get(&context);
+  kernel.walk([&](moe::RopeOp op) {
+    std::vector<double> table, scales;
+    std::vector<double> frequencies = moe::rotaryFrequencies(op.getRotary());
+    for (int64_t p = 0; p < positions; ++p) {
+      for (double frequency : frequencies) {
+        double angle = double(p) * frequency * (op.getRotary().getInverse() ? -1 : 1), multiplier = op.getRotary().getMultiplier();
+        table.push_back(std::cos(angle) * multiplier);
+        table.push_back(std::sin(angle) * multiplier);
+      }
+      if (op.getPositionScale())
+        scales.push_back(moe::positionScale(*op.getPositionScale(), p));
+    }
+    buffers.push_back(fill(f32, table));
+    if (op.getPositionScale())
+      buffers.push_back(fill(f32, scales));
+  });
+}
+
+std::vector<Bits> KernelRun::run(const std::string &isa, int64_t pieces) {
+  auto variant = llvm::find_if(self->variants, [&](auto &v) { return v.isa == isa; });
+  int file = memfd_create("kernels", 0);
+  EXPECT_EQ(::write(file, variant->sharedObject.data(), variant->sharedObject.size()), ssize_t(variant->sharedObject.size()));
+  void *library = dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  close(file);
+  if (!library) {
+    ADD_FAILURE() << dlerror();
+    return {};
+  }
+  auto function = reinterpret_cast<runtime::KernelFunction>(dlsym(library, self->kernel.getSymName().str().c_str()));
+
+  self->memory.clear();
+  self->cacheBases.clear();
+  self->maxPages = 1;
+  for (const Sequence &sequence : self->sequences)
+    self->maxPages = std::max(self->maxPages, (sequence.past + sequence.length + lowering::pageSize - 1) / lowering::pageSize);
+  self->pages.resize(self->sequences.size() * self->maxPages);
+  std::iota(self->pages.rbegin(), self->pages.rend(), 0);
+
+  std::vector<void *> buffers;
+  for (BlockArgument argument : self->kernel.getBody().getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type)
+      self->bindBatch(buffers);
+    else if (!cast<DenseI64ArrayAttr>(self->kernel.getPartRows()[argument.getArgNumber()]).empty())
+      buffers.push_back(self->bindWeight(argument.getArgNumber(), self->inputs.at(argument.getArgNumber())));
+    else
+      buffers.push_back(self->fill(type.getElementType(), self->inputs.at(argument.getArgNumber()).elements));
+  }
+  for (Operation *op : self->kernel.getCaches())
+    buffers.push_back(self->bindCache(cast<moe::CacheOp>(op)));
+  std::vector<std::pair<char *, size_t>> results;
+  for (Value value : self->kernel.getResults()) {
+    Tensor shape(self->shapeOf(self->typeOf(value), self->rows()));
+    results.push_back({self->allocate(shape.elements.size() * 4), shape.elements.size()});
+    buffers.push_back(results.back().first);
+  }
+  self->bindTables(buffers);
+
+  runtime::StepNumbers numbers{self->tokens(), int64_t(self->outputs.size()), int64_t(self->sequences.size()), self->maxPages};
+  int64_t units[] = {1, numbers.tokens, numbers.outputs, numbers.sequences};
+  int64_t items = self->kernel.getItemsPerUnit() * units[int(self->kernel.getExtent())];
+  for (int64_t piece = 0; piece < pieces; ++piece) {
+    std::unique_ptr<char, decltype(&free)> scratch(static_cast<char *>(aligned_alloc(64, self->kernel.getScratchBytes() + 64)), free);
+    std::memset(scratch.get(), 0xff, self->kernel.getScratchBytes());
+    function(buffers.data(), &numbers, scratch.get(), items * piece / pieces, items * (piece + 1) / pieces);
+  }
+  dlclose(library);
+
+  std::vector<Bits> bits;
+  for (auto [place, count] : results) {
+    bits.emplace_back(count);
+    std::memcpy(bits.back().data(), place, count * 4);
+  }
+  return bits;
+}
+
+std::vector<float> KernelRun::cacheRows(unsigned index) const {
+  auto type = cast<RankedTensorType>(cast<moe::CacheOp>(self->kernel.getCaches()[index]).getType());
+  size_t elementBytes = bytesOf(type.getElementType()), width = type.getShape().back();
+  std::vector<float> values;
+  for (size_t s = 0; s < self->sequences.size(); ++s)
+    for (int64_t p = 0; p < self->sequences[s].past + self->sequences[s].length; ++p) {
+      int64_t row = self->pages[s * self->maxPages + p / lowering::pageSize] * lowering::pageSize + p % lowering::pageSize;
+      for (size_t i = 0; i < width; ++i)
+        values.push_back(float(read(self->cacheBases[index] + (row * width + i) * elementBytes, type.getElementType())));
+    }
+  return values;
+}
+
+/// The kernel as a function that the evaluator runs.
+OwningOpRef<ModuleOp> KernelRun::Implementation::asFunction() {
+  OpBuilder b(&context);
+  OwningOpRef<ModuleOp> result = ModuleOp::create(b.getUnknownLoc());
+  b.setInsertionPointToEnd(result->getBody());
+  Block &source = kernel.getBody().front();
+  for (Operation *cache : kernel.getCaches())
+    b.clone(*cache);
+  SmallVector<Type> types(ValueRange(kernel.getResults()).getTypes());
+  auto function = func::FuncOp::create(b, b.getUnknownLoc(), "step", b.getFunctionType(source.getArgumentTypes(), types));
+  Block *entry = function.addEntryBlock();
+  b.setInsertionPointToEnd(entry);
+  IRMapping map;
+  map.map(source.getArguments(), entry->getArguments());
+  for (Operation &op : source.without_terminator())
+    if (!isa<moe::CacheOp>(op))
+      b.clone(op, map);
+  func::ReturnOp::create(b, b.getUnknownLoc(), llvm::map_to_vector(kernel.getResults(), [&](Value v) { return map.lookup(v); }));
+  return result;
+}
+
+void KernelRun::expectAsEvaluated(double tolerance) {
+  if (self->variants.empty())
+    return;
+  OwningOpRef<ModuleOp> module = self->asFunction();
+  evaluator::Weights weights({});
+  evaluator::Caches caches = self->pasts;
+  std::vector<evaluator::Argument> arguments;
+  for (BlockArgument argument : self->kernel.getBody().getArguments()) {
+    if (isa<moe::BatchType>(argument.getType()))
+      arguments.push_back(evaluator::Batch(self->sequences, self->outputs));
+    else
+      arguments.push_back(self->inputs.at(argument.getArgNumber()));
+  }
+  auto expected = evaluator::evaluate(*module->getOps<func::FuncOp>().begin(), arguments, weights, caches);
+  ASSERT_TRUE(succeeded(expected));
+
+  auto compare = [&](const std::string &what, auto count, auto actual, auto reference) {
+    double largest = 1e-30, worst = 0;
+    size_t worstAt = 0;
+    for (size_t i = 0; i < count; ++i)
+      largest = std::max(largest, std::abs(reference(i)));
+    for (size_t i = 0; i < count; ++i) {
+      double difference = std::abs(actual(i) - reference(i));
+      if (!(difference <= worst)) {
+        worst = difference;
+        worstAt = i;
+      }
+    }
+    EXPECT_LE(worst, tolerance * largest) << what << ": element " << worstAt << " of " << count << " is " << actual(worstAt)
+                                          << ", expected " << reference(worstAt);
+  };
+  for (const std::string &isa : hostLevels()) {
+    std::vector<Bits> whole = run(isa, 1);
+    for (auto [r, value] : llvm::enumerate(self->kernel.getResults())) {
+      const Tensor &reference = (*expected)[r];
+      bool isInteger = self->typeOf(value).getElementType().isInteger(32);
+      compare(isa + ": result " + std::to_string(r), reference.elements.size(),
+              [&](size_t i) {
+                return isInteger ? double(int32_t(whole[r][i])) : double(std::bit_cast<float>(whole[r][i]));
+              },
+              [&](size_t i) { return reference.elements[i]; });
+    }
+    for (auto [c, op] : llvm::enumerate(self->kernel.getCaches())) {
+      std::vector<float> actual = cacheRows(unsigned(c));
+      std::vector<double> reference;
+      for (size_t s = 0; s < self->sequences.size(); ++s)
+        for (auto &row : caches.rows(cast<moe::CacheOp>(op).getSymName().str(), int64_t(s)))
+          reference.insert(reference.end(), row.begin(), row.end());
+      ASSERT_EQ(actual.size(), reference.size());
+      compare(isa + ": cache " + std::to_string(c), actual.size(), [&](size_t i) { return double(actual[i]); },
+              [&](size_t i) { return reference[i]; });
+    }
+    EXPECT_EQ(run(isa, 3), whole) << isa << ": three pieces differ from one";
+    EXPECT_EQ(run(isa, 7), whole) << isa << ": seven pieces differ from one";
+  }
+}
+
+void KernelRun::expectSameRowsAlone() {
+  if (self->variants.empty())
+    return;
+  std::vector<Sequence> sequences = self->sequences;
+  std::map<unsigned, Tensor> inputs = self->inputs;
+  evaluator::Caches pasts = self->pasts;
+  for (const std::string &isa : hostLevels()) {
+    std::vector<Bits> together = run(isa, 2);
+    int64_t tokens = self->tokens(), token = 0;
+    for (size_t s = 0; s < sequences.size(); ++s)
+      for (int64_t i = 0; i < sequences[s].length; ++i, ++token) {
+        self->sequences = {{sequences[s].past + i, 1}};
+        self->pasts = {};
+        for (Operation *op : self->kernel.getCaches()) {
+          std::string name = cast<moe::CacheOp>(op).getSymName().str();
+          auto &rows = pasts.rows(name, int64_t(s));
+          self->pasts.rows(name, 0).assign(rows.begin(), rows.begin() + sequences[s].past + i + 1);
+        }
+        for (auto &[argument, value] : inputs)
+          if (self->typeOf(self->kernel.getBody().getArgument(argument)).isDynamicDim(0)) {
+            int64_t width = int64_t(value.elements.size()) / tokens;
+            std::vector<int64_t> shape = value.shape;
+            shape[0] = 1;
+            self->inputs[argument] = Tensor(shape, {value.elements.begin() + token * width, value.elements.begin() + (token + 1) * width});
+          }
+        std::vector<Bits> alone = run(isa, 1);
+        for (size_t r = 0; r < alone.size(); ++r)
+          EXPECT_TRUE(std::equal(alone[r].begin(), alone[r].end(), together[r].begin() + int64_t(alone[r].size()) * token))
+              << isa << ": result " << r << " of token " << token << " differs from its row in a step of " << tokens << " tokens";
+      }
+    self->sequences = sequences;
+    self->inputs = inputs;
+    self->pasts = pasts;
+  }
+}

@@ -1,0 +1,55 @@
+// Compiles the kernel of a plan, runs it on made-up inputs at every level the host has, and compares with the reference evaluator.
+#ifndef MOEC_TEST_LOWERING_X86_KERNELRUN_H
+#define MOEC_TEST_LOWERING_X86_KERNELRUN_H
+
+#include "dialects/plan/Plan.h"
+#include "passes/evaluator/Evaluator.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace moec::test {
+
+using evaluator::Sequence;
+using evaluator::Tensor;
+
+/// Rows of a result, as the kernel left them.
+using Bits = std::vector<uint32_t>;
+
+class KernelRun {
+public:
+  /// Compiles `text`, one plan.kernel; a failure is a failure of the test.
+  explicit KernelRun(const std::string &text);
+  ~KernelRun();
+
+  /// The instruction-set levels that were compiled and that this processor has.
+  std::vector<std::string> hostLevels() const;
+
+  /// What the step consists of; afterwards inputs are made up from `seed`, except those of `given` (by argument).
+  void setStep(std::vector<Sequence> sequences, std::vector<int64_t> outputs = {});
+  void give(unsigned argument, Tensor value);
+  void makeUp(uint64_t seed);
+  const Tensor &input(unsigned argument) const;
+
+  /// Runs all items at level `isa`, cut into `pieces` ranges; the results' elements as they are in memory.
+  std::vector<Bits> run(const std::string &isa, int64_t pieces);
+  /// The rows that a run left in cache `index`, of all sequences' positions, in f32.
+  std::vector<float> cacheRows(unsigned index) const;
+
+  /// Runs at every level in one piece and in several, expects the same bits, and values as the evaluator's up to `tolerance`
+  /// times the largest.
+  void expectAsEvaluated(double tolerance);
+  /// Expects that every token's row comes out the same to the bit when the step has no other token than those of its sequence up
+  /// to it (attention) or no other token at all (anything else).
+  void expectSameRowsAlone();
+
+private:
+  struct Implementation;
+  std::unique_ptr<Implementation> self;
+};
+
+} // namespace moec::test
+
+#endif // MOEC_TEST_LOWERING_X86_KERNELRUN_H
