@@ -1,4 +1,5 @@
 // Gives every arena buffer and every constant its place.
+#include "lowering/plan/BufferSize.h"
 #include "lowering/plan/Passes.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -18,29 +19,6 @@ namespace {
 
 constexpr int64_t alignment = 64;
 
-int64_t bytesOfRow(ShapedType type) {
-  int64_t elements = 1;
-  for (int64_t dim : type.getShape())
-    elements *= ShapedType::isDynamic(dim) ? 1 : dim;
-  return elements * type.getElementTypeBitWidth() / 8;
-}
-
-/// Bytes of `buffer` in the largest step of `program`.
-int64_t bytesOf(BufferOp buffer, ProgramOp program) {
-  int64_t row = bytesOfRow(cast<ShapedType>(buffer.getType()));
-  switch (buffer.getRowExtent()) {
-  case Extent::Constant:
-    return row;
-  case Extent::Tokens:
-    return row * program.getMaxTokens();
-  case Extent::Outputs:
-    return row * program.getMaxOutputs();
-  case Extent::Sequences:
-    return row * program.getMaxSequences();
-  }
-  llvm_unreachable("every extent has a number of rows");
-}
-
 /// A buffer's life, as numbers of ops of its program, and its place.
 struct Place {
   BufferOp buffer;
@@ -56,7 +34,7 @@ SmallVector<Place> livesIn(ProgramOp program) {
   for (auto buffer : program.getBody().getOps<BufferOp>()) {
     if (buffer.getKind() != BufferKind::Arena)
       continue;
-    Place place{buffer, int64_t(numbers.size()), -1, bytesOf(buffer, program)};
+    Place place{buffer, int64_t(numbers.size()), -1, lowering::bytesOf(buffer, program)};
     for (Operation *user : buffer->getUsers()) {
       place.begin = std::min(place.begin, numbers.at(user));
       place.end = isa<OutputOp>(user) ? int64_t(numbers.size()) : std::max(place.end, numbers.at(user));
@@ -96,7 +74,7 @@ struct AssignBuffers : lowering::impl::AssignBuffersBase<AssignBuffers> {
     int64_t end = 0;
     for (auto constant : getOperation().getOps<ConstantOp>()) {
       constant.setOffsetAttr(builder.getI64IntegerAttr(end));
-      end += int64_t(llvm::alignTo(bytesOfRow(cast<ShapedType>(constant.getType())), alignment));
+      end += int64_t(llvm::alignTo(lowering::bytesOfRow(cast<ShapedType>(constant.getType())), alignment));
     }
   }
 };

@@ -62,10 +62,10 @@ void convertDeclarations(ModuleOp module) {
 
 //===- Constants ------------------------------------------------------------------------------------------------------------===//
 
-/// The tables that ops need beside their operands; equal ones are shared.
+/// The tables that ops need beside their operands, declared before the kernels; equal ones are shared.
 class ConstantTable {
 public:
-  ConstantTable(Operation *position, int64_t positions) : builder(position), positions(positions) {}
+  ConstantTable(ModuleOp module, int64_t positions) : module(module), positions(positions) {}
 
   /// The tables that the ops of `kernel` need, in order.
   SmallVector<plan::ConstantOp> tablesOf(plan::KernelOp kernel) {
@@ -81,13 +81,15 @@ public:
 private:
   plan::ConstantOp get(StringRef stem, Attribute source, ArrayRef<int64_t> shape) {
     plan::ConstantOp &constant = constants[source];
-    if (!constant)
-      constant = plan::ConstantOp::create(builder, builder.getUnknownLoc(), (stem + "_" + Twine(counts[stem]++)).str(),
-                                          TypeAttr::get(RankedTensorType::get(shape, builder.getF32Type())), source, IntegerAttr());
-    return constant;
+    if (constant)
+      return constant;
+    OpBuilder builder(*module.getOps<plan::KernelOp>().begin());
+    return constant =
+               plan::ConstantOp::create(builder, builder.getUnknownLoc(), (stem + "_" + Twine(counts[stem]++)).str(),
+                                        TypeAttr::get(RankedTensorType::get(shape, builder.getF32Type())), source, IntegerAttr());
   }
 
-  OpBuilder builder;
+  ModuleOp module;
   int64_t positions;
   DenseMap<Attribute, plan::ConstantOp> constants;
   llvm::StringMap<int> counts;
@@ -221,16 +223,17 @@ struct CutKernels : lowering::impl::CutKernelsBase<CutKernels> {
     convertDeclarations(module);
     SymbolTable symbols(module);
     lowering::KernelTable kernels(symbols, functions.front());
-    ConstantTable constants(functions.front(), model.getMaxSequence());
+    ConstantTable constants(module, model.getMaxSequence());
     for (func::FuncOp function : functions) {
       plan::ProgramOp program = programFor(function, model);
       if (!program || failed(ProgramWriter(function, program, symbols, kernels, constants).write()))
         return signalPassFailure();
-      function.erase();
     }
+    for (func::FuncOp function : functions)
+      function.erase();
   }
 
-  /// An empty program in the place of `function`, or null after an error.
+  /// An empty program for `function` at the end of the module, or null after an error.
   plan::ProgramOp programFor(func::FuncOp function, plan::ModelOp model) {
     auto phase = function->getAttrOfType<StringAttr>("moe.phase");
     if (!phase || function.isExternal()) {
@@ -240,7 +243,7 @@ struct CutKernels : lowering::impl::CutKernelsBase<CutKernels> {
     // A decode step is a token of each sequence; prefill may ask for the results of several tokens of a sequence.
     int64_t batch = model.getMaxBatch(), tokens = phase == "decode" ? batch : std::max<int64_t>(maxTokens, batch);
     int64_t outputs = std::max(batch, std::min<int64_t>(tokens, 64));
-    OpBuilder builder(function);
+    auto builder = OpBuilder::atBlockEnd(getOperation().getBody());
     auto program = plan::ProgramOp::create(builder, function.getLoc(), phase.getValue(), tokens, batch, std::min(outputs, tokens),
                                            IntegerAttr());
     program.getBody().emplaceBlock();

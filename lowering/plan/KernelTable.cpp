@@ -3,6 +3,7 @@
 
 #include "lowering/plan/LaunchCost.h"
 #include "lowering/plan/Schedule.h"
+#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -94,7 +95,7 @@ Operation *KernelTable::cloneInto(plan::KernelOp kernel, Operation *op, KernelUs
       std::string local = "cache" + std::to_string(known - use.caches.begin());
       if (known == use.caches.end()) {
         use.caches.push_back(symbol);
-        CacheOp::create(inside, op->getLoc(), local, symbols.lookup<plan::CacheOp>(symbol.getValue()).getType());
+        CacheOp::create(inside, op->getLoc(), local, symbols.lookup<plan::CacheOp>(symbol.getValue()).getTypeAttr());
       }
       nested->setAttr(attr.getName(), FlatSymbolRefAttr::get(op->getContext(), local));
     }

@@ -1,4 +1,5 @@
 // Checks that a module can be written as an artifact.
+#include "lowering/plan/BufferSize.h"
 #include "lowering/plan/Passes.h"
 
 using namespace mlir;
@@ -20,9 +21,10 @@ LogicalResult verifyBuffers(ProgramOp program) {
       continue;
     if (!buffer.getOffset())
       return buffer.emitOpError() << "expected a place in the arena; run plan-assign-buffers";
-    if (*buffer.getOffset() >= *program.getArenaBytes())
-      return buffer.emitOpError() << "expected a place within the arena's " << *program.getArenaBytes() << " bytes, got "
-                                  << *buffer.getOffset();
+    int64_t begin = *buffer.getOffset(), end = begin + lowering::bytesOf(buffer, program);
+    if (end > int64_t(*program.getArenaBytes()))
+      return buffer.emitOpError() << "expected a place within the arena's " << *program.getArenaBytes() << " bytes, got " << begin
+                                  << " to " << end;
   }
   return success();
 }
