@@ -2,6 +2,7 @@
 #include "tools/Registration.h"
 #include "dialects/moe/MoE.h"
 #include "dialects/plan/Plan.h"
+#include "lowering/plan/Passes.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
@@ -16,4 +17,5 @@ void moec::registerDialects(mlir::DialectRegistry &registry) {
 void moec::registerPasses() {
   mlir::registerAllPasses();
   passes::registerMoEPasses();
+  lowering::registerPlanPasses();
 }
