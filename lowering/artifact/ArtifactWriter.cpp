@@ -1,0 +1,147 @@
+// A plan and its code, written as an artifact.
+#include "lowering/artifact/ArtifactWriter.h"
+
+#include "dialects/plan/Plan.h"
+#include "lowering/artifact/Constants.h"
+#include "lowering/artifact/Manifest.h"
+#include "lowering/artifact/SectionFile.h"
+
+#include "llvm/ADT/MapVector.h"
+
+using namespace llvm;
+using namespace moec;
+using namespace moec::lowering;
+
+namespace {
+/// Kernels may read whole cache lines, so every part begins one.
+constexpr uint64_t partAlignment = 64;
+constexpr size_t copyBytes = 4 << 20;
+
+Error addSection(SectionFile &file, StringRef name, StringRef bytes) {
+  if (Error error = file.begin(name))
+    return error;
+  if (Error error = file.append({bytes.data(), bytes.size()}))
+    return error;
+  file.end();
+  return Error::success();
+}
+
+Error addConstants(SectionFile &file, mlir::ModuleOp plan) {
+  if (plan.getOps<plan::ConstantOp>().empty())
+    return Error::success();
+  if (Error error = file.begin("constants"))
+    return error;
+  for (auto constant : plan.getOps<plan::ConstantOp>()) {
+    if (Error error = file.align(partAlignment))
+      return error;
+    if (file.sectionBytes() != uint64_t(*constant.getOffset()))
+      return createStringError("constant '" + constant.getSymName() + "': expected the offset " + Twine(file.sectionBytes()) +
+                               ", got " + Twine(*constant.getOffset()));
+    Expected<std::vector<float>> elements = elementsOf(constant);
+    if (!elements)
+      return elements.takeError();
+    if (Error error = file.append({reinterpret_cast<const char *>(elements->data()), elements->size() * sizeof(float)}))
+      return error;
+  }
+  file.end();
+  return Error::success();
+}
+
+/// Copies the weights into the artifact.
+Expected<PlacedWeights> embedWeights(SectionFile &file, mlir::ModuleOp plan, WeightFiles &files) {
+  PlacedWeights placed;
+  if (Error error = file.begin("weights"))
+    return error;
+  std::vector<char> bytes;
+  for (auto weight : plan.getOps<plan::WeightOp>()) {
+    std::vector<artifact::WeightPartT> &parts = placed.parts.emplace_back();
+    for (auto part : weight.getParts().getAsRange<plan::PartAttr>()) {
+      if (Error error = file.align(partAlignment))
+        return error;
+      artifact::WeightPartT &record = parts.emplace_back();
+      record.offset = file.sectionBytes();
+      record.bytes = uint64_t(part.getBytes());
+      for (uint64_t done = 0; done < record.bytes; done += bytes.size()) {
+        bytes.resize(std::min<uint64_t>(copyBytes, record.bytes - done));
+        if (Error error = files.read(part.getFile(), uint64_t(part.getOffset()) + done, bytes))
+          return createStringError("weight '" + weight.getSymName() + "': " + toString(std::move(error)));
+        if (Error error = file.append(bytes))
+          return error;
+      }
+    }
+  }
+  file.end();
+  return placed;
+}
+
+/// Leaves the weights where they are.
+Expected<PlacedWeights> referToWeights(mlir::ModuleOp plan, WeightFiles &files) {
+  PlacedWeights placed;
+  MapVector<StringRef, int32_t> known;
+  for (auto weight : plan.getOps<plan::WeightOp>()) {
+    std::vector<artifact::WeightPartT> &parts = placed.parts.emplace_back();
+    for (auto part : weight.getParts().getAsRange<plan::PartAttr>()) {
+      auto [entry, isNew] = known.insert({part.getFile(), int32_t(placed.files.size())});
+      if (isNew) {
+        Expected<uint64_t> size = files.sizeOf(part.getFile());
+        if (!size)
+          return size.takeError();
+        artifact::WeightFileT &file = placed.files.emplace_back();
+        file.name = part.getFile().str();
+        file.size = *size;
+      }
+      artifact::WeightPartT &record = parts.emplace_back();
+      record.source = entry->second;
+      record.offset = uint64_t(part.getOffset());
+      record.bytes = uint64_t(part.getBytes());
+      if (record.offset + record.bytes > placed.files[size_t(record.source)].size)
+        return createStringError("weight '" + weight.getSymName() + "' lies beyond the end of '" + part.getFile() + "'");
+    }
+  }
+  return placed;
+}
+} // namespace
+
+Error moec::lowering::writeArtifact(mlir::ModuleOp plan, const ArtifactContents &contents, WeightFiles &files, StringRef path) {
+  Expected<std::unique_ptr<SectionFile>> created = SectionFile::create(path);
+  if (!created)
+    return created.takeError();
+  SectionFile &file = **created;
+
+  std::vector<std::unique_ptr<artifact::CodeVariantT>> code;
+  for (const CodeSection &section : contents.code) {
+    if (Error error = addSection(file, "code/" + section.isa, section.bytes))
+      return error;
+    auto variant = std::make_unique<artifact::CodeVariantT>();
+    variant->isa = section.isa;
+    variant->section = uint32_t(file.records().size() - 1);
+    variant->features = section.features;
+    code.push_back(std::move(variant));
+  }
+  if (Error error = addConstants(file, plan))
+    return error;
+  if (contents.tokenizer)
+    if (Error error = addSection(file, "tokenizer", *contents.tokenizer))
+      return error;
+  if (contents.chatTemplate)
+    if (Error error = addSection(file, "chat_template", *contents.chatTemplate))
+      return error;
+  Expected<PlacedWeights> placed = contents.embedWeights ? embedWeights(file, plan, files) : referToWeights(plan, files);
+  if (!placed)
+    return placed.takeError();
+
+  Expected<artifact::ManifestT> manifest = manifestOf(plan, std::move(*placed));
+  if (!manifest)
+    return manifest.takeError();
+  manifest->producer = "moec " MOEC_VERSION;
+  manifest->code = std::move(code);
+  manifest->provenance = contents.provenance;
+  if (!contents.embedWeights)
+    if (auto folder = plan->getAttrOfType<mlir::StringAttr>("moe.folder"))
+      manifest->weight_folder = folder.str();
+  for (const artifact::SectionT &section : file.records())
+    manifest->sections.push_back(std::make_unique<artifact::SectionT>(section));
+  flatbuffers::FlatBufferBuilder builder;
+  artifact::FinishManifestBuffer(builder, artifact::CreateManifest(builder, &*manifest));
+  return file.finish({reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize()});
+}

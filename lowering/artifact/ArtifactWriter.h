@@ -1,0 +1,46 @@
+// A plan and its code, written as an artifact.
+#ifndef MOEC_LOWERING_ARTIFACT_ARTIFACTWRITER_H
+#define MOEC_LOWERING_ARTIFACT_ARTIFACTWRITER_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moec::lowering {
+
+/// The files that hold the weights, by the names that a plan gives them. Whoever implements it decides where they are and what may
+/// be opened.
+class WeightFiles {
+public:
+  virtual ~WeightFiles() = default;
+  virtual llvm::Expected<uint64_t> sizeOf(llvm::StringRef file) = 0;
+  /// Fills `into` from byte `offset` of `file`.
+  virtual llvm::Error read(llvm::StringRef file, uint64_t offset, llvm::MutableArrayRef<char> into) = 0;
+};
+
+/// Machine code for one instruction-set level.
+struct CodeSection {
+  std::string isa;
+  std::vector<std::string> features; ///< in the words of /proc/cpuinfo
+  std::string bytes;                 ///< a shared object
+};
+
+struct ArtifactContents {
+  std::vector<CodeSection> code;           ///< from the lowest level to the highest
+  std::optional<std::string> tokenizer;    ///< a Tokenizer buffer (runtime/schema/Tokenizer.fbs)
+  std::optional<std::string> chatTemplate; ///< text
+  std::vector<std::string> provenance;     ///< "key: value"
+  bool embedWeights = true;                ///< else they stay in their files
+};
+
+/// Writes `path`: under another name in its folder first, then to the disk, then renamed, so that a file of that name is always
+/// whole. Holds no more of a weight in memory than a few megabytes. The bytes depend on nothing but the arguments. `plan` is as
+/// plan-verify-plan leaves it.
+llvm::Error writeArtifact(mlir::ModuleOp plan, const ArtifactContents &contents, WeightFiles &files, llvm::StringRef path);
+
+} // namespace moec::lowering
+
+#endif // MOEC_LOWERING_ARTIFACT_ARTIFACTWRITER_H

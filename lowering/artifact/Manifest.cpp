@@ -1,0 +1,213 @@
+// The manifest of a plan: one record for each op.
+#include "lowering/artifact/Manifest.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+using namespace moec;
+using namespace moec::lowering;
+
+namespace {
+Expected<artifact::ElementType> elementOf(mlir::Type type, const Twine &where) {
+  if (type.isF32())
+    return artifact::ElementType::f32;
+  if (type.isF16())
+    return artifact::ElementType::f16;
+  if (type.isBF16())
+    return artifact::ElementType::bf16;
+  if (type.isInteger(32))
+    return artifact::ElementType::i32;
+  if (type.isInteger(64))
+    return artifact::ElementType::i64;
+  if (type.isInteger(8))
+    return artifact::ElementType::u8;
+  std::string text;
+  raw_string_ostream(text) << type;
+  return createStringError(where + ": element type " + text + " has no place in an artifact");
+}
+
+template <typename T> std::vector<std::unique_ptr<T>> owned(std::vector<T> values) {
+  std::vector<std::unique_ptr<T>> result;
+  for (T &value : values)
+    result.push_back(std::make_unique<T>(std::move(value)));
+  return result;
+}
+
+class ManifestBuilder {
+public:
+  explicit ManifestBuilder(mlir::ModuleOp plan) : plan(plan) {}
+
+  Expected<artifact::ManifestT> build(PlacedWeights placed) {
+    addModel();
+    if (Error error = addWeights(std::move(placed)))
+      return error;
+    for (auto cache : plan.getOps<plan::CacheOp>())
+      if (Error error = addCache(cache))
+        return error;
+    for (auto kernel : plan.getOps<plan::KernelOp>())
+      addKernel(kernel);
+    for (auto program : plan.getOps<plan::ProgramOp>())
+      if (Error error = addProgram(program))
+        return error;
+    return std::move(manifest);
+  }
+
+private:
+  void addModel() {
+    auto op = *plan.getOps<plan::ModelOp>().begin();
+    auto model = std::make_unique<artifact::ModelT>();
+    model->family = op.getFamily().str();
+    model->vocabulary = uint32_t(op.getVocabulary());
+    model->layers = uint32_t(op.getLayers());
+    model->parameters = uint64_t(op.getParameters());
+    model->max_sequence = uint32_t(op.getMaxSequence());
+    model->max_batch = uint32_t(op.getMaxBatch());
+    model->page_size = uint32_t(op.getPageSize());
+    model->bos_id = int32_t(op.getBos().value_or(-1));
+    for (int64_t id : op.getEos())
+      model->eos_ids.push_back(int32_t(id));
+    model->compute = op.getCompute().str();
+    manifest.model = std::move(model);
+    for (auto routing : plan.getOps<plan::RoutingOp>()) {
+      auto record = std::make_unique<artifact::RoutingRecordT>();
+      record->layer = uint32_t(routing.getLayer());
+      record->experts = uint32_t(routing.getExperts());
+      record->k = uint32_t(routing.getK());
+      record->description = routing.getSummary().str();
+      manifest.routing.push_back(std::move(record));
+    }
+  }
+
+  Error addWeights(PlacedWeights placed) {
+    for (auto [op, parts] : zip_equal(plan.getOps<plan::WeightOp>(), placed.parts)) {
+      auto type = cast<mlir::RankedTensorType>(op.getType());
+      Expected<artifact::ElementType> element = elementOf(type.getElementType(), "weight '" + op.getSymName() + "'");
+      if (!element)
+        return element.takeError();
+      auto weight = std::make_unique<artifact::WeightT>();
+      weight->name = op.getSymName().str();
+      weight->element = *element;
+      weight->shape.assign(type.getShape().begin(), type.getShape().end());
+      weight->parts = owned(std::move(parts));
+      indices[op.getSymNameAttr()] = uint32_t(manifest.weights.size());
+      manifest.weights.push_back(std::move(weight));
+    }
+    manifest.weight_files = owned(std::move(placed.files));
+    return Error::success();
+  }
+
+  Error addCache(plan::CacheOp op) {
+    auto type = cast<mlir::RankedTensorType>(op.getType());
+    Expected<artifact::ElementType> element = elementOf(type.getElementType(), "cache '" + op.getSymName() + "'");
+    if (!element)
+      return element.takeError();
+    auto cache = std::make_unique<artifact::CacheT>();
+    cache->name = op.getSymName().str();
+    cache->element = *element;
+    cache->width = uint64_t(type.getShape().back());
+    indices[op.getSymNameAttr()] = uint32_t(manifest.caches.size());
+    manifest.caches.push_back(std::move(cache));
+    return Error::success();
+  }
+
+  void addKernel(plan::KernelOp op) {
+    auto kernel = std::make_unique<artifact::KernelT>();
+    kernel->symbol = op.getSymName().str();
+    ListSeparator separator(" ");
+    for (mlir::Operation &inner : op.getBody().front().without_terminator())
+      if (!isa<mlir::SymbolOpInterface>(inner))
+        kernel->summary += (StringRef(separator) + inner.getName().getStringRef()).str();
+    kernel->scratch_bytes = uint64_t(op.getScratchBytes());
+    indices[op.getSymNameAttr()] = uint32_t(manifest.kernels.size());
+    manifest.kernels.push_back(std::move(kernel));
+  }
+
+  /// The record of a buffer; equal ones of all programs are one.
+  Expected<uint32_t> bufferOf(plan::BufferOp op) {
+    auto [known, isNew] = buffers.try_emplace(op, 0);
+    if (!isNew)
+      return known->second;
+    auto type = cast<mlir::MemRefType>(op.getType());
+    artifact::BufferT buffer;
+    buffer.kind = artifact::BufferKind(op.getKind());
+    buffer.extent = artifact::Extent(op.getRowExtent());
+    buffer.width = 1;
+    for (int64_t dim : type.getShape())
+      buffer.width *= mlir::ShapedType::isDynamic(dim) ? 1 : uint64_t(dim);
+    buffer.offset = uint64_t(op.getOffset().value_or(0));
+    if (std::optional<StringRef> symbol = op.getSymbol()) {
+      buffer.name = symbol->str();
+      if (op.getKind() == plan::BufferKind::Constant) {
+        auto constant = mlir::SymbolTable::lookupNearestSymbolFrom<plan::ConstantOp>(op, op.getSymbolAttr());
+        buffer.offset = uint64_t(*constant.getOffset());
+        buffer.extent = artifact::Extent::constant;
+      } else {
+        buffer.index = indices.lookup(op.getSymbolAttr().getAttr());
+      }
+    } else {
+      buffer.name = stringifyBufferKind(op.getKind()).str() + "." + std::to_string(manifest.buffers.size());
+    }
+    Expected<artifact::ElementType> element = elementOf(type.getElementType(), "buffer '" + buffer.name + "'");
+    if (!element)
+      return element.takeError();
+    buffer.element = *element;
+    if (op.getSymbol()) {
+      auto [shared, first] = named.try_emplace(op.getSymbolAttr().getAttr(), uint32_t(manifest.buffers.size()));
+      if (!first)
+        return buffers[op] = shared->second;
+    }
+    uint32_t index = uint32_t(manifest.buffers.size());
+    manifest.buffers.push_back(std::make_unique<artifact::BufferT>(std::move(buffer)));
+    return buffers[op] = index;
+  }
+
+  Error addProgram(plan::ProgramOp op) {
+    auto program = std::make_unique<artifact::ProgramT>();
+    program->name = op.getSymName().str();
+    program->max_tokens = uint32_t(op.getMaxTokens());
+    program->max_sequences = uint32_t(op.getMaxSequences());
+    program->max_outputs = uint32_t(op.getMaxOutputs());
+    program->arena_bytes = uint64_t(op.getArenaBytes().value_or(0));
+    for (auto launchOp : op.getBody().getOps<plan::LaunchOp>()) {
+      auto kernel = mlir::SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(op, launchOp.getKernelAttr());
+      auto launch = std::make_unique<artifact::LaunchT>();
+      launch->kernel = indices.lookup(kernel.getSymNameAttr());
+      launch->extent = artifact::Extent(kernel.getExtent());
+      launch->items_per_unit = uint64_t(kernel.getItemsPerUnit());
+      launch->flops_per_unit = uint64_t(kernel.getFlopPerRow());
+      launch->bytes_per_unit = uint64_t(kernel.getBytesPerRow());
+      for (mlir::Value value : launchOp.getBuffers()) {
+        Expected<uint32_t> buffer = bufferOf(value.getDefiningOp<plan::BufferOp>());
+        if (!buffer)
+          return buffer.takeError();
+        launch->buffers.push_back(*buffer);
+      }
+      program->launches.push_back(std::move(launch));
+    }
+    for (auto outputOp : op.getBody().getOps<plan::OutputOp>()) {
+      Expected<uint32_t> buffer = bufferOf(outputOp.getBuffer().getDefiningOp<plan::BufferOp>());
+      if (!buffer)
+        return buffer.takeError();
+      auto output = std::make_unique<artifact::OutputT>();
+      output->name = outputOp.getName().str();
+      output->buffer = *buffer;
+      program->outputs.push_back(std::move(output));
+    }
+    manifest.programs.push_back(std::move(program));
+    return Error::success();
+  }
+
+  mlir::ModuleOp plan;
+  artifact::ManifestT manifest;
+  DenseMap<mlir::StringAttr, uint32_t> indices; ///< of weights, caches and kernels among their kind
+  DenseMap<mlir::StringAttr, uint32_t> named;   ///< buffers that a symbol names
+  DenseMap<mlir::Operation *, uint32_t> buffers;
+};
+} // namespace
+
+Expected<artifact::ManifestT> moec::lowering::manifestOf(mlir::ModuleOp plan, PlacedWeights weights) {
+  return ManifestBuilder(plan).build(std::move(weights));
+}

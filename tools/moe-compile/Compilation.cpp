@@ -1,0 +1,66 @@
+// One compilation: a module on its way through the phases.
+#include "tools/moe-compile/Compilation.h"
+
+#include "importers/Importer.h"
+#include "lowering/plan/Passes.h"
+
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+
+using namespace llvm;
+using namespace moec;
+using namespace moec::compile;
+
+Error Compilation::load() {
+  if (!StringRef(options.input).ends_with(".mlir")) {
+    if (options.from != Phase::Import)
+      return createStringError("--from expects a FILE.mlir, got '" + options.input + "'");
+    Expected<mlir::OwningOpRef<mlir::ModuleOp>> imported = importers::importModel(options.input, context);
+    if (!imported)
+      return imported.takeError();
+    ir = std::move(*imported);
+    return Error::success();
+  }
+  ir = mlir::parseSourceFile<mlir::ModuleOp>(options.input, mlir::ParserConfig(&context));
+  if (!ir)
+    return createStringError(options.input + ": not a module of this compiler");
+  return Error::success();
+}
+
+Error Compilation::runPasses(StringRef phase, function_ref<void(mlir::OpPassManager &)> build) {
+  mlir::PassManager passes(&context);
+  mlir::applyDefaultTimingPassManagerCLOptions(passes);
+  build(passes);
+  if (failed(passes.run(*ir)))
+    return createStringError(options.input + ": the phase '" + phase + "' does not apply");
+  return Error::success();
+}
+
+Error Compilation::advance(Phase last) {
+  auto pending = [&](Phase phase) { return options.from < phase && phase <= last; };
+  if (pending(Phase::Normalize))
+    if (Error error = runPasses("normalize", passes::buildNormalize))
+      return error;
+  if (pending(Phase::Optimize)) {
+    passes::OptimizeOptions optimize;
+    optimize.compute = options.compute;
+    if (Error error = runPasses("optimize", [&](mlir::OpPassManager &passes) { passes::buildOptimize(passes, optimize); }))
+      return error;
+  }
+  if (pending(Phase::Plan)) {
+    lowering::PlanOptions plan;
+    plan.maxSequence = options.maxSequence;
+    plan.maxBatch = options.maxBatch;
+    plan.maxTokens = options.maxTokens;
+    if (Error error = runPasses("plan", [&](mlir::OpPassManager &passes) { lowering::buildPlan(passes, plan); }))
+      return error;
+  }
+  if (last >= Phase::Codegen) { // code is no IR: it is generated again for a plan that has been through here before
+    FailureOr<std::vector<lowering::x86::CodeVariant>> generated = lowering::x86::generateCode(*ir);
+    if (failed(generated))
+      return createStringError(options.input + ": the phase 'codegen' does not apply");
+    variants = std::move(*generated);
+  }
+  return Error::success();
+}

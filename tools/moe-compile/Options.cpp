@@ -1,0 +1,89 @@
+// The command line of moe-compile.
+#include "tools/moe-compile/Options.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/CommandLine.h"
+
+namespace cl = llvm::cl;
+using namespace moec;
+using namespace moec::compile;
+
+namespace {
+cl::OptionCategory category("moe-compile options");
+cl::opt<std::string> input(cl::Positional, cl::desc("MODEL|FILE.mlir"), cl::Required, cl::cat(category));
+cl::opt<std::string> output("o", cl::desc("Where to write the artifact, or the IR of --to (- is standard output)"),
+                            cl::value_desc("FILE"), cl::cat(category));
+cl::list<std::string> targets("target", cl::desc("What to generate code for; repeatable (default x86-64)"),
+                              cl::value_desc("TARGET"), cl::cat(category));
+auto phases() {
+  return cl::values(clEnumValN(Phase::Import, "import", "the model as written"),
+                    clEnumValN(Phase::Normalize, "normalize", "its canonical form"),
+                    clEnumValN(Phase::Optimize, "optimize", "specialised and fused"),
+                    clEnumValN(Phase::Plan, "plan", "kernels, buffers, launches"),
+                    clEnumValN(Phase::Codegen, "codegen", "the plan with what its code needs"),
+                    clEnumValN(Phase::Artifact, "artifact", "the compiled model"));
+}
+cl::opt<Phase> to("to", cl::desc("Stop after this phase and print its IR"), phases(), cl::init(Phase::Artifact), cl::cat(category));
+cl::opt<Phase> from("from", cl::desc("FILE.mlir is the IR that --to printed after this phase"), phases(), cl::init(Phase::Import),
+                    cl::cat(category));
+cl::opt<moe::Compute> compute("compute", cl::desc("Type of activations in matrix products, and of the cache"),
+                              cl::values(clEnumValN(moe::Compute::F32, "f32", "32-bit floats"),
+                                         clEnumValN(moe::Compute::BF16, "bf16", "bfloat16")),
+                              cl::init(moe::Compute::F32), cl::cat(category));
+enum class Weights { Embed, External };
+cl::opt<Weights> weights("weights", cl::desc("Where the weights are when the artifact runs"),
+                         cl::values(clEnumValN(Weights::Embed, "embed", "in the artifact"),
+                                    clEnumValN(Weights::External, "external", "in the model's own files")),
+                         cl::init(Weights::Embed), cl::cat(category));
+cl::opt<int64_t> maxSequence("max-sequence", cl::desc("Positions of one sequence (default: what the model allows, at most 4096)"),
+                             cl::value_desc("N"), cl::init(0), cl::cat(category));
+cl::opt<int64_t> maxBatch("max-batch", cl::desc("Sequences in one step (default 8)"), cl::value_desc("N"), cl::init(8),
+                          cl::cat(category));
+cl::opt<int64_t> maxTokens("max-tokens", cl::desc("New tokens in one prefill step (default 512)"), cl::value_desc("N"),
+                           cl::init(512), cl::cat(category));
+cl::opt<bool> dryRun("dry-run", cl::desc("Only say what the model needs, from headers alone"), cl::cat(category));
+cl::opt<bool> locations("locations", cl::desc("Print the locations of ops with --to"), cl::cat(category));
+cl::opt<std::string> remarks("remarks", cl::desc("Write the passes' remarks as YAML"), cl::value_desc("FILE"), cl::cat(category));
+
+int refuse(const llvm::Twine &why) {
+  llvm::errs() << "moe-compile: error: " << why << "\n";
+  return 2;
+}
+} // namespace
+
+std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &options) {
+  mlir::registerAsmPrinterCLOptions();
+  mlir::registerDefaultTimingManagerCLOptions();
+  cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "moe-compile " MOEC_VERSION "\n"; });
+  if (!cl::ParseCommandLineOptions(argc, argv, "Compiles a Mixture-of-Experts language model to an artifact that moe-run runs.\n",
+                                   &llvm::errs()))
+    return 2;
+  options = {.input = input,
+             .output = output,
+             .remarks = remarks,
+             .targets = targets,
+             .from = from,
+             .to = to,
+             .compute = compute,
+             .embedWeights = weights == Weights::Embed,
+             .dryRun = dryRun,
+             .locations = locations,
+             .maxSequence = maxSequence,
+             .maxBatch = maxBatch,
+             .maxTokens = maxTokens};
+  if (options.maxSequence < 0 || options.maxSequence > (1 << 24))
+    return refuse("--max-sequence: expected 0 to 16777216, got " + llvm::Twine(options.maxSequence));
+  if (options.maxBatch < 1 || options.maxBatch > (1 << 16))
+    return refuse("--max-batch: expected 1 to 65536, got " + llvm::Twine(options.maxBatch));
+  if (options.maxTokens < 1 || options.maxTokens > (1 << 20))
+    return refuse("--max-tokens: expected 1 to 1048576, got " + llvm::Twine(options.maxTokens));
+  for (const std::string &target : options.targets)
+    if (target != "x86-64")
+      return refuse("--target " + target + ": expected x86-64, the only target of this build");
+  if (options.from > options.to)
+    return refuse("--from names a phase behind that of --to");
+  if (options.to == Phase::Artifact && !options.dryRun && (options.output.empty() || options.output == "-"))
+    return refuse("expected -o FILE for the artifact (or --to PHASE to print IR)");
+  return std::nullopt;
+}

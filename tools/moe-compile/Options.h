@@ -1,0 +1,30 @@
+// The command line of moe-compile.
+#ifndef MOEC_TOOLS_MOE_COMPILE_OPTIONS_H
+#define MOEC_TOOLS_MOE_COMPILE_OPTIONS_H
+
+#include "passes/Passes.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moec::compile {
+
+/// What a model goes through, in order. IR can be printed after, and read back in after, each but the last.
+enum class Phase { Import, Normalize, Optimize, Plan, Codegen, Artifact };
+
+struct Options {
+  std::string input, output, remarks;
+  std::vector<std::string> targets;
+  Phase from = Phase::Import, to = Phase::Artifact;
+  moe::Compute compute = moe::Compute::F32;
+  bool embedWeights = true, dryRun = false, locations = false;
+  int64_t maxSequence = 0, maxBatch = 8, maxTokens = 512;
+};
+
+/// Parses the arguments. Returns an exit code when there is nothing left to do.
+std::optional<int> parseOptions(int argc, char **argv, Options &options);
+
+} // namespace moec::compile
+
+#endif // MOEC_TOOLS_MOE_COMPILE_OPTIONS_H
