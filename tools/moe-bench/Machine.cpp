@@ -16,7 +16,7 @@ using namespace moec::runtime;
 namespace {
 constexpr int repetitions = 7;
 constexpr uint64_t bytesPerThread = uint64_t(192) << 20; // far beyond every cache
-constexpr int64_t rounds = 200'000;
+constexpr int64_t rounds = 2'000'000;                    // some 10 ms: far longer than threads take to wake
 
 using Range = std::pair<const std::byte *, const std::byte *>;
 
@@ -45,7 +45,8 @@ __attribute__((target("avx2,fma"))) void multiplyF32() {
   for (__m256 &sum : sums)
     sum = _mm256_set1_ps(0.0f);
   for (int64_t round = 0; round < rounds; ++round)
-    for (__m256 &sum : sums) {
+    _Pragma("clang loop unroll(full)") // the sums stay in registers
+        for (__m256 &sum : sums) {
       sum = _mm256_fmadd_ps(factor, factor, sum);
       asm volatile("" : "+x"(sum));
     }
@@ -58,7 +59,8 @@ __attribute__((target("avx512f"))) void multiplyF32Wide() {
   for (__m512 &sum : sums)
     sum = _mm512_set1_ps(0.0f);
   for (int64_t round = 0; round < rounds; ++round)
-    for (__m512 &sum : sums) {
+    _Pragma("clang loop unroll(full)") // the sums stay in registers
+        for (__m512 &sum : sums) {
       sum = _mm512_fmadd_ps(factor, factor, sum);
       asm volatile("" : "+v"(sum));
     }
@@ -74,7 +76,8 @@ __attribute__((target("avx512f,avx512bf16"))) void multiplyBf16() {
   __m512bh factor;
   std::memcpy(&factor, &ones, sizeof factor);
   for (int64_t round = 0; round < rounds; ++round)
-    for (__m512 &sum : sums) {
+    _Pragma("clang loop unroll(full)") // the sums stay in registers
+        for (__m512 &sum : sums) {
       sum = _mm512_dpbf16_ps(sum, factor, factor);
       asm volatile("" : "+v"(sum));
     }
