@@ -1,5 +1,6 @@
 // moe-run: runs a compiled model.
 #include "runtime/npy/Npy.h"
+#include "tools/moe-run/Chat.h"
 #include "tools/moe-run/Generation.h"
 #include "tools/moe-run/Perplexity.h"
 #include "tools/moe-run/TokenizeLines.h"
@@ -110,6 +111,8 @@ int run(const Options &options) {
     return complain(session.status());
   if (!options.perplexity.empty())
     return reportPerplexity(options, **session, *tokenizer);
+  if (options.chat)
+    return chat(options, **artifact, **session, *tokenizer);
   Result<std::vector<int32_t>> ids = givenIds(options, tokenizer.get());
   if (!ids.ok())
     return complain(ids.status());

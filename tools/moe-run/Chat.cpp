@@ -1,0 +1,113 @@
+// --chat: lines from standard input, answers to standard output.
+#include "tools/moe-run/Chat.h"
+
+#include "runtime/chat/ChatTemplate.h"
+#include "runtime/sampling/Sampler.h"
+#include "tools/moe-run/Generation.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <unistd.h>
+
+using namespace moec::run;
+using namespace moec::runtime;
+
+namespace {
+/// Tokens of an answer when -n does not say.
+constexpr int64_t defaultTokens = 512;
+
+class Conversation {
+public:
+  Conversation(const Options &options, Session &session, const Tokenizer &tokenizer, ChatTemplate chatTemplate)
+      : options(options), session(session), tokenizer(tokenizer), chatTemplate(std::move(chatTemplate)),
+        sampler(session.model().vocabulary(), {options.temperature, options.topK, options.topP, options.seed}) {
+    context.bosToken = tokenizer.bytesOf(session.model().bos_id());
+    if (const auto *ends = session.model().eos_ids(); ends && ends->size())
+      context.eosToken = tokenizer.bytesOf(ends->Get(0));
+  }
+
+  /// Answers `line`, printing as it goes.
+  Status answer(const std::string &line) {
+    messages.push_back({"user", line});
+    Result<std::string> text = chatTemplate.render(messages, context);
+    if (!text.ok())
+      return text.status();
+    Result<std::vector<int32_t>> ids = tokenizer.encode(*text, /*special=*/false);
+    if (!ids.ok())
+      return ids.status();
+    MOEC_RETURN_IF_ERROR(feed(*ids));
+
+    StreamDecoder stream(tokenizer);
+    std::string reply;
+    auto print = [&](const std::string &piece) {
+      reply += piece;
+      std::fwrite(piece.data(), 1, piece.size(), stdout);
+      std::fflush(stdout);
+    };
+    int64_t most = options.generate ? options.generate : defaultTokens;
+    const auto *ends = session.model().eos_ids();
+    for (int64_t i = 0; i < most; ++i) {
+      int32_t id = sampler.sample(session.logits(0));
+      if (ends && std::find(ends->begin(), ends->end(), id) != ends->end())
+        break;
+      print(stream.next(id));
+      cached.push_back(id);
+      Piece piece{sequence, {&cached.back(), 1}, Wanted::last};
+      MOEC_RETURN_IF_ERROR(session.step(Phase::decode, {&piece, 1}));
+    }
+    print(stream.finish());
+    std::fputc('\n', stdout);
+    std::fflush(stdout);
+    messages.push_back({"assistant", std::move(reply)});
+    return {};
+  }
+
+private:
+  /// Brings the sequence to `ids`: goes on behind what it holds already, or begins again where the texts part.
+  Status feed(const std::vector<int32_t> &ids) {
+    size_t common = size_t(std::ranges::mismatch(ids, cached).in1 - ids.begin());
+    if (sequence < 0 || common < cached.size() || common == ids.size()) {
+      if (sequence >= 0)
+        session.releaseSequence(sequence);
+      Result<int> added = session.addSequence();
+      if (!added.ok())
+        return added.status();
+      sequence = *added;
+      common = 0;
+    }
+    cached = ids;
+    return session.prefill(sequence, std::span(ids).subspan(common), Wanted::last, options.prefillChunk, nullptr, nullptr);
+  }
+
+  const Options &options;
+  Session &session;
+  const Tokenizer &tokenizer;
+  ChatTemplate chatTemplate;
+  Sampler sampler;
+  ChatContext context;
+  std::vector<Message> messages;
+  int sequence = -1;
+  std::vector<int32_t> cached; ///< ids that the sequence holds
+};
+} // namespace
+
+int moec::run::chat(const Options &options, const Artifact &artifact, Session &session, const Tokenizer &tokenizer) {
+  std::optional<std::span<const std::byte>> section = artifact.section("chat_template");
+  if (!section)
+    return complain(Status::invalidArgument(artifact.path() + " carries no chat template; use --prompt"));
+  Result<ChatTemplate> chatTemplate = ChatTemplate::parse({reinterpret_cast<const char *>(section->data()), section->size()});
+  if (!chatTemplate.ok())
+    return complain(chatTemplate.status());
+  Conversation conversation(options, session, tokenizer, std::move(*chatTemplate));
+  bool isTerminal = isatty(STDIN_FILENO);
+  std::string line;
+  while (true) {
+    if (isTerminal)
+      std::cerr << "> " << std::flush;
+    if (!std::getline(std::cin, line))
+      return 0;
+    if (Status status = conversation.answer(line); !status.ok())
+      return complain(status);
+  }
+}
