@@ -1,7 +1,7 @@
 // moe-lsp-server: language server for modules with moe and plan ops.
-#include "tools/Registration.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
+#include "tools/Registration.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;

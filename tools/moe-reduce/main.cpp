@@ -1,8 +1,8 @@
 // moe-reduce: shrinks a module while a test script still finds it interesting.
-#include "tools/Registration.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Tools/mlir-reduce/MlirReduceMain.h"
+#include "tools/Registration.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
