@@ -1,0 +1,177 @@
+// Evaluation of the ops in dialects/moe/AttentionOps.td.
+#include "passes/evaluator/Frame.h"
+#include "passes/evaluator/GatedMLP.h"
+
+#include <cmath>
+#include <numeric>
+#include <optional>
+
+using namespace mlir;
+using namespace moec::evaluator;
+using namespace moec::moe;
+
+/// Turns scores into probabilities; a sink takes its share of the sum and gives nothing.
+static void softmax(std::vector<double> &scores, std::optional<double> sink) {
+  double largest = sink.value_or(scores.front());
+  for (double score : scores)
+    largest = std::max(largest, score);
+  double sum = sink ? std::exp(*sink - largest) : 0;
+  for (double &score : scores)
+    sum += score = std::exp(score - largest);
+  for (double &score : scores)
+    score /= sum;
+}
+
+/// The cached rows that token may attend to, or failure when they have not been appended before `op`.
+static FailureOr<const Caches::Rows *> rowsUpTo(Operation *op, StringRef cache, const Batch &batch, int64_t token, Frame &frame) {
+  const Caches::Rows &rows = frame.caches().rows(cache.str(), batch.sequenceOf(token));
+  if (int64_t(rows.size()) <= batch.positionOf(token))
+    return op->emitError() << "expected cache '" << cache << "' to hold position " << batch.positionOf(token) << " of sequence "
+                           << batch.sequenceOf(token) << ", got " << rows.size() << " positions; is a moe.append missing?";
+  return &rows;
+}
+
+/// Part of a cached row, as it enters a product.
+static std::vector<double> part(const std::vector<double> &row, int64_t from, int64_t width, Compute compute) {
+  return entering(std::span(row).subspan(from, width), compute);
+}
+
+static LogicalResult evaluateAttention(AttentionOp op, Frame &frame) {
+  const Tensor &query = frame[op.getQuery()], *sinks = frame.optional(op.getSinks());
+  const Batch &batch = frame.batch(op.getBatch());
+  Compute compute = op.getCompute();
+  int64_t headDim = op.getHeadDim(), heads = query.width() / headDim;
+  double scale = op.getScale().convertToDouble();
+  Tensor result = frame.rowsFor(op.getResult(), op.getQuery());
+  int64_t valueDim = result.width() / heads;
+  for (int64_t token = 0; token < batch.tokens(); ++token) {
+    auto keys = rowsUpTo(op, op.getKeys(), batch, token, frame), values = rowsUpTo(op, op.getValues(), batch, token, frame);
+    if (failed(keys) || failed(values))
+      return failure();
+    int64_t position = batch.positionOf(token), first = 0;
+    if (auto window = op.getWindow())
+      first = std::max<int64_t>(0, position - int64_t(*window) + 1);
+    if (auto chunk = op.getChunk())
+      first = position - position % int64_t(*chunk);
+    int64_t headsPerKv = heads / (int64_t((**keys)[position].size()) / headDim);
+    for (int64_t head = 0; head < heads; ++head) {
+      std::vector<double> q = entering(query.row(token).subspan(head * headDim, headDim), compute), scores;
+      for (int64_t p = first; p <= position; ++p) {
+        double score = scale * dot(q, part((**keys)[p], head / headsPerKv * headDim, headDim, compute));
+        if (auto cap = op.getSoftCap())
+          score = cap->convertToDouble() * std::tanh(score / cap->convertToDouble());
+        scores.push_back(score);
+      }
+      softmax(scores, sinks ? std::optional(sinks->elements[head]) : std::nullopt);
+      scores = entering(scores, compute);
+      std::span<double> o = result.row(token).subspan(head * valueDim, valueDim);
+      for (int64_t p = first; p <= position; ++p) {
+        std::vector<double> v = part((**values)[p], head / headsPerKv * valueDim, valueDim, compute);
+        for (int64_t i = 0; i < valueDim; ++i)
+          o[i] += scores[p - first] * v[i];
+      }
+    }
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+/// The sizes that both forms of latent attention share.
+struct LatentShape {
+  int64_t heads, nope, latent, value, pe;
+  LatentShape(const Tensor &keyUp, const Tensor &valueUp, const Tensor &query)
+      : heads(keyUp.shape[0]), nope(keyUp.shape[1]), latent(keyUp.shape[2]), value(valueUp.shape[1]),
+        pe(query.width() / heads - nope) {}
+};
+
+/// As the model writes it: every cached latent is expanded to a key and a value of each head.
+static LogicalResult evaluateLatentAttention(LatentAttentionOp op, Frame &frame) {
+  const Tensor &query = frame[op.getQuery()], &keyUp = frame[op.getKeyUp()], &valueUp = frame[op.getValueUp()];
+  const Batch &batch = frame.batch(op.getBatch());
+  Compute compute = op.getCompute();
+  LatentShape shape(keyUp, valueUp, query);
+  double scale = op.getScale().convertToDouble();
+  Tensor result = frame.rowsFor(op.getResult(), op.getQuery());
+  int64_t end = 0;
+  for (const Sequence &sequence : batch.sequences()) {
+    int64_t begin = end;
+    end += sequence.length;
+    if (begin == end)
+      continue;
+    auto rows = rowsUpTo(op, op.getCache(), batch, end - 1, frame);
+    if (failed(rows))
+      return failure();
+    for (int64_t head = 0; head < shape.heads; ++head) {
+      std::vector<std::vector<double>> keys, values;
+      for (int64_t p = 0; p < sequence.past + sequence.length; ++p) {
+        std::vector<double> c = part((**rows)[p], 0, shape.latent, compute), k = product(Matrix(keyUp, head), c);
+        llvm::append_range(k, std::span((**rows)[p]).subspan(shape.latent));
+        keys.push_back(entering(k, compute));
+        values.push_back(entering(product(Matrix(valueUp, head), c), compute));
+      }
+      for (int64_t token = begin; token < end; ++token) {
+        int64_t width = shape.nope + shape.pe;
+        std::vector<double> q = entering(query.row(token).subspan(head * width, width), compute), scores;
+        for (int64_t p = 0; p <= batch.positionOf(token); ++p)
+          scores.push_back(scale * dot(q, keys[p]));
+        softmax(scores, std::nullopt);
+        scores = entering(scores, compute);
+        std::span<double> o = result.row(token).subspan(head * shape.value, shape.value);
+        for (size_t p = 0; p < scores.size(); ++p)
+          for (int64_t i = 0; i < shape.value; ++i)
+            o[i] += scores[p] * values[p][i];
+      }
+    }
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+/// matrix^T x vector.
+static std::vector<double> transposedProduct(const Matrix &matrix, std::span<const double> vector) {
+  std::vector<double> result(matrix.columns);
+  for (int64_t i = 0; i < matrix.rows; ++i)
+    for (int64_t j = 0; j < matrix.columns; ++j)
+      result[j] += vector[i] * matrix.row(i)[j];
+  return result;
+}
+
+/// Re-associated: the query is brought into the latent space, and the mean of the latents out of it.
+static LogicalResult evaluateAbsorbedAttention(AbsorbedAttentionOp op, Frame &frame) {
+  const Tensor &query = frame[op.getQuery()], &keyUp = frame[op.getKeyUp()], &valueUp = frame[op.getValueUp()];
+  const Batch &batch = frame.batch(op.getBatch());
+  Compute compute = op.getCompute();
+  LatentShape shape(keyUp, valueUp, query);
+  double scale = op.getScale().convertToDouble();
+  Tensor result = frame.rowsFor(op.getResult(), op.getQuery());
+  for (int64_t token = 0; token < batch.tokens(); ++token) {
+    auto rows = rowsUpTo(op, op.getCache(), batch, token, frame);
+    if (failed(rows))
+      return failure();
+    for (int64_t head = 0; head < shape.heads; ++head) {
+      std::vector<double> q = entering(query.row(token).subspan(head * (shape.nope + shape.pe), shape.nope + shape.pe), compute);
+      std::span<const double> nope = std::span(q).first(shape.nope), pe = std::span(q).subspan(shape.nope);
+      std::vector<double> latentQuery = entering(transposedProduct(Matrix(keyUp, head), nope), compute), scores;
+      for (int64_t p = 0; p <= batch.positionOf(token); ++p)
+        scores.push_back(scale * (dot(latentQuery, part((**rows)[p], 0, shape.latent, compute)) +
+                                  dot(pe, part((**rows)[p], shape.latent, shape.pe, compute))));
+      softmax(scores, std::nullopt);
+      scores = entering(scores, compute);
+      std::vector<double> mean(shape.latent);
+      for (size_t p = 0; p < scores.size(); ++p) {
+        std::vector<double> c = part((**rows)[p], 0, shape.latent, compute);
+        for (int64_t i = 0; i < shape.latent; ++i)
+          mean[i] += scores[p] * c[i];
+      }
+      llvm::copy(product(Matrix(valueUp, head), entering(mean, compute)), result.row(token).begin() + head * shape.value);
+    }
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+void moec::evaluator::populateAttentionOps(OpTable &table) {
+  table.add(evaluateAttention);
+  table.add(evaluateLatentAttention);
+  table.add(evaluateAbsorbedAttention);
+}

@@ -1,0 +1,117 @@
+// Evaluation of the ops in dialects/moe/DenseOps.td.
+#include "dialects/moe/Rotary.h"
+#include "passes/evaluator/Frame.h"
+#include "passes/evaluator/GatedMLP.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace moec::evaluator;
+using namespace moec::moe;
+
+static LogicalResult evaluateLinear(LinearOp op, Frame &frame) {
+  const Tensor &input = frame[op.getInput()];
+  const Tensor *bias = frame.optional(op.getBias()), *residual = frame.optional(op.getResidual());
+  Matrix weight(frame[op.getWeight()]);
+  Tensor result = frame.rowsFor(op.getResult(), op.getInput());
+  for (int64_t i = 0; i < result.rows(); ++i) {
+    std::span<double> y = result.row(i);
+    llvm::copy(product(weight, entering(input.row(i), op.getCompute())), y.begin());
+    if (bias)
+      addRow(y, bias->row(0));
+    if (residual)
+      addRow(y, residual->row(i));
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+static LogicalResult evaluateRMSNorm(RMSNormOp op, Frame &frame) {
+  Tensor result = frame[op.getInput()];
+  const Tensor *weight = frame.optional(op.getWeight());
+  int64_t group = weight ? weight->width() : *op.getGroup();
+  double epsilon = op.getEpsilon().convertToDouble();
+  for (int64_t first = 0; first < int64_t(result.elements.size()); first += group) {
+    std::span<double> x = std::span(result.elements).subspan(first, group);
+    double factor = 1 / std::sqrt(dot(x, x) / double(group) + epsilon);
+    for (int64_t i = 0; i < group; ++i)
+      x[i] *= weight ? factor * weight->elements[i] : factor;
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+/// Turns the rotary slice of one head at `position`.
+static void rotate(std::span<double> head, RotaryAttr rotary, std::span<const double> frequencies, int64_t position) {
+  std::span<double> slice = head.subspan(rotary.getOffset(), rotary.getDims());
+  bool half = rotary.getLayout() == RotaryLayout::Half;
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    double angle = double(position) * frequencies[i];
+    double cosine = std::cos(angle) * rotary.getMultiplier(), sine = std::sin(angle) * rotary.getMultiplier();
+    if (rotary.getInverse())
+      sine = -sine;
+    double &a = slice[half ? i : 2 * i], &b = slice[half ? i + frequencies.size() : 2 * i + 1];
+    double turned = a * cosine - b * sine;
+    b = b * cosine + a * sine;
+    a = turned;
+  }
+}
+
+static LogicalResult evaluateRope(RopeOp op, Frame &frame) {
+  Tensor result = frame[op.getInput()];
+  const Batch &batch = frame.batch(op.getBatch());
+  std::vector<double> frequencies = rotaryFrequencies(op.getRotary());
+  if (result.rows() != batch.tokens())
+    return op.emitError() << "expected a row for each of " << batch.tokens() << " tokens, got " << result.rows();
+  for (int64_t token = 0; token < result.rows(); ++token) {
+    std::span<double> row = result.row(token);
+    for (int64_t head = 0; head < result.width(); head += op.getHeadDim())
+      rotate(row.subspan(head, op.getHeadDim()), op.getRotary(), frequencies, batch.positionOf(token));
+    if (auto scale = op.getPositionScaleAttr())
+      for (double &x : row)
+        x *= positionScale(scale, batch.positionOf(token));
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+static LogicalResult evaluateActivate(ActivateOp op, Frame &frame) {
+  Tensor result = frame[op.getGate()];
+  const Tensor &up = frame[op.getUp()];
+  for (size_t i = 0; i < result.elements.size(); ++i)
+    result.elements[i] = activate(result.elements[i], up.elements[i], op.getActivation());
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+static LogicalResult evaluateGateUp(GateUpOp op, Frame &frame) {
+  const Tensor &input = frame[op.getInput()];
+  Matrix gate(frame[op.getGate()]), up(frame[op.getUp()]);
+  Tensor result = frame.rowsFor(op.getResult(), op.getInput());
+  for (int64_t i = 0; i < result.rows(); ++i)
+    llvm::copy(gatedHidden(input.row(i), gate, up, op.getActivation(), op.getCompute()), result.row(i).begin());
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+static LogicalResult evaluateGatedMLP(GatedMLPOp op, Frame &frame) {
+  const Tensor &input = frame[op.getInput()], *residual = frame.optional(op.getResidual());
+  Matrix gate(frame[op.getGate()]), up(frame[op.getUp()]), down(frame[op.getDown()]);
+  Tensor result = frame.rowsFor(op.getResult(), op.getInput());
+  for (int64_t i = 0; i < result.rows(); ++i) {
+    addDown(result.row(i), 1, down, gatedHidden(input.row(i), gate, up, op.getActivation(), op.getCompute()), op.getCompute());
+    if (residual)
+      addRow(result.row(i), residual->row(i));
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+void moec::evaluator::populateDenseOps(OpTable &table) {
+  table.add(evaluateLinear);
+  table.add(evaluateRMSNorm);
+  table.add(evaluateRope);
+  table.add(evaluateActivate);
+  table.add(evaluateGateUp);
+  table.add(evaluateGatedMLP);
+}

@@ -1,0 +1,99 @@
+// The reference evaluator: what a function of moe ops means, in plain loops over f64.
+#include "passes/evaluator/Evaluator.h"
+#include "passes/evaluator/Frame.h"
+
+using namespace mlir;
+using namespace moec::evaluator;
+
+static const OpTable &opTable() {
+  static const OpTable table = [] {
+    OpTable all;
+    populateModelOps(all);
+    populateDenseOps(all);
+    populateExpertOps(all);
+    populateAttentionOps(all);
+    populateUpstreamOps(all);
+    return all;
+  }();
+  return table;
+}
+
+void Frame::alias(Value value, Value other) {
+  if (auto found = tensors.find(other); found != tensors.end())
+    share(value, found->second);
+  if (auto found = batches.find(other); found != batches.end())
+    batches[value] = found->second;
+  if (auto found = references.find(other); found != references.end())
+    references[value] = found->second;
+}
+
+void Frame::bind(Value value, const Argument &argument) {
+  if (auto *batch = std::get_if<Batch>(&argument))
+    batches[value] = batch;
+  else
+    set(value, std::get<Tensor>(argument));
+}
+
+LogicalResult Frame::run(Block &block) {
+  for (Operation &op : block.without_terminator())
+    if (failed(runOp(op)))
+      return failure();
+  return success();
+}
+
+LogicalResult Frame::runOp(Operation &op) {
+  const OpTable::Function *function = opTable().find(&op);
+  if (!function)
+    return op.emitError() << "the reference evaluator does not know '" << op.getName() << "'";
+  SmallVector<Value> loaded;
+  for (Value operand : op.getOperands())
+    if (auto found = references.find(operand); found != references.end() && op.getNumRegions() == 0) {
+      auto weight = weights.load(found->second, &op);
+      if (failed(weight))
+        return failure();
+      share(operand, *weight);
+      loaded.push_back(operand);
+    }
+  if (failed((*function)(&op, *this)))
+    return failure();
+  for (Value weight : loaded)
+    tensors.erase(weight);
+  if (trace)
+    for (OpResult result : op.getResults())
+      if (auto found = tensors.find(result); found != tensors.end())
+        trace->push_back({&op, op.getLoc(), result.getType(), found->second});
+  return success();
+}
+
+/// Whether `tensor` has the rank and the static dimensions of `type`.
+static bool fits(const Tensor &tensor, Type type) {
+  auto ranked = dyn_cast<RankedTensorType>(type);
+  if (!ranked || ranked.getRank() != int64_t(tensor.shape.size()))
+    return false;
+  for (auto [dim, expected] : llvm::zip(tensor.shape, ranked.getShape()))
+    if (!ShapedType::isDynamic(expected) && dim != expected)
+      return false;
+  return true;
+}
+
+FailureOr<std::vector<Tensor>> moec::evaluator::evaluate(func::FuncOp function, ArrayRef<Argument> arguments, Weights &weights,
+                                                         Caches &caches, Trace *trace) {
+  if (function.isExternal() || !function.getBody().hasOneBlock())
+    return function.emitError() << "expected a function with a body of one block to evaluate";
+  if (arguments.size() != function.getNumArguments())
+    return function.emitError() << "expected " << function.getNumArguments() << " arguments, got " << arguments.size();
+  Frame frame(weights, caches, trace);
+  for (auto [parameter, argument] : llvm::zip(function.getArguments(), arguments)) {
+    auto *tensor = std::get_if<Tensor>(&argument);
+    if (tensor ? !fits(*tensor, parameter.getType()) : !isa<moe::BatchType>(parameter.getType()))
+      return function.emitError() << "argument " << parameter.getArgNumber() << " does not have the type " << parameter.getType();
+    frame.bind(parameter, argument);
+  }
+  Block &body = function.getBody().front();
+  if (failed(frame.run(body)))
+    return failure();
+  std::vector<Tensor> results;
+  for (Value value : body.getTerminator()->getOperands())
+    results.push_back(frame[value]);
+  return results;
+}

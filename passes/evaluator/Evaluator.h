@@ -1,0 +1,32 @@
+// The reference evaluator: what a function of moe ops means, in plain loops over f64.
+#ifndef MOEC_PASSES_EVALUATOR_EVALUATOR_H
+#define MOEC_PASSES_EVALUATOR_EVALUATOR_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/evaluator/Step.h"
+#include "passes/evaluator/Weights.h"
+
+#include <variant>
+
+namespace moec::evaluator {
+
+/// An argument of a function: a tensor (token ids, rows) or the batch.
+using Argument = std::variant<Tensor, Batch>;
+
+/// What one op computed, in order of execution. Weights are not recorded.
+struct TraceEntry {
+  mlir::Operation *op; ///< valid while the module is; compare by `location` and `type` afterwards
+  mlir::Location location;
+  mlir::Type type;
+  std::shared_ptr<const Tensor> value;
+};
+using Trace = std::vector<TraceEntry>;
+
+/// Evaluates `function` and returns its results, or failure after an error that names the op. Reads and writes the rows of
+/// `caches`.
+mlir::FailureOr<std::vector<Tensor>> evaluate(mlir::func::FuncOp function, llvm::ArrayRef<Argument> arguments, Weights &weights,
+                                              Caches &caches, Trace *trace = nullptr);
+
+} // namespace moec::evaluator
+
+#endif // MOEC_PASSES_EVALUATOR_EVALUATOR_H

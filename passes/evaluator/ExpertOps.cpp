@@ -1,0 +1,175 @@
+// Evaluation of the ops in dialects/moe/ExpertOps.td.
+#include "passes/evaluator/Frame.h"
+#include "passes/evaluator/GatedMLP.h"
+#include "passes/evaluator/Routing.h"
+
+using namespace mlir;
+using namespace moec::evaluator;
+using namespace moec::moe;
+
+static void store(const Choice &choice, std::span<double> ids, std::span<double> weights) {
+  llvm::copy(choice.ids, ids.begin());
+  llvm::copy(choice.weights, weights.begin());
+}
+
+/// The row of a bias that belongs to `expert`; empty when there is no bias.
+static std::span<const double> biasOf(const Tensor *bias, int64_t expert) {
+  return bias ? bias->row(expert) : std::span<const double>();
+}
+
+static LogicalResult evaluateRoute(RouteOp op, Frame &frame) {
+  const Tensor &logits = frame[op.getLogits()], *bias = frame.optional(op.getBias()), *table = frame.optional(op.getTable());
+  const Tensor *tokens = frame.optional(op.getTokenIds());
+  Tensor ids = frame.rowsFor(op.getIds(), op.getLogits()), weights = ids;
+  for (int64_t i = 0; i < logits.rows(); ++i) {
+    if (!table) {
+      store(route(logits.row(i), biasOf(bias, 0), op.getRouting()), ids.row(i), weights.row(i));
+      continue;
+    }
+    double token = tokens->elements[i];
+    if (token < 0 || token >= double(table->rows()))
+      return op.emitError() << "expected token ids below " << table->rows() << ", got " << int64_t(token);
+    for (double id : table->row(int64_t(token)))
+      if (id < 0 || id >= double(logits.width()))
+        return op.emitError() << "expected expert ids below " << logits.width() << " in the table, got " << int64_t(id);
+    store(routeByTable(logits.row(i), table->row(int64_t(token)), op.getRouting()), ids.row(i), weights.row(i));
+  }
+  frame.set(op.getIds(), std::move(ids));
+  frame.set(op.getWeights(), std::move(weights));
+  return success();
+}
+
+/// Refuses ids that no expert has.
+static LogicalResult checkIds(Operation *op, const Tensor &ids, int64_t experts) {
+  for (double id : ids.elements)
+    if (id < 0 || id >= double(experts))
+      return op->emitError() << "expected expert ids below " << experts << ", got " << int64_t(id);
+  return success();
+}
+
+static LogicalResult evaluateExperts(ExpertsOp op, Frame &frame) {
+  const Tensor &input = frame[op.getInput()], &ids = frame[op.getIds()], &weights = frame[op.getWeights()];
+  const Tensor &gate = frame[op.getGate()], &up = frame[op.getUp()], &down = frame[op.getDown()];
+  const Tensor *gateBias = frame.optional(op.getGateBias()), *upBias = frame.optional(op.getUpBias());
+  const Tensor *downBias = frame.optional(op.getDownBias());
+  if (failed(checkIds(op, ids, gate.shape[0])))
+    return failure();
+  Tensor result = frame.rowsFor(op.getResult(), op.getInput());
+  for (int64_t i = 0; i < result.rows(); ++i)
+    for (int64_t slot = 0; slot < ids.width(); ++slot) {
+      int64_t expert = int64_t(ids.row(i)[slot]);
+      double onOutput = weights.row(i)[slot];
+      std::vector<double> x(input.row(i).begin(), input.row(i).end());
+      if (op.getWeightOnInput()) {
+        for (double &value : x)
+          value *= onOutput;
+        onOutput = 1;
+      }
+      std::vector<double> hidden = gatedHidden(x, Matrix(gate, expert), Matrix(up, expert), op.getActivation(), op.getCompute(),
+                                               biasOf(gateBias, expert), biasOf(upBias, expert));
+      addDown(result.row(i), onOutput, Matrix(down, expert), hidden, op.getCompute(), biasOf(downBias, expert));
+    }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+static LogicalResult evaluateFusedExperts(FusedExpertsOp op, Frame &frame) {
+  const Tensor &input = frame[op.getInput()], &logits = frame[op.getLogits()], *bias = frame.optional(op.getBias());
+  const Tensor &gate = frame[op.getGate()], &up = frame[op.getUp()], &down = frame[op.getDown()];
+  const Tensor *residual = frame.optional(op.getResidual());
+  Tensor result = frame.rowsFor(op.getResult(), op.getInput()), ids = frame.rowsFor(op.getIds(), op.getInput());
+  for (int64_t i = 0; i < result.rows(); ++i) {
+    Choice choice = route(logits.row(i), biasOf(bias, 0), op.getRouting());
+    llvm::copy(choice.ids, ids.row(i).begin());
+    for (auto [expert, weight] : llvm::zip(choice.ids, choice.weights)) {
+      std::vector<double> hidden =
+          gatedHidden(input.row(i), Matrix(gate, expert), Matrix(up, expert), op.getActivation(), op.getCompute());
+      addDown(result.row(i), weight, Matrix(down, expert), hidden, op.getCompute());
+    }
+    if (op.getSharedGate()) {
+      std::vector<double> hidden = gatedHidden(input.row(i), Matrix(frame[op.getSharedGate()]), Matrix(frame[op.getSharedUp()]),
+                                               op.getActivation(), op.getCompute());
+      addDown(result.row(i), 1, Matrix(frame[op.getSharedDown()]), hidden, op.getCompute());
+    }
+    if (residual)
+      addRow(result.row(i), residual->row(i));
+  }
+  frame.set(op.getResult(), std::move(result));
+  frame.set(op.getIds(), std::move(ids));
+  return success();
+}
+
+static LogicalResult evaluateDispatch(DispatchOp op, Frame &frame) {
+  const Tensor &ids = frame[op.getIds()];
+  if (failed(checkIds(op, ids, op.getExperts())))
+    return failure();
+  Tensor offsets({op.getExperts() + 1}), order(ids.shape);
+  size_t filled = 0;
+  for (int64_t expert = 0; expert < op.getExperts(); ++expert) {
+    offsets.elements[expert] = double(filled);
+    for (size_t assignment = 0; assignment < ids.elements.size(); ++assignment)
+      if (int64_t(ids.elements[assignment]) == expert)
+        order.elements[filled++] = double(assignment);
+  }
+  offsets.elements.back() = double(filled);
+  frame.set(op.getOffsets(), std::move(offsets));
+  frame.set(op.getOrder(), std::move(order));
+  return success();
+}
+
+/// Calls `visit(expert, token, slot)` for each assignment, in the order that moe.dispatch made.
+static void forEachAssignment(const Tensor &offsets, const Tensor &order, auto visit) {
+  for (int64_t expert = 0; expert + 1 < int64_t(offsets.elements.size()); ++expert)
+    for (int64_t n = int64_t(offsets.elements[expert]); n < int64_t(offsets.elements[expert + 1]); ++n) {
+      int64_t assignment = int64_t(order.elements[n]);
+      visit(expert, assignment / order.width(), assignment % order.width());
+    }
+}
+
+static LogicalResult evaluateExpertHidden(ExpertHiddenOp op, Frame &frame) {
+  const Tensor &input = frame[op.getInput()], &gate = frame[op.getGate()], &up = frame[op.getUp()], &order = frame[op.getOrder()];
+  const Tensor *gateBias = frame.optional(op.getGateBias()), *upBias = frame.optional(op.getUpBias());
+  int64_t intermediate = gate.shape[1];
+  Tensor result = frame.rowsFor(op.getResult(), op.getInput());
+  forEachAssignment(frame[op.getOffsets()], order, [&](int64_t expert, int64_t token, int64_t slot) {
+    llvm::copy(gatedHidden(input.row(token), Matrix(gate, expert), Matrix(up, expert), op.getActivation(), op.getCompute(),
+                           biasOf(gateBias, expert), biasOf(upBias, expert)),
+               result.row(token).begin() + slot * intermediate);
+  });
+  if (op.getSharedGate())
+    for (int64_t i = 0; i < result.rows(); ++i)
+      llvm::copy(gatedHidden(input.row(i), Matrix(frame[op.getSharedGate()]), Matrix(frame[op.getSharedUp()]), op.getActivation(),
+                             op.getCompute()),
+                 result.row(i).begin() + order.width() * intermediate);
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+static LogicalResult evaluateCombine(CombineOp op, Frame &frame) {
+  const Tensor &hidden = frame[op.getHidden()], &weights = frame[op.getWeights()], &down = frame[op.getDown()];
+  const Tensor &order = frame[op.getOrder()], *bias = frame.optional(op.getDownBias()),
+               *residual = frame.optional(op.getResidual());
+  int64_t intermediate = down.shape[2], sharedFrom = order.width() * intermediate;
+  Tensor result = frame.rowsFor(op.getResult(), op.getHidden());
+  forEachAssignment(frame[op.getOffsets()], order, [&](int64_t expert, int64_t token, int64_t slot) {
+    addDown(result.row(token), weights.row(token)[slot], Matrix(down, expert),
+            hidden.row(token).subspan(slot * intermediate, intermediate), op.getCompute(), biasOf(bias, expert));
+  });
+  for (int64_t i = 0; i < result.rows(); ++i) {
+    if (op.getSharedDown())
+      addDown(result.row(i), 1, Matrix(frame[op.getSharedDown()]), hidden.row(i).subspan(sharedFrom), op.getCompute());
+    if (residual)
+      addRow(result.row(i), residual->row(i));
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+void moec::evaluator::populateExpertOps(OpTable &table) {
+  table.add(evaluateRoute);
+  table.add(evaluateExperts);
+  table.add(evaluateFusedExperts);
+  table.add(evaluateDispatch);
+  table.add(evaluateExpertHidden);
+  table.add(evaluateCombine);
+}

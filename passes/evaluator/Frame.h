@@ -1,0 +1,81 @@
+// What the function that evaluates an op sees: the values so far, the caches, and where to put results.
+#ifndef MOEC_PASSES_EVALUATOR_FRAME_H
+#define MOEC_PASSES_EVALUATOR_FRAME_H
+
+#include "passes/evaluator/Evaluator.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <functional>
+
+namespace moec::evaluator {
+
+class Frame {
+public:
+  Frame(Weights &weights, Caches &caches, Trace *trace) : cacheState(caches), weights(weights), trace(trace) {}
+
+  /// The value of a tensor. A weight's is there only while an op that uses it is evaluated.
+  const Tensor &operator[](mlir::Value value) const { return *tensors.find(value)->second; }
+  const Batch &batch(mlir::Value value) const { return *batches.find(value)->second; }
+  /// The value of an optional operand, or null.
+  const Tensor *optional(mlir::Value value) const { return value ? &(*this)[value] : nullptr; }
+  Caches &caches() { return cacheState; }
+
+  /// Rows as many as `like` has, as wide as `value`'s type says.
+  Tensor rowsFor(mlir::Value value, mlir::Value like) const {
+    return Tensor({(*this)[like].rows(), moe::widthOf(value.getType())});
+  }
+
+  void set(mlir::Value value, Tensor tensor) { share(value, std::make_shared<const Tensor>(std::move(tensor))); }
+
+  /// Makes `value` mean what `other` means: region arguments and results of groups. A weight stays a reference.
+  void alias(mlir::Value value, mlir::Value other);
+  void bind(mlir::Value value, const Argument &argument);
+  /// Says that `value` is a weight, to be loaded when an op uses it.
+  void refer(mlir::Value value, moe::WeightOp weight) { references[value] = weight; }
+
+  /// Evaluates the ops of a block but for its terminator.
+  mlir::LogicalResult run(mlir::Block &block);
+
+private:
+  void share(mlir::Value value, std::shared_ptr<const Tensor> tensor) { tensors[value] = std::move(tensor); }
+  mlir::LogicalResult runOp(mlir::Operation &op);
+
+  Caches &cacheState;
+  Weights &weights;
+  Trace *trace;
+  llvm::DenseMap<mlir::Value, std::shared_ptr<const Tensor>> tensors;
+  llvm::DenseMap<mlir::Value, const Batch *> batches;
+  llvm::DenseMap<mlir::Value, moe::WeightOp> references;
+};
+
+/// The function of every op that can be evaluated, by the op's name.
+class OpTable {
+public:
+  using Function = std::function<mlir::LogicalResult(mlir::Operation *, Frame &)>;
+
+  template <typename OpT> void add(mlir::LogicalResult (*function)(OpT, Frame &)) {
+    functions[OpT::getOperationName()] = [function](mlir::Operation *op, Frame &frame) {
+      return function(mlir::cast<OpT>(op), frame);
+    };
+  }
+  /// Null for an op that nothing evaluates.
+  const Function *find(mlir::Operation *op) const {
+    auto found = functions.find(op->getName().getStringRef());
+    return found == functions.end() ? nullptr : &found->second;
+  }
+
+private:
+  llvm::StringMap<Function> functions;
+};
+
+void populateModelOps(OpTable &table);
+void populateDenseOps(OpTable &table);
+void populateExpertOps(OpTable &table);
+void populateAttentionOps(OpTable &table);
+void populateUpstreamOps(OpTable &table);
+
+} // namespace moec::evaluator
+
+#endif // MOEC_PASSES_EVALUATOR_FRAME_H

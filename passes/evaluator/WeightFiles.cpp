@@ -1,0 +1,76 @@
+// Reading a weight's slices from the model's files.
+#include "passes/evaluator/Weights.h"
+#include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::evaluator;
+
+/// The value of every bit pattern of a float type of at most 16 bits.
+static std::vector<double> valuesOf(FloatType type) {
+  unsigned bits = type.getWidth();
+  std::vector<double> values(size_t(1) << bits);
+  for (size_t pattern = 0; pattern < values.size(); ++pattern)
+    values[pattern] = APFloat(type.getFloatSemantics(), APInt(bits, pattern)).convertToDouble();
+  return values;
+}
+
+/// Reads the `index`-th little-endian element of type T.
+template <typename T> static T elementAt(const char *bytes, size_t index) {
+  return llvm::support::endian::read<T, llvm::endianness::little>(bytes + index * sizeof(T));
+}
+
+/// Converts stored elements of `type` to f64; false for a type that no checkpoint stores weights in.
+static bool convert(const char *bytes, Type type, std::span<double> elements) {
+  auto each = [&](auto convertOne) {
+    for (size_t i = 0; i < elements.size(); ++i)
+      elements[i] = convertOne(i);
+    return true;
+  };
+  if (type.isF64())
+    return each([&](size_t i) { return llvm::bit_cast<double>(elementAt<uint64_t>(bytes, i)); });
+  if (type.isF32())
+    return each([&](size_t i) { return double(llvm::bit_cast<float>(elementAt<uint32_t>(bytes, i))); });
+  if (auto floats = dyn_cast<FloatType>(type); floats && (floats.getWidth() == 16 || floats.getWidth() == 8)) {
+    std::vector<double> values = valuesOf(floats);
+    if (floats.getWidth() == 16)
+      return each([&](size_t i) { return values[elementAt<uint16_t>(bytes, i)]; });
+    return each([&](size_t i) { return values[uint8_t(bytes[i])]; });
+  }
+  if (type.isInteger(8))
+    return each([&](size_t i) { return double(elementAt<int8_t>(bytes, i)); });
+  if (type.isInteger(16))
+    return each([&](size_t i) { return double(elementAt<int16_t>(bytes, i)); });
+  if (type.isInteger(32))
+    return each([&](size_t i) { return double(elementAt<int32_t>(bytes, i)); });
+  if (type.isInteger(64))
+    return each([&](size_t i) { return double(elementAt<int64_t>(bytes, i)); });
+  return false;
+}
+
+LogicalResult moec::evaluator::readSlice(moe::SliceAttr slice, Type type, StringRef folder, Operation *user,
+                                         std::span<double> elements) {
+  auto refuse = [&]() { return user->emitError() << "cannot read tensor '" << slice.getTensor() << "': "; };
+  StringRef file = slice.getFile();
+  if (llvm::sys::path::is_absolute(file) || llvm::is_contained(llvm::split(file, '/'), ".."))
+    return refuse() << "expected a file below the model's folder, got '" << file << "'";
+  SmallString<128> path(folder);
+  llvm::sys::path::append(path, file);
+
+  uint64_t size, bytes = elements.size() * type.getIntOrFloatBitWidth() / 8;
+  if (std::error_code error = llvm::sys::fs::file_size(path, size))
+    return refuse() << path << ": " << error.message();
+  if (uint64_t(slice.getOffset()) > size || bytes > size - slice.getOffset())
+    return refuse() << "expected " << bytes << " bytes at " << slice.getOffset() << " of " << path << ", which has " << size;
+  auto buffer = llvm::MemoryBuffer::getFileSlice(path, bytes, slice.getOffset());
+  if (!buffer)
+    return refuse() << path << ": " << buffer.getError().message();
+  if (!convert((*buffer)->getBufferStart(), type, elements))
+    return refuse() << "expected floats of 8 to 64 bits or integers of 8 to 64 bits, got " << type;
+  return success();
+}

@@ -1,0 +1,58 @@
+// Weights as the evaluator sees them: read from the model's files or made up, converted to f64, kept while there is room.
+#ifndef MOEC_PASSES_EVALUATOR_WEIGHTS_H
+#define MOEC_PASSES_EVALUATOR_WEIGHTS_H
+
+#include "dialects/moe/MoE.h"
+#include "passes/evaluator/Tensor.h"
+
+#include "llvm/ADT/MapVector.h"
+
+#include <memory>
+#include <string>
+
+namespace moec::evaluator {
+
+struct WeightOptions {
+  enum class Source {
+    Files, ///< the slices' bytes, under the module's `moe.folder`
+    Random ///< the same number for the same byte of the same tensor, however passes cut and join slices
+  };
+  Source source = Source::Random;
+  uint64_t seed = 0;
+  /// Converted weights that together exceed this are forgotten, the longest unused first.
+  size_t maxBytes = size_t(2) << 30;
+};
+
+/// Loads weights, one at a time. Shared by all modules of a context that have the same `moe.folder`.
+class Weights {
+public:
+  explicit Weights(WeightOptions options) : options(options) {}
+
+  /// The value of `weight`, or failure after an error on `user`.
+  mlir::FailureOr<std::shared_ptr<const Tensor>> load(moe::WeightOp weight, mlir::Operation *user);
+
+private:
+  struct Entry {
+    std::shared_ptr<const Tensor> tensor;
+    uint64_t lastUse;
+  };
+  using Key = std::pair<mlir::Attribute, mlir::Type>; // slices and type say all there is to know of a weight
+  void makeRoom(size_t bytes);
+
+  WeightOptions options;
+  llvm::MapVector<Key, Entry> entries;
+  uint64_t uses = 0;
+  size_t bytesHeld = 0;
+};
+
+/// Fills `elements` with the slice's bytes, read from `folder` as `type`; or says on `user` what is wrong.
+mlir::LogicalResult readSlice(moe::SliceAttr slice, mlir::Type type, llvm::StringRef folder, mlir::Operation *user,
+                              std::span<double> elements);
+
+/// Fills `elements` with made-up values, of a scale at which a decoder's activations stay near 1: entries of a matrix have variance
+/// 1 / columns, those of a vector lie in [0.5, 1.5), integers below the number of columns.
+void makeUpSlice(moe::SliceAttr slice, mlir::RankedTensorType type, uint64_t seed, std::span<double> elements);
+
+} // namespace moec::evaluator
+
+#endif // MOEC_PASSES_EVALUATOR_WEIGHTS_H
