@@ -41,10 +41,30 @@ LogicalResult Frame::run(Block &block) {
   return success();
 }
 
+/// Refuses operands that disagree in the number of rows, or with the batch: a value from beyond moe.gather_outputs, for example.
+static LogicalResult checkRows(Operation &op, const Frame &frame) {
+  std::optional<int64_t> expected;
+  for (Value operand : op.getOperands())
+    if (isa<moec::moe::BatchType>(operand.getType()))
+      expected = frame.batch(operand).tokens();
+  for (Value operand : op.getOperands()) {
+    auto type = dyn_cast<RankedTensorType>(operand.getType());
+    if (!type || type.getRank() == 0 || !type.isDynamicDim(0))
+      continue;
+    int64_t rows = frame[operand].shape[0];
+    if (expected && rows != *expected)
+      return op.emitError() << "expected operands of " << *expected << " rows, got " << rows;
+    expected = rows;
+  }
+  return success();
+}
+
 LogicalResult Frame::runOp(Operation &op) {
   const OpTable::Function *function = opTable().find(&op);
   if (!function)
     return op.emitError() << "the reference evaluator does not know '" << op.getName() << "'";
+  if (op.getNumRegions() == 0 && failed(checkRows(op, *this)))
+    return failure();
   SmallVector<Value> loaded;
   for (Value operand : op.getOperands())
     if (auto found = references.find(operand); found != references.end() && op.getNumRegions() == 0) {

@@ -39,11 +39,11 @@ static LogicalResult evaluateRoute(RouteOp op, Frame &frame) {
   return success();
 }
 
-/// Refuses ids that no expert has.
-static LogicalResult checkIds(Operation *op, const Tensor &ids, int64_t experts) {
+/// Refuses numbers of experts, or of assignments, outside [0, end).
+static LogicalResult checkIds(Operation *op, const Tensor &ids, int64_t end) {
   for (double id : ids.elements)
-    if (id < 0 || id >= double(experts))
-      return op->emitError() << "expected expert ids below " << experts << ", got " << int64_t(id);
+    if (id < 0 || id >= double(end))
+      return op->emitError() << "expected numbers below " << end << ", got " << int64_t(id);
   return success();
 }
 
@@ -117,6 +117,17 @@ static LogicalResult evaluateDispatch(DispatchOp op, Frame &frame) {
   return success();
 }
 
+/// Refuses offsets and an order that no moe.dispatch can have made.
+static LogicalResult checkAssignments(Operation *op, const Tensor &offsets, const Tensor &order) {
+  double last = 0, count = double(order.elements.size());
+  for (double offset : offsets.elements) {
+    if (offset < last || offset > count)
+      return op->emitError() << "expected ascending offsets up to " << int64_t(count) << ", got " << int64_t(offset);
+    last = offset;
+  }
+  return checkIds(op, order, int64_t(count));
+}
+
 /// Calls `visit(expert, token, slot)` for each assignment, in the order that moe.dispatch made.
 static void forEachAssignment(const Tensor &offsets, const Tensor &order, auto visit) {
   for (int64_t expert = 0; expert + 1 < int64_t(offsets.elements.size()); ++expert)
@@ -130,6 +141,8 @@ static LogicalResult evaluateExpertHidden(ExpertHiddenOp op, Frame &frame) {
   const Tensor &input = frame[op.getInput()], &gate = frame[op.getGate()], &up = frame[op.getUp()], &order = frame[op.getOrder()];
   const Tensor *gateBias = frame.optional(op.getGateBias()), *upBias = frame.optional(op.getUpBias());
   int64_t intermediate = gate.shape[1];
+  if (failed(checkAssignments(op, frame[op.getOffsets()], order)))
+    return failure();
   Tensor result = frame.rowsFor(op.getResult(), op.getInput());
   forEachAssignment(frame[op.getOffsets()], order, [&](int64_t expert, int64_t token, int64_t slot) {
     llvm::copy(gatedHidden(input.row(token), Matrix(gate, expert), Matrix(up, expert), op.getActivation(), op.getCompute(),
@@ -150,6 +163,8 @@ static LogicalResult evaluateCombine(CombineOp op, Frame &frame) {
   const Tensor &order = frame[op.getOrder()], *bias = frame.optional(op.getDownBias()),
                *residual = frame.optional(op.getResidual());
   int64_t intermediate = down.shape[2], sharedFrom = order.width() * intermediate;
+  if (failed(checkAssignments(op, frame[op.getOffsets()], order)))
+    return failure();
   Tensor result = frame.rowsFor(op.getResult(), op.getHidden());
   forEachAssignment(frame[op.getOffsets()], order, [&](int64_t expert, int64_t token, int64_t slot) {
     addDown(result.row(token), weights.row(token)[slot], Matrix(down, expert),

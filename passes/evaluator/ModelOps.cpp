@@ -49,11 +49,8 @@ static LogicalResult evaluateGatherOutputs(GatherOutputsOp op, Frame &frame) {
   const Tensor &input = frame[op.getInput()];
   const std::vector<int64_t> &outputs = frame.batch(op.getBatch()).outputs();
   Tensor result({int64_t(outputs.size()), input.width()});
-  for (auto [row, token] : llvm::enumerate(outputs)) {
-    if (token >= input.rows())
-      return op.emitError() << "expected a row for each token, got " << input.rows() << " rows and token " << token;
+  for (auto [row, token] : llvm::enumerate(outputs))
     llvm::copy(input.row(token), result.row(row).begin());
-  }
   frame.set(op.getResult(), std::move(result));
   return success();
 }

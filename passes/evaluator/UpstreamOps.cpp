@@ -35,8 +35,6 @@ template <typename OpT, double (*Function)(double)> static LogicalResult evaluat
 template <typename OpT, double (*Function)(double, double)> static LogicalResult evaluateBinary(OpT op, Frame &frame) {
   Tensor result = frame[op.getLhs()];
   const Tensor &other = frame[op.getRhs()];
-  if (result.shape != other.shape)
-    return op.emitError() << "expected as many rows on both sides, got " << result.rows() << " and " << other.rows();
   for (size_t i = 0; i < result.elements.size(); ++i)
     result.elements[i] = Function(result.elements[i], other.elements[i]);
   frame.set(op.getResult(), std::move(result));

@@ -1,4 +1,4 @@
-// moe-opt: runs passes on a module, as mlir-opt does.
+// moe-opt: runs passes on a module as mlir-opt does, explains what they save, checks that they keep what it means, evaluates it.
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
@@ -6,6 +6,7 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "passes/Explain.h"
 #include "tools/Registration.h"
+#include "tools/moe-opt/Evaluation.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/ToolOutputFile.h"
@@ -19,13 +20,6 @@ int main(int argc, char **argv) {
   moec::registerPasses();
   auto [inputName, outputName] = mlir::registerAndParseCLIOptions(argc, argv, "moec optimizer\n", registry);
 
-  auto config = mlir::MlirOptMainConfig::createFromCLOptions(), given = config;
-  config.setPassPipelineSetupFn([&](mlir::PassManager &passes) {
-    if (explain)
-      passes.addInstrumentation(moec::passes::createExplanation(llvm::errs()));
-    return given.setupPassPipeline(passes);
-  });
-
   std::string error;
   std::unique_ptr<llvm::MemoryBuffer> input = mlir::openInputFile(inputName, &error);
   std::unique_ptr<llvm::ToolOutputFile> output = input ? mlir::openOutputFile(outputName, &error) : nullptr;
@@ -33,8 +27,20 @@ int main(int argc, char **argv) {
     llvm::errs() << error << "\n";
     return 2;
   }
-  if (mlir::failed(mlir::MlirOptMain(output->os(), std::move(input), registry, config)))
-    return 1;
+
+  moec::Evaluation evaluation;
+  auto config = mlir::MlirOptMainConfig::createFromCLOptions(), given = config;
+  config.setPassPipelineSetupFn([&](mlir::PassManager &passes) {
+    if (explain)
+      passes.addInstrumentation(moec::passes::createExplanation(llvm::errs()));
+    if (mlir::failed(evaluation.instrument(passes)) || mlir::failed(given.setupPassPipeline(passes)))
+      return mlir::failure();
+    return evaluation.finish(passes, output->os());
+  });
+  llvm::raw_ostream &module = evaluation.replacesOutput() ? llvm::nulls() : output->os();
+  bool failed = mlir::failed(mlir::MlirOptMain(module, std::move(input), registry, config));
+  if (failed || evaluation.foundDifference())
+    return failed && evaluation.replacesOutput() ? 2 : 1;
   output->keep();
   return 0;
 }
