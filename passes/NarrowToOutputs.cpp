@@ -13,10 +13,11 @@ namespace moec::passes {
 #include "passes/Passes.h.inc"
 
 namespace {
-/// Whether `op` can run for some of the tokens: it treats rows by themselves and knows nothing of the batch.
+/// Whether `op` can run for some of the tokens: it treats rows by themselves, takes none that cannot be gathered (expert ids,
+/// token ids) and knows nothing of the batch.
 bool canNarrow(Operation *op) {
-  return isPure(op) && (isRowwise(op) || isa<LinearOp, GateUpOp, GatedMLPOp, ExpertsOp, FusedExpertsOp>(op)) &&
-         llvm::none_of(op->getOperandTypes(), llvm::IsaPred<BatchType>);
+  return isPure(op) && (isRowwise(op) || isa<LinearOp, GateUpOp, GatedMLPOp, FusedExpertsOp>(op)) &&
+         llvm::all_of(op->getOperandTypes(), [](Type type) { return isRows(type) || isWeight(type); });
 }
 
 /// The operands of `op` that have a row for each token.

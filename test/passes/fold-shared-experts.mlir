@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-fold-shared-experts --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-fold-shared-experts | FileCheck %s
+// RUN: moe-opt %s --moe-fold-shared-experts --check-passes --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-fold-shared-experts | FileCheck %s
 
 !rows = tensor<?x64xf32>
 !logits = tensor<?x8xf32>

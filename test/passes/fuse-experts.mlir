@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-fuse-experts --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-fuse-experts | FileCheck %s
+// RUN: moe-opt %s --moe-fuse-experts --check-passes --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-fuse-experts | FileCheck %s
 
 !rows = tensor<?x64xf32>
 !ids = tensor<?x2xi32>

@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-fuse-gate-up | FileCheck %s
+// RUN: moe-opt %s --moe-fuse-gate-up --check-passes | FileCheck %s
 
 !rows = tensor<?x64xf32>
 !hidden = tensor<?x32xf32>

@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-fuse-linears --split-input-file --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-fuse-linears | FileCheck %s
+// RUN: moe-opt %s --moe-fuse-linears --check-passes --split-input-file --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-fuse-linears | FileCheck %s
 
 !rows = tensor<?x64xf32>
 

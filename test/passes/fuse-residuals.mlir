@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-fuse-residuals | FileCheck %s
+// RUN: moe-opt %s --moe-fuse-residuals --check-passes | FileCheck %s
 
 !rows = tensor<?x64xf32>
 !square = tensor<64x64xbf16>

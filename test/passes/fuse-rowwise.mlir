@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-fuse-rowwise --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-fuse-rowwise | FileCheck %s
+// RUN: moe-opt %s --moe-fuse-rowwise --check-passes --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-fuse-rowwise | FileCheck %s
 
 !rows = tensor<?x64xf32>
 !square = tensor<64x64xbf16>

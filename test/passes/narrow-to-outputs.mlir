@@ -1,4 +1,4 @@
-// RUN: moe-opt %s --moe-narrow-to-outputs --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-narrow-to-outputs | FileCheck %s
+// RUN: moe-opt %s --moe-narrow-to-outputs --check-passes --verify-diagnostics --remark-format=emitRemark --remarks-filter=moe-narrow-to-outputs | FileCheck %s
 
 !rows = tensor<?x64xf32>
 !logits = tensor<?x8xf32>
@@ -74,6 +74,17 @@ func.func @read_twice(%x: !rows, %batch: !moe.batch, %w: tensor<64x64xbf16>) -> 
 // CHECK-NEXT: moe.gather_outputs
 func.func @positions(%x: !rows, %batch: !moe.batch) -> !rows attributes {moe.phase = "prefill"} {
   %y = moe.rope %x at %batch {head_dim = 16 : i64, rotary = #moe.rotary<dims = 16, theta = 1.0e4, layout = half>} : !rows
+  %last = moe.gather_outputs %y at %batch : !rows
+  return %last : !rows
+}
+
+// Ids are not rows that can be gathered.
+// CHECK-LABEL: @ids
+// CHECK: moe.experts
+// CHECK-NEXT: moe.gather_outputs
+func.func @ids(%x: !rows, %ids: !ids, %v: tensor<?x2xf32>, %batch: !moe.batch, %w: !up) -> !rows attributes {moe.phase = "prefill"} {
+  %y = moe.experts %x to %ids, %v with %w, %w, %w {activation = #moe.activation<kind = silu>}
+    : !rows, !ids, tensor<?x2xf32>, !up, !up, !up -> !rows
   %last = moe.gather_outputs %y at %batch : !rows
   return %last : !rows
 }

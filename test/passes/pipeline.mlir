@@ -1,6 +1,6 @@
 // RUN: moe-opt %s --moe-normalize --moe-optimize=compute=bf16 | FileCheck %s
 // RUN: moe-opt %s --moe-normalize | moe-opt --moe-optimize=compute=bf16 | FileCheck %s
-// RUN: moe-opt %s --moe-normalize --moe-optimize --moe-explain -o /dev/null 2>&1 | FileCheck %s --check-prefix=TABLE --match-full-lines
+// RUN: moe-opt %s --moe-normalize --moe-optimize --check-passes --moe-explain -o /dev/null 2>&1 | FileCheck %s --check-prefix=TABLE --match-full-lines
 
 // A layer of DeepSeek-V3's shape becomes two programs of a few kernels; the phases can be run apart.
 // CHECK-LABEL: @prefill
