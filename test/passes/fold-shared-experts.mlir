@@ -80,3 +80,28 @@ func.func @read_twice(%x: !rows, %l: !logits, %g: !up, %u: !up, %d: !down, %sg: 
   %y = arith.addf %e, %s : !rows
   return %y, %s : !rows, !rows
 }
+
+// The residual comes after the shared experts.
+// CHECK-LABEL: @residual
+// CHECK: moe.gated_mlp
+func.func @residual(%x: !rows, %l: !logits, %g: !up, %u: !up, %d: !down, %sg: !shared_up, %su: !shared_up, %sd: !shared_down) -> !rows {
+  %e, %ids = moe.fused_experts %x by %l with %g, %u, %d residual %x (!rows) {routing = #moe.routing<k = 2, score = softmax>, activation = #moe.activation<kind = silu>}
+    : !rows, !logits, !up, !up, !down -> !rows, !ids
+  %s = moe.gated_mlp %x, %sg, %su, %sd {activation = #moe.activation<kind = silu>} : !rows, !shared_up, !shared_up, !shared_down -> !rows
+  // expected-remark@below {{one side adds something else already}}
+  %y = arith.addf %e, %s : !rows
+  return %y : !rows
+}
+
+// Experts whose ids are read before the sum cannot move down to it.
+// CHECK-LABEL: @ids_read_early
+// CHECK: moe.gated_mlp
+func.func @ids_read_early(%x: !rows, %l: !logits, %g: !up, %u: !up, %d: !down, %sg: !shared_up, %su: !shared_up, %sd: !shared_down) -> (!rows, tensor<9xi32>) {
+  %e, %ids = moe.fused_experts %x by %l with %g, %u, %d {routing = #moe.routing<k = 2, score = softmax>, activation = #moe.activation<kind = silu>}
+    : !rows, !logits, !up, !up, !down -> !rows, !ids
+  %offsets, %order = moe.dispatch %ids : !ids -> tensor<9xi32>
+  %s = moe.gated_mlp %x, %sg, %su, %sd {activation = #moe.activation<kind = silu>} : !rows, !shared_up, !shared_up, !shared_down -> !rows
+  // expected-remark@below {{the ids have a reader before the sum}}
+  %y = arith.addf %e, %s : !rows
+  return %y, %offsets : !rows, tensor<9xi32>
+}

@@ -76,3 +76,26 @@ func.func @foreign_ids(%x: !rows, %ids: !ids, %weights: !weights, %gate: !up, %u
     : !rows, !ids, !weights, !up, !up, !down -> !rows
   return %y : !rows
 }
+
+// Only logits of these very experts can choose among them,
+// CHECK-LABEL: @fewer_logits
+// CHECK: moe.experts
+func.func @fewer_logits(%x: !rows, %logits: tensor<?x4xf32>, %gate: !up, %up: !up, %down: !down) -> !rows {
+  %all, %weights = moe.route %logits {routing = #moe.routing<k = 2, score = softmax>} : tensor<?x4xf32> -> !ids, !weights
+  // expected-remark@below {{there are more or fewer logits than experts}}
+  %y = moe.experts %x to %all, %weights with %gate, %up, %down {activation = #moe.activation<kind = silu>}
+    : !rows, !ids, !weights, !up, !up, !down -> !rows
+  return %y : !rows
+}
+
+// and whoever reads the ids comes behind the fused form.
+// CHECK-LABEL: @ids_read_early
+// CHECK: moe.experts
+func.func @ids_read_early(%x: !rows, %logits: tensor<?x8xf32>, %gate: !up, %up: !up, %down: !down) -> (!rows, tensor<9xi32>) {
+  %ids, %weights = moe.route %logits {routing = #moe.routing<k = 2, score = softmax>} : tensor<?x8xf32> -> !ids, !weights
+  %offsets, %order = moe.dispatch %ids : !ids -> tensor<9xi32>
+  // expected-remark@below {{the ids have a reader before the experts}}
+  %y = moe.experts %x to %ids, %weights with %gate, %up, %down {activation = #moe.activation<kind = silu>}
+    : !rows, !ids, !weights, !up, !up, !down -> !rows
+  return %y, %offsets : !rows, tensor<9xi32>
+}
