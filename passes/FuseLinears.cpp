@@ -28,24 +28,26 @@ std::optional<Key> keyOf(LinearOp op) {
   return Key(op.getInput(), op.getCompute(), getElementTypeOrSelf(op.getWeight().getType()), bias);
 }
 
+/// How many elements two ranges have in common at their beginnings.
+template <typename Iterator> size_t commonLength(Iterator a, Iterator aEnd, Iterator b, Iterator bEnd) {
+  return std::mismatch(a, aEnd, b, bEnd).first - a;
+}
+
 /// `a.q.weight` and `a.kv.weight` to `a.{q,kv}.weight`: what the names share at both ends, cut at dots, is written once.
-std::string joinNames(ArrayRef<StringRef> names) {
-  StringRef first = names.front();
-  size_t prefix = first.size(), suffix = first.size();
-  for (StringRef name : names.drop_front()) {
-    size_t limit = std::min(name.size(), first.size()), i = 0;
-    for (; i < limit && name[i] == first[i]; ++i) {
-    }
-    prefix = std::min(prefix, i);
-    for (i = 0; i < limit && name[name.size() - 1 - i] == first[first.size() - 1 - i]; ++i) {
-    }
-    suffix = std::min(suffix, i);
-  }
-  StringRef head = first.take_front(prefix), tail = first.take_back(suffix);
+std::string joinNames(SmallVector<StringRef> names) {
+  StringRef head = names.front();
+  for (StringRef name : names)
+    head = head.take_front(commonLength(head.begin(), head.end(), name.begin(), name.end()));
   head = head.take_front(head.rfind('.') + 1); // npos + 1 is 0
-  tail = tail.contains('.') ? tail.drop_front(tail.find('.')) : StringRef();
-  auto middle = [&](StringRef name) { return name.drop_front(head.size()).drop_back(tail.size()).str(); };
-  return (head + "{" + llvm::join(llvm::map_range(names, middle), ",") + "}" + tail).str();
+  for (StringRef &name : names)
+    name = name.drop_front(head.size());
+  StringRef tail = names.front();
+  for (StringRef name : names)
+    tail = tail.take_back(commonLength(tail.rbegin(), tail.rend(), name.rbegin(), name.rend()));
+  tail = tail.drop_front(std::min(tail.find('.'), tail.size()));
+  for (StringRef &name : names)
+    name = name.drop_back(tail.size());
+  return (head + "{" + llvm::join(names, ",") + "}" + tail).str();
 }
 
 struct FuseLinears : impl::FuseLinearsBase<FuseLinears> {
@@ -109,9 +111,10 @@ struct FuseLinears : impl::FuseLinearsBase<FuseLinears> {
     }
     for (LinearOp linear : linears)
       linear.erase();
-    for (Value parts : llvm::concat<Value>(weights, biases))
-      if (parts.use_empty())
-        parts.getDefiningOp()->erase();
+    weights.append(biases);
+    for (Value part : llvm::SetVector<Value>(weights.begin(), weights.end())) // one may be there twice
+      if (part.use_empty())
+        part.getDefiningOp()->erase();
   }
 
   /// The weight that is all of `parts`, one after the other; declared where no function has asked for it yet.

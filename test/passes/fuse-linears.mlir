@@ -101,3 +101,24 @@ func.func @apart(%x: !rows, %z: !rows, %w: tensor<64x64xf32>) -> (!rows, !rows, 
   %5 = moe.linear %x, %w : !rows, tensor<64x64xf32> -> !rows
   return %0, %1, %2, %3, %4, %5 : !rows, !rows, !rows, !rows, !rows, !rows
 }
+
+// -----
+
+!rows = tensor<?x64xf32>
+
+// Names that share more than they have, and one weight read twice, make names too.
+// CHECK: moe.weight @"a.b.{weight,b.weight,weight}" : tensor<80x64xf32>
+moe.weight @a.b.weight : tensor<32x64xf32> = [#moe.slice<"b" in "m" at 0 rows 32>]
+moe.weight @a.b.b.weight : tensor<16x64xf32> = [#moe.slice<"bb" in "m" at 0 rows 16>]
+func.func @names(%x: !rows) -> (tensor<?x32xf32>, tensor<?x16xf32>, tensor<?x32xf32>) {
+  %w = moe.get_weight @a.b.weight : tensor<32x64xf32>
+  %v = moe.get_weight @a.b.b.weight : tensor<16x64xf32>
+  // expected-remark@below {{3 products of one input}}
+  %p = moe.linear %x, %w : !rows, tensor<32x64xf32> -> tensor<?x32xf32>
+  %q = moe.linear %x, %v : !rows, tensor<16x64xf32> -> tensor<?x16xf32>
+  %r = moe.linear %x, %w : !rows, tensor<32x64xf32> -> tensor<?x32xf32>
+  %pn = moe.rms_norm %p {epsilon = 1.0e-6 : f64, group = 32 : i64} : tensor<?x32xf32>
+  %qn = moe.rms_norm %q {epsilon = 1.0e-6 : f64, group = 16 : i64} : tensor<?x16xf32>
+  %rn = moe.rms_norm %r {epsilon = 1.0e-6 : f64, group = 32 : i64} : tensor<?x32xf32>
+  return %pn, %qn, %rn : tensor<?x32xf32>, tensor<?x16xf32>, tensor<?x32xf32>
+}
