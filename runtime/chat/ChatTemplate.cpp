@@ -158,6 +158,8 @@ private:
       items = std::move(kept);
     }
     for (size_t i = 0; status.ok() && i < items.size(); ++i) {
+      if (status = count(statement.line); !status.ok())
+        break;
       scopes.back().clear();
       assign(scopes.back(), "loop",
              Value::of(Dictionary{{"index", Value::of(int64_t(i + 1))},
@@ -388,8 +390,10 @@ private:
       if (begin < -maxSteps || end > maxSteps)
         return Status::invalidData("'range' expects at most " + std::to_string(maxSteps) + " numbers");
       List numbers;
-      for (int64_t i = begin; i < end; ++i)
+      for (int64_t i = begin; i < end; ++i) {
+        MOEC_RETURN_IF_ERROR(count(expression.line));
         numbers.push_back(Value::of(i));
+      }
       return Value::of(std::move(numbers));
     }
     if (callee.text == "raise_exception")

@@ -1,0 +1,174 @@
+// A small artifact made by hand, from the kernels of kernels.c.
+#include "test/runtime/TestArtifact.h"
+
+#include <cstring>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <sstream>
+#include <xxhash.h>
+
+using namespace moec;
+using artifact::BufferKind;
+using artifact::ElementType;
+using artifact::Extent;
+
+namespace {
+template <typename T, typename Edit> std::unique_ptr<T> make(Edit edit) {
+  auto value = std::make_unique<T>();
+  edit(*value);
+  return value;
+}
+
+std::unique_ptr<artifact::BufferT> buffer(BufferKind kind, ElementType element = ElementType::i32, Extent extent = Extent::constant,
+                                          uint64_t width = 1, uint64_t offset = 0) {
+  return make<artifact::BufferT>([&](artifact::BufferT &b) {
+    b.name = "b";
+    b.kind = kind;
+    b.element = element;
+    b.extent = extent;
+    b.width = width;
+    b.offset = offset;
+  });
+}
+
+std::unique_ptr<artifact::LaunchT> launch(uint32_t kernel, std::vector<uint32_t> buffers, Extent extent) {
+  return make<artifact::LaunchT>([&](artifact::LaunchT &l) {
+    l.kernel = kernel;
+    l.buffers = std::move(buffers);
+    l.extent = extent;
+    l.items_per_unit = 1;
+    l.flops_per_unit = 2;
+    l.bytes_per_unit = 32;
+  });
+}
+
+std::string floats(std::initializer_list<float> values) {
+  return {reinterpret_cast<const char *>(std::data(values)), values.size() * sizeof(float)};
+}
+
+artifact::Hash128 hashOf(std::string_view bytes) {
+  XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  return {hash.low64, hash.high64};
+}
+} // namespace
+
+artifact::ManifestT test::soundManifest() {
+  artifact::ManifestT manifest;
+  manifest.producer = "a test";
+  manifest.model = make<artifact::ModelT>([](artifact::ModelT &model) {
+    model.family = "test";
+    model.vocabulary = vocabulary;
+    model.layers = 1;
+    model.parameters = vocabulary;
+    model.max_sequence = maxSequence;
+    model.max_batch = maxBatch;
+    model.page_size = 4;
+    model.bos_id = 0;
+    model.eos_ids = {7};
+    model.compute = "f32";
+  });
+  manifest.weights.push_back(make<artifact::WeightT>([](artifact::WeightT &weight) {
+    weight.name = "w";
+    weight.element = ElementType::f32;
+    weight.shape = {vocabulary};
+    weight.parts.push_back(make<artifact::WeightPartT>([](artifact::WeightPartT &part) { part.bytes = 4 * vocabulary; }));
+  }));
+  manifest.caches.push_back(make<artifact::CacheT>([](artifact::CacheT &cache) {
+    cache.name = "c";
+    cache.element = ElementType::f32;
+    cache.width = 1;
+  }));
+  // 0 ids, 1 positions, 2 sequence, 3 pages, 4 output tokens, 5 cache, 6 constant, 7 weight, 8 routing, 9 logits
+  for (BufferKind kind : {BufferKind::token_ids, BufferKind::positions, BufferKind::token_sequence, BufferKind::pages,
+                          BufferKind::output_tokens, BufferKind::cache})
+    manifest.buffers.push_back(buffer(kind));
+  manifest.buffers.push_back(buffer(BufferKind::constant, ElementType::f32, Extent::constant, vocabulary));
+  manifest.buffers.push_back(buffer(BufferKind::weight, ElementType::f32, Extent::constant, vocabulary));
+  manifest.buffers.push_back(buffer(BufferKind::arena, ElementType::i32, Extent::tokens, 1));
+  manifest.buffers.push_back(buffer(BufferKind::arena, ElementType::f32, Extent::outputs, vocabulary, 64));
+  for (const char *symbol : {"append", "attend"})
+    manifest.kernels.push_back(make<artifact::KernelT>([&](artifact::KernelT &kernel) {
+      kernel.symbol = symbol;
+      kernel.scratch_bytes = 64;
+    }));
+  for (const char *name : {"prefill", "decode"})
+    manifest.programs.push_back(make<artifact::ProgramT>([&](artifact::ProgramT &program) {
+      program.name = name;
+      program.max_tokens = 6;
+      program.max_sequences = maxBatch;
+      program.max_outputs = 4;
+      program.arena_bytes = 64 + 4 * 4 * vocabulary;
+      program.launches.push_back(launch(0, {0, 1, 2, 3, 5, 8}, Extent::tokens));
+      program.launches.push_back(launch(1, {1, 2, 3, 4, 5, 6, 7, 9}, Extent::outputs));
+      for (auto [output, index] : {std::pair("logits", 9u), {"routing.0", 8u}})
+        program.outputs.push_back(make<artifact::OutputT>([&](artifact::OutputT &o) {
+          o.name = output;
+          o.buffer = index;
+        }));
+    }));
+  manifest.code.push_back(make<artifact::CodeVariantT>([](artifact::CodeVariantT &code) {
+    code.isa = "x86-64-v1";
+    code.section = 0;
+  }));
+  manifest.routing.push_back(make<artifact::RoutingRecordT>([](artifact::RoutingRecordT &record) {
+    record.experts = 3;
+    record.k = 1;
+    record.description = "id modulo 3";
+  }));
+  return manifest;
+}
+
+std::string test::artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit) {
+  std::ifstream code(MOEC_TEST_KERNELS, std::ios::binary);
+  std::stringstream codeBytes;
+  codeBytes << code.rdbuf();
+  std::string file(72, '\0');
+  auto place = [&](const std::string &bytes) {
+    file.resize((file.size() + 4095) / 4096 * 4096);
+    file += bytes;
+    return file.size() - bytes.size();
+  };
+  for (auto &[name, bytes] : {std::pair<std::string, std::string>{"code/x86-64-v1", codeBytes.str()},
+                              {"constants", floats({1, 2, 3, 4, 5, 6, 7, 8})},
+                              {"weights", floats({1, -1, 2, -2, 3, -3, 4, -4})}})
+    manifest.sections.push_back(make<artifact::SectionT>([&](artifact::SectionT &section) {
+      section.name = name;
+      section.offset = place(bytes);
+      section.length = bytes.size();
+      section.hash = std::make_unique<artifact::Hash128>(hashOf(bytes));
+    }));
+  if (edit)
+    edit(manifest);
+  flatbuffers::FlatBufferBuilder builder;
+  artifact::FinishManifestBuffer(builder, artifact::CreateManifest(builder, &manifest));
+  std::string manifestBytes(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize());
+  uint64_t offset = place(manifestBytes);
+  auto put = [&](size_t at, uint64_t value) { std::memcpy(file.data() + at, &value, sizeof value); };
+  std::memcpy(file.data(), "MOEC\r\n\x1a\n", 8);
+  put(8, runtime::formatVersion);
+  put(16, offset);
+  put(24, manifestBytes.size());
+  put(32, hashOf(manifestBytes).low());
+  put(40, hashOf(manifestBytes).high());
+  put(48, file.size());
+  artifact::Hash128 header = hashOf(std::string_view(file).substr(0, 56));
+  put(56, header.low());
+  put(64, header.high());
+  return file;
+}
+
+std::string test::writeFile(const std::string &name, const std::string &bytes) {
+  std::string path = testing::TempDir() + "/moec-" + std::to_string(getpid()) + "-" + name;
+  std::ofstream(path, std::ios::binary).write(bytes.data(), std::streamsize(bytes.size()));
+  return path;
+}
+
+std::vector<float> test::expectedLogits(std::span<const int32_t> ids) {
+  float sum = 0;
+  for (size_t position = 0; position < ids.size(); ++position)
+    sum += float(position + 1) * float(ids[position]);
+  std::vector<float> logits;
+  for (int v = 0; v < vocabulary; ++v)
+    logits.push_back(float(v + 1) + float(v / 2 + 1) * (v % 2 ? -1.0f : 1.0f) * sum);
+  return logits;
+}

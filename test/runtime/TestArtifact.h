@@ -1,0 +1,29 @@
+// A small artifact made by hand, from the kernels of kernels.c.
+#ifndef MOEC_TEST_RUNTIME_TESTARTIFACT_H
+#define MOEC_TEST_RUNTIME_TESTARTIFACT_H
+
+#include "runtime/Session.h"
+
+#include <functional>
+#include <string>
+
+namespace moec::test {
+
+inline constexpr int32_t vocabulary = 8, maxSequence = 10, maxBatch = 3;
+
+/// The manifest of a sound artifact, without sections.
+artifact::ManifestT soundManifest();
+
+/// The bytes of an artifact with that manifest: its sections and hashes are right whatever the manifest says. `edit` may change the
+/// manifest after the sections are placed.
+std::string artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit = {});
+
+/// Writes bytes to a file of the test's own; returns its path.
+std::string writeFile(const std::string &name, const std::string &bytes);
+
+/// What the model computes for the last of `ids`.
+std::vector<float> expectedLogits(std::span<const int32_t> ids);
+
+} // namespace moec::test
+
+#endif // MOEC_TEST_RUNTIME_TESTARTIFACT_H

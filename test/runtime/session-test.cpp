@@ -1,0 +1,145 @@
+// Sequences, pages and batches: what a sequence computes depends on nothing but its own tokens.
+#include "test/runtime/TestArtifact.h"
+
+#include <gtest/gtest.h>
+
+using namespace moec;
+using namespace moec::runtime;
+using namespace moec::test;
+
+namespace {
+struct SessionTest : testing::Test {
+  void SetUp() override {
+    Result<std::unique_ptr<Artifact>> opened = Artifact::open(writeFile("session.moec", artifactBytes(soundManifest())));
+    ASSERT_TRUE(opened.ok()) << opened.status().message();
+    artifact = std::move(*opened);
+    session = make(2);
+  }
+  std::unique_ptr<Session> make(int threads) {
+    Result<std::unique_ptr<Session>> created = Session::create(*artifact, {threads, ""});
+    EXPECT_TRUE(created.ok()) << created.status().message();
+    return created.ok() ? std::move(*created) : nullptr;
+  }
+  std::vector<float> row(size_t output) { return {session->logits(output).begin(), session->logits(output).end()}; }
+
+  std::unique_ptr<Artifact> artifact;
+  std::unique_ptr<Session> session;
+};
+
+TEST_F(SessionTest, prefillsAndDecodes) {
+  int sequence = *session->addSequence();
+  std::vector<int32_t> ids{1, 2, 3, 4, 5};
+  Piece piece{sequence, ids, Wanted::last};
+  ASSERT_TRUE(session->step(Phase::prefill, {&piece, 1}).ok());
+  EXPECT_EQ(session->outputs(), 1u);
+  EXPECT_EQ(row(0), expectedLogits(ids));
+  ids.push_back(6);
+  piece = {sequence, std::span(ids).last(1), Wanted::last};
+  ASSERT_TRUE(session->step(Phase::decode, {&piece, 1}).ok());
+  EXPECT_EQ(row(0), expectedLogits(ids));
+  EXPECT_EQ(session->length(sequence), 6);
+  EXPECT_EQ(session->routedExperts(0)[0], 0); // 6 % 3
+}
+
+TEST_F(SessionTest, givesEveryPositionWhateverTheChunks) {
+  std::vector<int32_t> ids{7, 6, 5, 4, 3, 2, 1, 0, 1, 2};
+  for (int64_t chunk : {0, 1, 2, 3, 4, 100}) {
+    struct State {
+      SessionTest &test;
+      std::span<const int32_t> ids;
+      size_t done = 0;
+    } state{*this, ids};
+    int sequence = *session->addSequence();
+    Status status = session->prefill(
+        sequence, ids, Wanted::all, chunk,
+        [](void *context) {
+          State &state = *static_cast<State *>(context);
+          for (size_t i = 0; i < state.test.session->outputs(); ++i)
+            EXPECT_EQ(state.test.row(i), expectedLogits(state.ids.first(++state.done)));
+        },
+        &state);
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(state.done, ids.size());
+    session->releaseSequence(sequence);
+  }
+}
+
+TEST_F(SessionTest, keepsSequencesOfABatchApart) {
+  std::vector<std::vector<int32_t>> texts{{1}, {2, 3, 4}, {5, 6}};
+  std::vector<Piece> pieces;
+  for (const std::vector<int32_t> &text : texts)
+    pieces.push_back({*session->addSequence(), text, Wanted::last});
+  ASSERT_TRUE(session->step(Phase::prefill, pieces).ok());
+  for (size_t i = 0; i < texts.size(); ++i)
+    EXPECT_EQ(row(i), expectedLogits(texts[i]));
+  for (int32_t next = 0; next < 6; ++next) {
+    std::vector<Piece> steps;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      texts[i].push_back((next + int32_t(i)) % vocabulary);
+      steps.push_back({pieces[texts.size() - 1 - i].sequence, {}, Wanted::last}); // in another order
+    }
+    for (size_t i = 0; i < texts.size(); ++i)
+      steps[texts.size() - 1 - i].ids = std::span(texts[i]).last(1);
+    ASSERT_TRUE(session->step(Phase::decode, steps).ok());
+    for (size_t i = 0; i < texts.size(); ++i)
+      EXPECT_EQ(row(texts.size() - 1 - i), expectedLogits(texts[i]));
+  }
+}
+
+TEST_F(SessionTest, handsPagesOutAgain) {
+  for (int round = 0; round < 20; ++round) {
+    std::vector<int> sequences;
+    for (int i = 0; i < maxBatch; ++i)
+      sequences.push_back(*session->addSequence());
+    EXPECT_FALSE(session->addSequence().ok());
+    std::vector<int32_t> ids(maxSequence, int32_t(round % vocabulary));
+    for (int sequence : sequences) {
+      ASSERT_TRUE(session->prefill(sequence, ids, Wanted::last, 0, nullptr, nullptr).ok());
+      EXPECT_EQ(row(0), expectedLogits(ids));
+    }
+    for (int sequence : sequences)
+      session->releaseSequence(sequence);
+  }
+}
+
+TEST_F(SessionTest, refusesWithoutEffect) {
+  int sequence = *session->addSequence();
+  auto refused = [&](Phase phase, std::vector<int32_t> ids, const char *message, int of = -1, Wanted outputs = Wanted::last) {
+    Piece piece{of < 0 ? sequence : of, ids, outputs};
+    Status status = session->step(phase, {&piece, 1});
+    EXPECT_FALSE(status.ok());
+    EXPECT_NE(status.message().find(message), std::string::npos) << status.message();
+    EXPECT_EQ(session->length(sequence), 0);
+  };
+  refused(Phase::prefill, {vocabulary}, "expected a token id below the vocabulary of 8, got 8");
+  refused(Phase::prefill, {-1}, "got -1");
+  refused(Phase::prefill, {}, "expected tokens");
+  refused(Phase::decode, {1, 2}, "expected one token");
+  refused(Phase::prefill, {1, 1, 1, 1, 1, 1, 1}, "at most 6 tokens, got 7");
+  refused(Phase::prefill, {1, 1, 1, 1, 1}, "at most 4 outputs, got 5", -1, Wanted::all);
+  refused(Phase::prefill, {1}, "no sequence 2", 2);
+  refused(Phase::prefill, {1}, "no sequence 99", 99);
+  std::vector<int32_t> one{1};
+  Piece twice[] = {{sequence, one, Wanted::last}, {sequence, one, Wanted::last}};
+  EXPECT_NE(session->step(Phase::decode, twice).message().find("occurs twice"), std::string::npos);
+  EXPECT_FALSE(session->step(Phase::decode, {}).ok());
+  std::vector<int32_t> full(maxSequence, 1);
+  ASSERT_TRUE(session->prefill(sequence, full, Wanted::last, 0, nullptr, nullptr).ok());
+  Piece more{sequence, one, Wanted::last};
+  EXPECT_NE(session->step(Phase::decode, {&more, 1}).message().find("--max-sequence"), std::string::npos);
+}
+
+TEST_F(SessionTest, refusesCodeThatTheProcessorOrArtifactLacks) {
+  Result<std::unique_ptr<Session>> unknown = Session::create(*artifact, {1, "x86-64-v9"});
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_NE(unknown.status().message().find("(the artifact has: x86-64-v1)"), std::string::npos);
+  auto opened = Artifact::open(writeFile(
+      "feature.moec", artifactBytes(soundManifest(), [](artifact::ManifestT &m) { m.code[0]->features = {"telepathy"}; })));
+  ASSERT_TRUE(opened.ok());
+  EXPECT_FALSE(Session::create(**opened, {1, ""}).ok());
+  auto symbol = Artifact::open(
+      writeFile("symbol.moec", artifactBytes(soundManifest(), [](artifact::ManifestT &m) { m.kernels[0]->symbol = "absent"; })));
+  ASSERT_TRUE(symbol.ok());
+  EXPECT_NE(Session::create(**symbol, {1, ""}).status().message().find("no kernel 'absent'"), std::string::npos);
+}
+} // namespace
