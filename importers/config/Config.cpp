@@ -4,7 +4,6 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FormatVariadic.h"
 
 using namespace moec::importers;
 using llvm::StringRef;
@@ -26,6 +25,12 @@ static bool same(const json::Value &a, const json::Value &b) {
   return (a.isNull() && b.isNull()) || (a.boolean() && a.boolean() == b.boolean());
 }
 
+std::string moec::importers::spelled(double number) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.10g", number);
+  return text;
+}
+
 /// The value as messages quote it.
 static std::string quoted(const json::Value *value) {
   if (!value)
@@ -33,7 +38,7 @@ static std::string quoted(const json::Value *value) {
   if (std::optional<int64_t> integer = value->integer())
     return std::to_string(*integer);
   if (std::optional<double> number = value->number())
-    return llvm::formatv("{0}", *number);
+    return spelled(*number);
   if (std::optional<bool> boolean = value->boolean())
     return *boolean ? "true" : "false";
   if (const std::string *string = value->string())

@@ -72,6 +72,9 @@ private:
   llvm::StringSet<> consumed;
 };
 
+/// A number as messages quote it.
+std::string spelled(double number);
+
 /// Hard bounds on what a config may ask for.
 namespace most {
 constexpr int64_t layers = 4096, experts = 4096, heads = 4096, width = 1 << 20, vocabulary = 1 << 22, positions = 1 << 27;

@@ -18,8 +18,8 @@ static void readYarn(Config &keys, mlir::MLIRContext *context, int64_t maxPositi
   double factor = keys.positive("factor");
   int64_t original = keys.count("original_max_position_embeddings", most::positions, maxPositions);
   double fast = keys.positiveOrNull("beta_fast").value_or(32), slow = keys.positiveOrNull("beta_slow").value_or(1);
-  keys.require(fast >= slow,
-               "expected beta_fast not below beta_slow, got " + llvm::Twine(std::to_string(fast)) + " and " + std::to_string(slow));
+  keys.require(fast >= slow, "expected beta_fast not below beta_slow, got " + llvm::Twine(spelled(fast)) + " and " + spelled(slow));
+  keys.require(rope.theta > 1, "rope_theta: expected more than 1 with YaRN, got " + llvm::Twine(spelled(rope.theta)));
   bool truncate = keys.flag("truncate", true);
   double strength = keys.nonNegative("mscale", 0), allDimStrength = keys.nonNegative("mscale_all_dim", 0);
   double implied = strength && allDimStrength ? mscale(factor, strength) / mscale(factor, allDimStrength) : mscale(factor, 1);
@@ -47,7 +47,8 @@ Rope moec::importers::readRope(Config &config, mlir::MLIRContext *context, doubl
 
   Config keys = config.within(*given, spelling);
   rope.theta = keys.positive("rope_theta", rope.theta);
-  keys.require(!theta || *theta == rope.theta, "rope_theta is not the rope_theta beside it");
+  if (theta)
+    keys.expect("rope_theta", json::Value(*theta));
   keys.expect("partial_rotary_factor", json::Value(int64_t(1)));
   StringRef type = keys.choice({"rope_type", "type"}, {"default", "yarn"});
   if (type == "yarn")

@@ -80,19 +80,18 @@ moe::WeightOp Weights::whole(StringRef tensor, ArrayRef<int64_t> shape) {
 }
 
 moe::WeightOp Weights::stacked(StringRef symbol, ArrayRef<std::string> tensors, ArrayRef<int64_t> shape) {
-  Type element;
+  const StoredTensor *first = find(tensors.front(), shape);
   SmallVector<Attribute> slices;
   for (const std::string &tensor : tensors) {
     const StoredTensor *stored = find(tensor, shape);
-    Type own = elementType(stored);
-    if (element && own != element)
-      remember("tensor '" + tensor + "': expected the type of '" + tensors.front() + "', as of all experts");
-    element = own;
+    if (first && stored && stored->tensor.type != first->tensor.type)
+      remember(stored->file + ": tensor '" + tensor + "': expected " + first->tensor.type + " as '" + tensors.front() + "', got " +
+               stored->tensor.type);
     slices.push_back(slice(stored, 0, 1));
   }
   SmallVector<int64_t> all = {static_cast<int64_t>(tensors.size())};
   all.append(shape.begin(), shape.end());
-  return declare(symbol, all, element, slices);
+  return declare(symbol, all, elementType(first), slices);
 }
 
 moe::WeightOp Weights::ofHeads(StringRef symbol, StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,

@@ -7,6 +7,7 @@
 
 #include "dialects/moe/Rotary.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/APFloat.h"
 

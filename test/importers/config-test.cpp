@@ -1,0 +1,139 @@
+// Config and Rope: what keys mean in either spelling, and what absent ones mean in each family.
+#include "importers/config/Rope.h"
+#include "importers/families/Families.h"
+
+#include "mlir/IR/MLIRContext.h"
+
+#include "gtest/gtest.h"
+
+#include <cmath>
+
+using namespace moec;
+using namespace moec::importers;
+
+namespace {
+
+class ConfigTest : public testing::Test {
+protected:
+  ConfigTest() : context(mlir::MLIRContext::Threading::DISABLED) { context.loadDialect<moe::MoEDialect>(); }
+
+  /// Calls `read` with a Config of `text`, and expects every key to be understood.
+  template <typename Function> auto read(llvm::StringRef text, Function function) {
+    llvm::Expected<json::Value> value = json::parse(text, "config.json");
+    EXPECT_TRUE(bool(value)) << llvm::toString(value.takeError());
+    std::string problem;
+    Config config(*value->object(), "config.json", problem);
+    auto result = function(config);
+    if (llvm::Error error = config.finish())
+      ADD_FAILURE() << llvm::toString(std::move(error));
+    return result;
+  }
+  Rope rope(llvm::StringRef text) {
+    return read(text, [&](Config &config) { return readRope(config, &context, 1e4, 2048); });
+  }
+  Decoder describe(llvm::StringRef type, llvm::StringRef text) {
+    for (const Family &family : families())
+      if (family.modelType == type)
+        return read(text, [&](Config &config) { return family.describe(config, &context); });
+    ADD_FAILURE() << "no family " << type.str();
+    return {};
+  }
+
+  mlir::MLIRContext context;
+};
+
+TEST_F(ConfigTest, RopeWithoutScaling) {
+  for (const char *text : {R"({})", R"({"rope_scaling": null})", R"({"rope_parameters": {"rope_type": "default"}})",
+                           R"({"rope_theta": 10000, "rope_parameters": {"rope_theta": 1e4, "type": "default"}})"}) {
+    Rope read = rope(text);
+    EXPECT_EQ(read.theta, 1e4) << text;
+    EXPECT_FALSE(read.yarn) << text;
+    EXPECT_EQ(read.multiplier, 1) << text;
+    EXPECT_EQ(read.latentScale, 1) << text;
+  }
+  EXPECT_EQ(rope(R"({"rope_theta": 5e5})").theta, 5e5);
+  EXPECT_EQ(rope(R"({"rope_parameters": {"rope_theta": 5e5}})").theta, 5e5);
+}
+
+TEST_F(ConfigTest, YarnInBothSpellings) {
+  const char *flat =
+      R"({"rope_theta": 10000, "rope_scaling": {"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096,
+                         "beta_fast": 32, "beta_slow": 1, "mscale": 0.707, "mscale_all_dim": 0.707}})";
+  const char *nested = R"({"rope_parameters": {"rope_theta": 1e4, "rope_type": "yarn", "type": "yarn", "factor": 40.0,
+                           "original_max_position_embeddings": 4096, "mscale": 0.707, "mscale_all_dim": 0.707}})";
+  for (const char *text : {flat, nested}) {
+    Rope read = rope(text);
+    EXPECT_EQ(read.yarn, moe::YarnAttr::get(&context, 40.0, 4096, 32.0, 1.0, true)) << text;
+    EXPECT_EQ(read.multiplier, 1) << text;
+    EXPECT_NEAR(read.latentScale, 1.58963, 5e-6) << text; // DeepSeek-V2-Lite's
+  }
+}
+
+// Without both mscale keys cos and sin take the paper's factor; attention_factor overrides it.
+TEST_F(ConfigTest, YarnMultipliers) {
+  const std::string yarn = R"({"rope_scaling": {"type": "yarn", "factor": 64, "original_max_position_embeddings": 4096)";
+  EXPECT_NEAR(rope(yarn + "}}").multiplier, 0.1 * std::log(64) + 1, 1e-15);
+  EXPECT_EQ(rope(yarn + "}}").latentScale, 1);
+  EXPECT_NEAR(rope(yarn + R"(, "mscale": 1.0, "mscale_all_dim": 0.0}})").multiplier, 1.41589, 5e-6); // Devstral 2's
+  EXPECT_EQ(rope(yarn + R"(, "attention_factor": 1.0}})").multiplier, 1);
+  EXPECT_FALSE(rope(yarn + R"(, "truncate": false}})").yarn.getTruncate());
+  // Absent, the original length is the model's.
+  EXPECT_EQ(rope(R"({"rope_scaling": {"type": "yarn", "factor": 4}})").yarn.getOriginalPositions(), 2048);
+}
+
+// transformers 5.23: the values of the class when a config says nothing.
+TEST_F(ConfigTest, AbsentKeysAreTheFamilysDefaults) {
+  Decoder mixtral = describe("mixtral", "{}");
+  EXPECT_EQ(mixtral.hidden, 4096);
+  EXPECT_EQ(mixtral.epsilon, 1e-5);
+  EXPECT_EQ(mixtral.mixture.routing.getK(), 2);
+  EXPECT_EQ(mixtral.mixture.routing.getScore(), moe::Score::SoftmaxTopK);
+  EXPECT_EQ(std::get<GroupedAttention>(mixtral.attention).rotary.getTheta().value, 1e6);
+  EXPECT_EQ(std::get<GroupedAttention>(mixtral.attention).headDim, 128);
+  EXPECT_EQ(mixtral.eos, std::vector<int64_t>{2});
+
+  Decoder qwen = describe("qwen3_moe", "{}");
+  EXPECT_FALSE(qwen.mixture.routing.getRenormalize());
+  EXPECT_EQ(qwen.mixture.experts, 128);
+  EXPECT_FALSE(std::get<GroupedAttention>(qwen.attention).window);
+  EXPECT_TRUE(qwen.eos.empty() && !qwen.bos);
+
+  Decoder v2 = describe("deepseek_v2", R"({"num_experts_per_tok": 6})");
+  EXPECT_EQ(v2.mixture.routing.getScore(), moe::Score::Softmax);
+  EXPECT_EQ(v2.mixture.routing.getGroups(), 1);
+  EXPECT_EQ(v2.mixture.routing.getScale().value, 1.0);
+  EXPECT_TRUE(v2.isMixture.front());
+  EXPECT_EQ(std::get<LatentAttention>(v2.attention).queryLatent, 1536);
+
+  Decoder v3 = describe("deepseek_v3", "{}");
+  moe::RoutingAttr routing = v3.mixture.routing;
+  EXPECT_EQ(routing, moe::RoutingAttr::get(&context, 8, moe::Score::Sigmoid, 8, 4, moe::GroupScore::Top2Sum,
+                                           moe::MaskFill::NegativeInfinity, true, 1e-20, 2.5));
+  EXPECT_FALSE(v3.isMixture[2]);
+  EXPECT_TRUE(v3.isMixture[3]);
+  EXPECT_EQ(v3.predictionLayers, 1);
+  EXPECT_NEAR(std::get<LatentAttention>(v3.attention).scale, 0.0721688, 5e-8);
+}
+
+TEST_F(ConfigTest, NullQueryLatentMeansNone) {
+  EXPECT_FALSE(std::get<LatentAttention>(describe("deepseek_v2", R"({"num_experts_per_tok": 6, "q_lora_rank": null})").attention)
+                   .queryLatent);
+}
+
+// A sliding window counts only where it is used.
+TEST_F(ConfigTest, SlidingWindow) {
+  auto window = [&](llvm::StringRef type, llvm::StringRef text) {
+    return std::get<GroupedAttention>(describe(type, text).attention).window;
+  };
+  EXPECT_EQ(window("mixtral", R"({"sliding_window": 4096})"), 4096);
+  EXPECT_EQ(window("mixtral", R"({"sliding_window": null})"), std::nullopt);
+  EXPECT_EQ(window("qwen3_moe", R"({"sliding_window": 512})"), std::nullopt);
+  EXPECT_EQ(window("qwen3_moe", R"({"sliding_window": 512, "use_sliding_window": true, "max_window_layers": 4})"), 512);
+}
+
+TEST_F(ConfigTest, LayersOfQwen3) {
+  Decoder decoder = describe("qwen3_moe", R"({"num_hidden_layers": 6, "decoder_sparse_step": 2, "mlp_only_layers": [3]})");
+  EXPECT_EQ(decoder.isMixture, (std::vector<bool>{false, true, false, false, false, true}));
+}
+
+} // namespace
