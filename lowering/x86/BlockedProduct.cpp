@@ -26,9 +26,8 @@ BlockedProduct::BlockedProduct(KernelFrame &frame, Type weight, moe::Compute com
 void BlockedProduct::forBlocks(Number rows, function_ref<Pointer(Number)> source, function_ref<void(Number, Number)> body) {
   b.forRange(b.integer(0), rows, blockRows, [&](Number first) {
     Number count = minimum(rows - first, b.integer(blockRows));
-    b.forRange(count, [&](Number i) {
-      form.convertRow(source(first + i), activations.plusBytes(i * form.rowBytes(width)), width);
-    });
+    b.forRange(count,
+               [&](Number i) { form.convertRow(source(first + i), activations.plusBytes(i * form.rowBytes(width)), width); });
     body(first, count);
   });
 }

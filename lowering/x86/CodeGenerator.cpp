@@ -39,8 +39,8 @@ void moec::lowering::x86::registerRequiredDialects(MLIRContext &context) {
   buildLowering(passes);
   DialectRegistry registry;
   passes.getDependentDialects(registry);
-  registry.insert<moe::MoEDialect, plan::PlanDialect, arith::ArithDialect, cf::ControlFlowDialect, LLVM::LLVMDialect, math::MathDialect,
-                  scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
+  registry.insert<moe::MoEDialect, plan::PlanDialect, arith::ArithDialect, cf::ControlFlowDialect, LLVM::LLVMDialect,
+                  math::MathDialect, scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   context.appendDialectRegistry(registry);
@@ -57,23 +57,17 @@ static LogicalResult emitKernel(KernelFrame &frame) {
   if (ops.size() != 1)
     return emitRowwise(frame);
   return TypeSwitch<Operation *, LogicalResult>(ops.front())
-#define MOEC_FAMILY(Op, emit)                                                                                                               \
-  .Case([&](moe::Op op) {                                                                                                                  \
-    emit(frame, op);                                                                                                                       \
-    return success();                                                                                                                      \
+#define MOEC_FAMILY(Op, emit)                                                                                                      \
+  .Case([&](moe::Op op) {                                                                                                          \
+    emit(frame, op);                                                                                                               \
+    return success();                                                                                                              \
   })
-      MOEC_FAMILY(LinearOp, emitLinear)
-      MOEC_FAMILY(GateUpOp, emitGateUp)
-      MOEC_FAMILY(DispatchOp, emitDispatch)
-      MOEC_FAMILY(ExpertHiddenOp, emitExpertHidden)
-      MOEC_FAMILY(CombineOp, emitCombine)
-      MOEC_FAMILY(AttentionOp, emitAttention)
-      MOEC_FAMILY(LatentAttentionOp, emitLatentAttention)
-      MOEC_FAMILY(AbsorbedAttentionOp, emitAbsorbedAttention)
-      MOEC_FAMILY(EmbedOp, emitEmbed)
-      MOEC_FAMILY(GatherOutputsOp, emitGatherOutputs)
+      MOEC_FAMILY(LinearOp, emitLinear) MOEC_FAMILY(GateUpOp, emitGateUp) MOEC_FAMILY(DispatchOp, emitDispatch)
+          MOEC_FAMILY(ExpertHiddenOp, emitExpertHidden) MOEC_FAMILY(CombineOp, emitCombine) MOEC_FAMILY(AttentionOp, emitAttention)
+              MOEC_FAMILY(LatentAttentionOp, emitLatentAttention) MOEC_FAMILY(AbsorbedAttentionOp, emitAbsorbedAttention)
+                  MOEC_FAMILY(EmbedOp, emitEmbed) MOEC_FAMILY(GatherOutputsOp, emitGatherOutputs)
 #undef MOEC_FAMILY
-      .Default([&](Operation *) { return emitRowwise(frame); });
+                      .Default([&](Operation *) { return emitRowwise(frame); });
 }
 
 /// The kernels of `plan` for `target`, as functions in MLIR; `scratchBytes` receives each kernel's need.

@@ -62,9 +62,7 @@ void DotForm::convertRow(Pointer source, Pointer destination, int64_t width) con
 void DotForm::buildConvert(Type sourceType, ArrayRef<Number> arguments) const {
   Pointer source = b.pointer(arguments[0], sourceType), destination = b.pointer(arguments[1], activation());
   Number width = arguments[2], whole = width - width % step;
-  auto rounded = [&](Number value) {
-    return rounds && product != Product::Bf16Dot ? widen(narrow(value, b.bf16)) : value;
-  };
+  auto rounded = [&](Number value) { return rounds && product != Product::Bf16Dot ? widen(narrow(value, b.bf16)) : value; };
   b.forRange(b.integer(0), whole, step, [&](Number k) {
     SmallVector<Number> parts;
     for (int64_t part = 0; part < step; part += b.lanes)
@@ -93,9 +91,10 @@ void DotForm::buildConvert(Type sourceType, ArrayRef<Number> arguments) const {
 void DotForm::multiply(Pointer activations, Number rows, Pointer weightRows, Number columns, int64_t width, Pointer result,
                        int64_t resultWidth) const {
   bool tail = width % step;
-  b.callShared(name(tail ? "multiply_tail" : "multiply"),
-               {activations, b.integer(rowBytes(width)), rows, weightRows, columns, b.integer(width), result, b.integer(resultWidth)},
-               [&](ArrayRef<Number> arguments) { buildMultiply(tail, arguments); });
+  b.callShared(
+      name(tail ? "multiply_tail" : "multiply"),
+      {activations, b.integer(rowBytes(width)), rows, weightRows, columns, b.integer(width), result, b.integer(resultWidth)},
+      [&](ArrayRef<Number> arguments) { buildMultiply(tail, arguments); });
 }
 
 void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
@@ -118,8 +117,8 @@ void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
 
   auto tilesOfRow = [&](Shape shape, Number row) {
     b.forRange(b.integer(0), columns, shape.columns, [&](Number n) {
-      SmallVector<Value> operands{activations.plusBytes(row * rowBytes), rowBytes, weightRows + n, steps,
-                                  result + (row * resultWidth + n), resultWidth, ahead};
+      SmallVector<Value> operands{activations.plusBytes(row * rowBytes), rowBytes,    weightRows + n, steps,
+                                  result + (row * resultWidth + n),      resultWidth, ahead};
       if (tail)
         operands.push_back(tails + n * step);
       callTile(shape, tail, operands);
@@ -131,8 +130,8 @@ void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
   Number whole = rows - rows % tall.rows, over = rows - whole;
   b.forRange(b.integer(0), columns, tall.columns, [&](Number n) {
     b.forRange(b.integer(0), whole, tall.rows, [&](Number row) {
-      SmallVector<Value> operands{activations.plusBytes(row * rowBytes), rowBytes, weightRows + n, steps,
-                                  result + (row * resultWidth + n), resultWidth, ahead};
+      SmallVector<Value> operands{activations.plusBytes(row * rowBytes), rowBytes,    weightRows + n, steps,
+                                  result + (row * resultWidth + n),      resultWidth, ahead};
       if (tail)
         operands.push_back(tails + n * step);
       callTile(tall, tail, operands);
@@ -242,18 +241,18 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   };
   bool prefetches = shape.rows <= lowRows();
   Number distance = ahead * shape.columns;
-  SmallVector<Number> sums = b.forRange(
-      b.integer(0), steps, 1, SmallVector<Number>(shape.rows * shape.columns, b.zero(b.lanes)),
-      [&](Number k, ArrayRef<Number> before) {
-        SmallVector<Number> after(before);
-        SmallVector<Pointer> here = movedBy(weightRows, k * step);
-        // Few rows: memory is the limit. Ask for the rows of the next tile, which follow these in memory.
-        if (prefetches)
-          for (Pointer row : here)
-            row.plusBytes(distance).prefetch();
-        accumulate(after, movedBy(activationRows, k * step), here);
-        return after;
-      });
+  SmallVector<Number> sums = b.forRange(b.integer(0), steps, 1, SmallVector<Number>(shape.rows * shape.columns, b.zero(b.lanes)),
+                                        [&](Number k, ArrayRef<Number> before) {
+                                          SmallVector<Number> after(before);
+                                          SmallVector<Pointer> here = movedBy(weightRows, k * step);
+                                          // Few rows: memory is the limit. Ask for the rows of the next tile, which follow these in
+                                          // memory.
+                                          if (prefetches)
+                                            for (Pointer row : here)
+                                              row.plusBytes(distance).prefetch();
+                                          accumulate(after, movedBy(activationRows, k * step), here);
+                                          return after;
+                                        });
   if (tail) {
     Pointer tails = b.pointer(arguments[7], weight);
     SmallVector<Pointer> tailRows;

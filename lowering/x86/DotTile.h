@@ -55,7 +55,8 @@ private:
   void buildMultiply(bool tail, llvm::ArrayRef<Number> arguments) const;
   void buildConvert(mlir::Type source, llvm::ArrayRef<Number> arguments) const;
   /// One step of a tile: adds the products of `step` elements at `offset` of activation rows and at weight rows.
-  void accumulate(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows, llvm::ArrayRef<Pointer> weightRows) const;
+  void accumulate(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows,
+                  llvm::ArrayRef<Pointer> weightRows) const;
 
   KernelBuilder &b;
   mlir::Type weight;

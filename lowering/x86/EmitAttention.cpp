@@ -73,7 +73,8 @@ void moec::lowering::x86::emitAttention(KernelFrame &frame, moe::AttentionOp op)
       });
       b.forRange(count, [&](Number row) {
         Pointer destination = result + (firstToken + tokenOf(row)) * resultWidth + headOf(row) * valueDim;
-        b.forColumns(valueDim, [&](Number column, int64_t lanes) { (destination + column).store(softmax.context(row, column, lanes)); });
+        b.forColumns(valueDim,
+                     [&](Number column, int64_t lanes) { (destination + column).store(softmax.context(row, column, lanes)); });
       });
     });
   });

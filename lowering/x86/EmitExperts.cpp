@@ -60,7 +60,8 @@ static std::pair<Number, Number> sharedItems(KernelFrame &frame, int64_t sharedC
 void moec::lowering::x86::emitExpertHidden(KernelFrame &frame, moe::ExpertHiddenOp op) {
   KernelBuilder &b = frame.b;
   Weight gate = frame.weight(op.getGate()), up = frame.weight(op.getUp()), gateBias = frame.weight(op.getGateBias()),
-         upBias = frame.weight(op.getUpBias()), sharedGate = frame.weight(op.getSharedGate()), sharedUp = frame.weight(op.getSharedUp());
+         upBias = frame.weight(op.getUpBias()), sharedGate = frame.weight(op.getSharedGate()),
+         sharedUp = frame.weight(op.getSharedUp());
   auto gateType = cast<RankedTensorType>(op.getGate().getType());
   int64_t experts = gateType.getDimSize(0), intermediate = gateType.getDimSize(1), in = gateType.getDimSize(2);
   int64_t k = moe::widthOf(op.getOrder().getType()), hiddenWidth = moe::widthOf(op.getType());
@@ -73,9 +74,8 @@ void moec::lowering::x86::emitExpertHidden(KernelFrame &frame, moe::ExpertHidden
     auto source = [&](Number i) { return input + assignmentAt(i) / k * in; };
     product.forBlocks(assignments, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        product.multiply(count, item, intermediate, [&](int64_t group, Number column) {
-          return (group ? up : gate).row(expert) + column * in;
-        });
+        product.multiply(count, item, intermediate,
+                         [&](int64_t group, Number column) { return (group ? up : gate).row(expert) + column * in; });
         b.forRange(count, [&](Number row) {
           Number assignment = assignmentAt(first + row), firstColumn = item * columnsPerItem;
           Pointer destination = result + assignment / k * hiddenWidth + assignment % k * intermediate + firstColumn;
@@ -100,7 +100,8 @@ void moec::lowering::x86::emitExpertHidden(KernelFrame &frame, moe::ExpertHidden
   auto source = [&](Number row) { return input + row * in; };
   shared.forBlocks(frame.rows, source, [&, begin = sharedBegin, end = sharedEnd](Number first, Number count) {
     b.forRange(begin, end, 1, [&](Number item) {
-      shared.multiply(count, item, sharedColumns, [&](int64_t group, Number column) { return (group ? sharedUp : sharedGate).row(column); });
+      shared.multiply(count, item, sharedColumns,
+                      [&](int64_t group, Number column) { return (group ? sharedUp : sharedGate).row(column); });
       b.forRange(count, [&](Number row) {
         Pointer destination = result + (first + row) * hiddenWidth + item * columnsPerItem + k * intermediate;
         forItemColumns(b, item, sharedColumns, [&](Number column, int64_t lanes) {
@@ -114,7 +115,8 @@ void moec::lowering::x86::emitExpertHidden(KernelFrame &frame, moe::ExpertHidden
 
 void moec::lowering::x86::emitCombine(KernelFrame &frame, moe::CombineOp op) {
   KernelBuilder &b = frame.b;
-  Weight down = frame.weight(op.getDown()), downBias = frame.weight(op.getDownBias()), sharedDown = frame.weight(op.getSharedDown());
+  Weight down = frame.weight(op.getDown()), downBias = frame.weight(op.getDownBias()),
+         sharedDown = frame.weight(op.getSharedDown());
   auto downType = cast<RankedTensorType>(op.getDown().getType());
   int64_t experts = downType.getDimSize(0), out = downType.getDimSize(1), intermediate = downType.getDimSize(2);
   int64_t k = moe::widthOf(op.getOrder().getType()), hiddenWidth = moe::widthOf(op.getHidden().getType());
@@ -131,9 +133,8 @@ void moec::lowering::x86::emitCombine(KernelFrame &frame, moe::CombineOp op) {
       });
     });
   };
-  forResults(b.integer(0), frame.rows, [&](Number start, Number column, int64_t lanes) {
-    (result + start + column).store(b.zero(lanes));
-  });
+  forResults(b.integer(0), frame.rows,
+             [&](Number start, Number column, int64_t lanes) { (result + start + column).store(b.zero(lanes)); });
 
   BlockedProduct product(frame, down.element(), op.getCompute(), intermediate, 1);
   forChosenExperts(b, offsets, experts, [&](Number expert, Number begin, Number assignments) {

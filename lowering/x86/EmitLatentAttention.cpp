@@ -96,9 +96,8 @@ void moec::lowering::x86::emitLatentAttention(KernelFrame &frame, moe::LatentAtt
     b.forRange(count, [&](Number i) {
       Pointer key = keys.row(i), nope = keyProduct.result().row(i), rotary = latents + i * cache.width + sizes.latent;
       b.forColumns(sizes.nope, [&](Number column, int64_t lanes) { (key + column).storeF32((nope + column).load(lanes)); });
-      b.forColumns(sizes.rotary, [&](Number column, int64_t lanes) {
-        (key + sizes.nope + column).storeF32((rotary + column).loadF32(lanes));
-      });
+      b.forColumns(sizes.rotary,
+                   [&](Number column, int64_t lanes) { (key + sizes.nope + column).storeF32((rotary + column).loadF32(lanes)); });
     });
   };
 
@@ -122,13 +121,14 @@ void moec::lowering::x86::emitLatentAttention(KernelFrame &frame, moe::LatentAtt
         Number pageStart = page * pageSize, visible = minimum(lastPosition + 1 - pageStart, b.integer(pageSize));
         expandPage(head, frame.cacheRow(cache, batch, sequence, pageStart), visible);
         Number from = maximum(pageStart - blockPosition, b.integer(0));
-        form.multiply(activations.plusBytes(from * form.rowBytes(sizes.query)), count - from, keyRows, b.integer(pageSize), sizes.query,
-                      softmax.scores().row(from), pageSize);
+        form.multiply(activations.plusBytes(from * form.rowBytes(sizes.query)), count - from, keyRows, b.integer(pageSize),
+                      sizes.query, softmax.scores().row(from), pageSize);
         softmax.takePage(from, count, pageStart, visible, valueProduct.result());
       });
       b.forRange(count, [&](Number row) {
         Pointer destination = headAt(result, row, sizes.value);
-        b.forColumns(sizes.value, [&](Number column, int64_t lanes) { (destination + column).store(softmax.context(row, column, lanes)); });
+        b.forColumns(sizes.value,
+                     [&](Number column, int64_t lanes) { (destination + column).store(softmax.context(row, column, lanes)); });
       });
     });
   });
@@ -178,11 +178,13 @@ void moec::lowering::x86::emitAbsorbedAttention(KernelFrame &frame, moe::Absorbe
       });
       b.forRange(count, [&](Number row) {
         Number head = blockHead + row;
-        b.forColumns(sizes.latent, [&](Number column, int64_t lanes) { (context + column).store(softmax.context(row, column, lanes)); });
+        b.forColumns(sizes.latent,
+                     [&](Number column, int64_t lanes) { (context + column).store(softmax.context(row, column, lanes)); });
         valueProduct.setRow(b.integer(0), context);
         valueProduct.multiply(b.integer(0), b.integer(1), valueUp.row(head));
         Pointer source = valueProduct.result().base, destination = result + (token * sizes.heads + head) * sizes.value;
-        b.forColumns(sizes.value, [&](Number column, int64_t lanes) { (destination + column).store((source + column).load(lanes)); });
+        b.forColumns(sizes.value,
+                     [&](Number column, int64_t lanes) { (destination + column).store((source + column).load(lanes)); });
       });
     });
   });

@@ -24,9 +24,8 @@ void moec::lowering::x86::emitLinear(KernelFrame &frame, moe::LinearOp op) {
     b.forRange(frame.begin, frame.end, 1, [&](Number item) {
       product.multiply(count, item, out, [&](int64_t, Number column) { return weight.row(column); });
       if (bias) // an element at a time: a fused projection's bias lies in several parts
-        b.forRange(minimum(b.integer(columnsPerItem), b.integer(out) - item * columnsPerItem), [&](Number i) {
-          (biases + i).store(bias.row(item * columnsPerItem + i).loadF32());
-        });
+        b.forRange(minimum(b.integer(columnsPerItem), b.integer(out) - item * columnsPerItem),
+                   [&](Number i) { (biases + i).store(bias.row(item * columnsPerItem + i).loadF32()); });
       b.forRange(count, [&](Number row) {
         Number start = (first + row) * out + item * columnsPerItem;
         forItemColumns(b, item, out, [&](Number column, int64_t lanes) {

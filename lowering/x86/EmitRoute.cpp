@@ -12,12 +12,12 @@ static constexpr double negativeInfinity = -std::numeric_limits<double>::infinit
 
 /// `values` become exp(v - max v) / sum.
 static void normalizeSoftmax(KernelBuilder &b, Pointer values, int64_t count) {
-  Number largest = b.forRange(b.integer(0), b.integer(count), 1, {b.real(negativeInfinity)}, [&](Number i, ArrayRef<Number> before) {
-    return KernelBuilder::Numbers{maximum((values + i).load(), before[0])};
-  })[0];
-  b.forColumns(count, [&](Number i, int64_t lanes) {
-    (values + i).store(exponential((values + i).load(lanes) - largest.splat(lanes)));
-  });
+  Number largest =
+      b.forRange(b.integer(0), b.integer(count), 1, {b.real(negativeInfinity)}, [&](Number i, ArrayRef<Number> before) {
+        return KernelBuilder::Numbers{maximum((values + i).load(), before[0])};
+      })[0];
+  b.forColumns(count,
+               [&](Number i, int64_t lanes) { (values + i).store(exponential((values + i).load(lanes) - largest.splat(lanes))); });
   Number sum = b.forRange(b.integer(0), b.integer(count), 1, {b.real(0)}, [&](Number i, ArrayRef<Number> before) {
     return KernelBuilder::Numbers{before[0] + (values + i).load()};
   })[0];
@@ -65,14 +65,11 @@ static void dropGroups(KernelFrame &frame, moe::RoutingAttr routing, Pointer key
     (groupKeys + g).store(sumsTwo ? best[0] + best[1] : best[0]);
     (kept + g).store(b.integer(0).toInteger(b.i32));
   });
-  b.forRange(routing.getKeptGroups(), [&](Number) {
-    (kept + takeLargest(b, groupKeys, groups)).store(b.integer(1).toInteger(b.i32));
-  });
+  b.forRange(routing.getKeptGroups(),
+             [&](Number) { (kept + takeLargest(b, groupKeys, groups)).store(b.integer(1).toInteger(b.i32)); });
   double fill = routing.getMaskFill() == moe::MaskFill::Zero ? 0 : negativeInfinity;
   b.forRange(groups, [&](Number g) {
-    b.ifThen((kept + g).load() == 0, [&] {
-      b.forRange(size, [&](Number i) { (keys + g * size + i).store(b.real(fill)); });
-    });
+    b.ifThen((kept + g).load() == 0, [&] { b.forRange(size, [&](Number i) { (keys + g * size + i).store(b.real(fill)); }); });
   });
 }
 

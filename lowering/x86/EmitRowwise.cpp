@@ -90,9 +90,9 @@ LogicalResult RowEmitter::emit(Block &body) {
   for (auto [i, returned] : llvm::enumerate(frame.kernel.getResults())) {
     Value value = resolve(returned);
     auto found = places.find(value);
-    bool written = found != places.end() &&
-                   llvm::find_if(frame.kernel.getResults(), [&](Value other) { return resolve(other) == value; }) ==
-                       frame.kernel.getResults().begin() + i;
+    bool written = found != places.end() && llvm::find_if(frame.kernel.getResults(), [&](Value other) {
+                                              return resolve(other) == value;
+                                            }) == frame.kernel.getResults().begin() + i;
     if (!written)
       copy(at(value), frame.result(i) + row * width(value), width(value));
   }
@@ -125,7 +125,8 @@ LogicalResult RowEmitter::emit(Operation &op) {
           token = at(route.getTokenIds()).load().toInteger(b.i64);
         Pointer logits = at(route.getLogits());
         Pointer ids = place(route.getIds());
-        emitRoute(frame, route, logits, weightOf(route.getBias()), weightOf(route.getTable()), token, ids, place(route.getWeights()));
+        emitRoute(frame, route, logits, weightOf(route.getBias()), weightOf(route.getTable()), token, ids,
+                  place(route.getWeights()));
         return success();
       })
       .Default([&](Operation *other) { return emitElementwise(*other); });
@@ -142,10 +143,11 @@ void RowEmitter::emit(moe::RMSNormOp op) {
     int64_t whole = group / b.lanes * b.lanes;
     Number sum = b.real(0);
     if (whole)
-      sum = b.sumOfLanes(b.forRange(b.integer(0), b.integer(whole), b.lanes, {b.zero(b.lanes)}, [&](Number i, ArrayRef<Number> sums) {
-        Number x = (source + i).load(b.lanes);
-        return KernelBuilder::Numbers{fma(x, x, sums[0])};
-      })[0]);
+      sum =
+          b.sumOfLanes(b.forRange(b.integer(0), b.integer(whole), b.lanes, {b.zero(b.lanes)}, [&](Number i, ArrayRef<Number> sums) {
+            Number x = (source + i).load(b.lanes);
+            return KernelBuilder::Numbers{fma(x, x, sums[0])};
+          })[0]);
     if (whole < group)
       sum = b.forRange(b.integer(whole), b.integer(group), 1, {sum}, [&](Number i, ArrayRef<Number> sums) {
         Number x = (source + i).load();
@@ -198,9 +200,8 @@ void RowEmitter::emit(moe::AppendOp op) {
   Pointer destination = frame.cacheRow(frame.cache(op.getCacheAttr()), batch, sequence, position);
   for (Value value : op.getValues()) {
     Pointer source = at(value);
-    b.forColumns(width(value), [&](Number column, int64_t lanes) {
-      (destination + column).storeF32((source + column).load(lanes));
-    });
+    b.forColumns(width(value),
+                 [&](Number column, int64_t lanes) { (destination + column).storeF32((source + column).load(lanes)); });
     destination = destination + width(value);
   }
 }
@@ -236,6 +237,7 @@ LogicalResult RowEmitter::emitElementwise(Operation &op) {
 
 LogicalResult moec::lowering::x86::emitRowwise(KernelFrame &frame) {
   LogicalResult outcome = success();
-  frame.b.forRange(frame.begin, frame.end, 1, [&](Number row) { outcome = RowEmitter(frame, row).emit(frame.kernel.getBody().front()); });
+  frame.b.forRange(frame.begin, frame.end, 1,
+                   [&](Number row) { outcome = RowEmitter(frame, row).emit(frame.kernel.getBody().front()); });
   return outcome;
 }

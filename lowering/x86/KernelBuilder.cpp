@@ -109,7 +109,8 @@ LLVM::LLVMFuncOp KernelBuilder::buildFunction(StringRef name, ArrayRef<Type> arg
   // Kernels call nothing outside themselves: no loop may become a call of memset or memcpy.
   std::string bits = std::to_string(target.vectorBits);
   SmallVector<Attribute> attributes{getStringAttr("no-builtins"), getStringAttr("nounwind"),
-                                    getStrArrayAttr({"min-legal-vector-width", bits}), getStrArrayAttr({"prefer-vector-width", bits})};
+                                    getStrArrayAttr({"min-legal-vector-width", bits}),
+                                    getStrArrayAttr({"prefer-vector-width", bits})};
   if (!exported)
     attributes.push_back(getStringAttr("noinline"));
   function.setPassthroughAttr(getArrayAttr(attributes));

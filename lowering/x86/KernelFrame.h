@@ -46,10 +46,10 @@ public:
 
   KernelBuilder &b;
   mutable plan::KernelOp kernel; // a handle: its accessors are not const
-  Number begin, end;        ///< items to compute
-  Number tokens, sequences; ///< of the step
-  Number maxPages;          ///< entries of a page table's row
-  Number rows;              ///< what the unknown dimension of the region's tensors counts
+  Number begin, end;             ///< items to compute
+  Number tokens, sequences;      ///< of the step
+  Number maxPages;               ///< entries of a page table's row
+  Number rows;                   ///< what the unknown dimension of the region's tensors counts
 
   /// The buffer of rows, ids or counts that a region argument stands for.
   Pointer buffer(mlir::Value argument) const;

@@ -4,8 +4,8 @@
 #include "lld/Common/Driver.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -112,8 +112,9 @@ llvm::Expected<std::string> moec::lowering::x86::linkSharedObject(llvm::StringRe
 
   std::string output;
   llvm::raw_string_ostream messages(output);
-  const char *arguments[] = {"ld.lld", "-shared", "-nostdlib", "--no-undefined", "--build-id=none", "--hash-style=gnu", "--strip-all",
-                             "--threads=1", "-z", "noexecstack", "-o", sharedPath.c_str(), objectPath.c_str()};
+  const char *arguments[] = {
+      "ld.lld", "-shared",     "-nostdlib", "--no-undefined",   "--build-id=none", "--hash-style=gnu", "--strip-all", "--threads=1",
+      "-z",     "noexecstack", "-o",        sharedPath.c_str(), objectPath.c_str()};
   lld::Result result = lld::lldMain(arguments, messages, messages, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
     return llvm::createStringError("linking the kernels failed: " + output);

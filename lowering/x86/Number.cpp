@@ -76,8 +76,12 @@ Number moec::lowering::x86::operator-(Number a, Number b) { return binary<arith:
 Number moec::lowering::x86::operator*(Number a, Number b) { return binary<arith::MulFOp, arith::MulIOp>(a, b); }
 Number moec::lowering::x86::operator/(Number a, Number b) { return binary<arith::DivFOp, arith::DivSIOp>(a, b); }
 Number moec::lowering::x86::operator%(Number a, Number b) { return binary<arith::RemFOp, arith::RemSIOp>(a, b); }
-Number moec::lowering::x86::operator&(Number a, Number b) { return {*a.builder, arith::AndIOp::create(*a.builder, a.value, b.value)}; }
-Number moec::lowering::x86::operator|(Number a, Number b) { return {*a.builder, arith::OrIOp::create(*a.builder, a.value, b.value)}; }
+Number moec::lowering::x86::operator&(Number a, Number b) {
+  return {*a.builder, arith::AndIOp::create(*a.builder, a.value, b.value)};
+}
+Number moec::lowering::x86::operator|(Number a, Number b) {
+  return {*a.builder, arith::OrIOp::create(*a.builder, a.value, b.value)};
+}
 Number moec::lowering::x86::operator<<(Number a, int64_t bits) {
   return {*a.builder, arith::ShLIOp::create(*a.builder, a.value, a.like(bits).value)};
 }

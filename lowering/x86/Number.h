@@ -3,8 +3,8 @@
 #define MOEC_LOWERING_X86_NUMBER_H
 
 #include "mlir/IR/Builders.h"
-#include "mlir/IR/TypeUtilities.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "mlir/IR/Value.h"
 
 namespace moec::lowering::x86 {
@@ -82,7 +82,8 @@ Number narrow(Number value, mlir::Type element);
 class Pointer {
 public:
   Pointer() = default;
-  Pointer(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, mlir::Type element) : builder(&builder), value(value), element(element) {}
+  Pointer(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, mlir::Type element)
+      : builder(&builder), value(value), element(element) {}
 
   operator mlir::Value() const { return value; }
   /// The same address, as one of elements of another type.

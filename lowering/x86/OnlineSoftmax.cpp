@@ -14,10 +14,9 @@ using namespace moec::lowering::x86;
 static constexpr int64_t spareRows = 8;
 
 OnlineSoftmax::OnlineSoftmax(KernelFrame &frame, int64_t maxRows, int64_t width, double scale, std::optional<double> softCap)
-    : b(frame.b), width(width), scale(scale), softCap(softCap),
-      scoreRows(frame.allocate(b.f32, (maxRows + spareRows) * pageSize)), contexts(frame.allocate(b.f32, maxRows * width)),
-      maxima(frame.allocate(b.f32, maxRows)), sums(frame.allocate(b.f32, maxRows)), firsts(frame.allocate(b.i32, maxRows)),
-      lasts(frame.allocate(b.i32, maxRows)) {}
+    : b(frame.b), width(width), scale(scale), softCap(softCap), scoreRows(frame.allocate(b.f32, (maxRows + spareRows) * pageSize)),
+      contexts(frame.allocate(b.f32, maxRows * width)), maxima(frame.allocate(b.f32, maxRows)),
+      sums(frame.allocate(b.f32, maxRows)), firsts(frame.allocate(b.i32, maxRows)), lasts(frame.allocate(b.i32, maxRows)) {}
 
 void OnlineSoftmax::startRow(Number row, Number first, Number last, std::optional<Number> sink) {
   // The maximum starts finite: the difference of two maxima is then never inf - inf.
@@ -32,8 +31,9 @@ Matrix OnlineSoftmax::scores() const { return {scoreRows, pageSize}; }
 
 void OnlineSoftmax::takePage(Number from, Number rows, Number pageStart, Number keys, Matrix values) {
   Number count = rows - from;
-  SmallVector<Value> arguments{scoreRows + from * pageSize, contexts + from * width, maxima + from, sums + from, firsts + from,
-                               lasts + from, count, pageStart.toInteger(b.i32), b.real(scale), b.integer(width)};
+  SmallVector<Value> arguments{
+      scoreRows + from * pageSize, contexts + from * width, maxima + from,   sums + from, firsts + from, lasts + from, count,
+      pageStart.toInteger(b.i32),  b.real(scale),           b.integer(width)};
   if (softCap)
     arguments.push_back(b.real(*softCap));
   b.callShared(softCap ? "moec.softmax_page.capped" : "moec.softmax_page", arguments, [&](ArrayRef<Number> a) { buildUpdate(a); });

@@ -4,8 +4,8 @@
 using namespace moec::lowering::x86;
 
 static const char *const v3Features[] = {"avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"};
-static const char *const v4Features[] = {"avx2",     "bmi1",     "bmi2",     "f16c",     "fma",        "movbe",
-                                         "avx512f",  "avx512bw", "avx512cd", "avx512dq", "avx512vl",   "avx512_vnni"};
+static const char *const v4Features[] = {"avx2",    "bmi1",     "bmi2",     "f16c",     "fma",      "movbe",
+                                         "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"};
 static const char *const v4Bf16Features[] = {"avx2",     "bmi1",     "bmi2",     "f16c",     "fma",         "movbe",      "avx512f",
                                              "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16"};
 

@@ -11,13 +11,13 @@
 namespace moec::lowering::x86 {
 
 struct Target {
-  llvm::StringRef isa;             ///< name of the level, in artifacts and for `--isa`
-  llvm::StringRef processor;       ///< LLVM's name of the processor to generate for
-  llvm::StringRef processorFlags;  ///< LLVM's flags beyond those of the processor
+  llvm::StringRef isa;                   ///< name of the level, in artifacts and for `--isa`
+  llvm::StringRef processor;             ///< LLVM's name of the processor to generate for
+  llvm::StringRef processorFlags;        ///< LLVM's flags beyond those of the processor
   llvm::ArrayRef<const char *> features; ///< what the processor must have, in the words of /proc/cpuinfo
   int64_t vectorBits;
   int64_t vectorRegisters;
-  bool hasBf16Dot;                 ///< a dot product of pairs of bf16 that accumulates in f32
+  bool hasBf16Dot; ///< a dot product of pairs of bf16 that accumulates in f32
 
   /// Elements of `bits` bits in a vector register.
   int64_t lanes(int64_t bits) const { return vectorBits / bits; }

@@ -44,13 +44,12 @@ static void emitRows(KernelBuilder &b, const Operands &o, Number m, int64_t heig
   b.forRange(whole, o.width, 1, [&](Number column) { emitTile(b, o, m, column, height, 1, 0); });
 }
 
-void moec::lowering::x86::addWeightedRows(KernelBuilder &b, Matrix weights, Matrix rows, Number count, Matrix result, Number resultRows,
-                                          int64_t width) {
+void moec::lowering::x86::addWeightedRows(KernelBuilder &b, Matrix weights, Matrix rows, Number count, Matrix result,
+                                          Number resultRows, int64_t width) {
   Type element = rows.base.element;
   StringRef type = element.isBF16() ? "bf16" : element.isF16() ? "f16" : "f32";
-  SmallVector<Value> arguments{weights.base,   b.integer(weights.stride), rows.base,  b.integer(rows.stride),
-                               count,          result.base,               b.integer(result.stride), resultRows,
-                               b.integer(width)};
+  SmallVector<Value> arguments{weights.base, b.integer(weights.stride), rows.base,  b.integer(rows.stride), count,
+                               result.base,  b.integer(result.stride),  resultRows, b.integer(width)};
   b.callShared(("moec.weighted_rows." + type).str(), arguments, [&](ArrayRef<Number> a) {
     Operands o{b.pointer(a[0], b.f32), b.pointer(a[2], element), b.pointer(a[5], b.f32), a[1], a[3], a[4], a[7], a[8], a[6]};
     // Tall tiles use a row for many results; a single result takes whole rows instead, as memory likes to give them.

@@ -322,7 +322,8 @@ std::vector<Bits> KernelRun::run(const std::string &isa, int64_t pieces) {
   int64_t units[] = {1, numbers.tokens, numbers.outputs, numbers.sequences};
   int64_t items = self->kernel.getItemsPerUnit() * units[int(self->kernel.getExtent())];
   for (int64_t piece = 0; piece < pieces; ++piece) {
-    std::unique_ptr<char, decltype(&free)> scratch(static_cast<char *>(aligned_alloc(64, self->kernel.getScratchBytes() + 64)), free);
+    std::unique_ptr<char, decltype(&free)> scratch(static_cast<char *>(aligned_alloc(64, self->kernel.getScratchBytes() + 64)),
+                                                   free);
     std::memset(scratch.get(), 0xff, self->kernel.getScratchBytes());
     function(buffers.data(), &numbers, scratch.get(), items * piece / pieces, items * (piece + 1) / pieces);
   }
@@ -406,11 +407,10 @@ void KernelRun::expectAsEvaluated(double tolerance) {
     for (auto [r, value] : llvm::enumerate(self->kernel.getResults())) {
       const Tensor &reference = (*expected)[r];
       bool isInteger = self->typeOf(value).getElementType().isInteger(32);
-      compare(isa + ": result " + std::to_string(r), reference.elements.size(),
-              [&](size_t i) {
-                return isInteger ? double(int32_t(whole[r][i])) : double(std::bit_cast<float>(whole[r][i]));
-              },
-              [&](size_t i) { return reference.elements[i]; });
+      compare(
+          isa + ": result " + std::to_string(r), reference.elements.size(),
+          [&](size_t i) { return isInteger ? double(int32_t(whole[r][i])) : double(std::bit_cast<float>(whole[r][i])); },
+          [&](size_t i) { return reference.elements[i]; });
     }
     for (auto [c, op] : llvm::enumerate(self->kernel.getCaches())) {
       std::vector<float> actual = cacheRows(unsigned(c));
@@ -419,8 +419,9 @@ void KernelRun::expectAsEvaluated(double tolerance) {
         for (auto &row : caches.rows(cast<moe::CacheOp>(op).getSymName().str(), int64_t(s)))
           reference.insert(reference.end(), row.begin(), row.end());
       ASSERT_EQ(actual.size(), reference.size());
-      compare(isa + ": cache " + std::to_string(c), actual.size(), [&](size_t i) { return double(actual[i]); },
-              [&](size_t i) { return reference[i]; });
+      compare(
+          isa + ": cache " + std::to_string(c), actual.size(), [&](size_t i) { return double(actual[i]); },
+          [&](size_t i) { return reference[i]; });
     }
     EXPECT_EQ(run(isa, 3), whole) << isa << ": three pieces differ from one";
     EXPECT_EQ(run(isa, 7), whole) << isa << ": seven pieces differ from one";
@@ -450,7 +451,8 @@ void KernelRun::expectSameRowsAlone() {
             int64_t width = int64_t(value.elements.size()) / tokens;
             std::vector<int64_t> shape = value.shape;
             shape[0] = 1;
-            self->inputs[argument] = Tensor(shape, {value.elements.begin() + token * width, value.elements.begin() + (token + 1) * width});
+            self->inputs[argument] =
+                Tensor(shape, {value.elements.begin() + token * width, value.elements.begin() + (token + 1) * width});
           }
         std::vector<Bits> alone = run(isa, 1);
         for (size_t r = 0; r < alone.size(); ++r)

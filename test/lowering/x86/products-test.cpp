@@ -7,10 +7,11 @@
 
 using namespace moec::test;
 
-static std::string linear(int64_t in, int64_t out, const char *type, const char *compute, const char *parts = nullptr, bool bias = false,
-                          bool residual = false) {
+static std::string linear(int64_t in, int64_t out, const char *type, const char *compute, const char *parts = nullptr,
+                          bool bias = false, bool residual = false) {
   std::string rows = parts ? parts : std::to_string(out);
-  std::string text = llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64: {1}>", (out + 15) / 16, rows);
+  std::string text =
+      llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64: {1}>", (out + 15) / 16, rows);
   text += bias ? llvm::formatv(", array<i64: {0}>", rows).str() : "";
   text += residual ? ", array<i64>" : "";
   text += llvm::formatv("] {{\n^bb0(%x: tensor<?x{0}xf32>, %w: tensor<{1}x{0}x{2}>", in, out, type);
@@ -19,7 +20,8 @@ static std::string linear(int64_t in, int64_t out, const char *type, const char 
   text += "):\n  %y = moe.linear %x, %w";
   text += bias ? llvm::formatv(" bias %b (tensor<{0}x{1}>)", out, type).str() : "";
   text += residual ? llvm::formatv(" residual %r (tensor<?x{0}xf32>)", out).str() : "";
-  text += llvm::formatv(" {{compute = #moe<compute {3}>} : tensor<?x{0}xf32>, tensor<{1}x{0}x{2}> -> tensor<?x{1}xf32>\n", in, out, type, compute);
+  text += llvm::formatv(" {{compute = #moe<compute {3}>} : tensor<?x{0}xf32>, tensor<{1}x{0}x{2}> -> tensor<?x{1}xf32>\n", in, out,
+                        type, compute);
   return text + llvm::formatv("  plan.return %y : tensor<?x{0}xf32>\n}\n", out).str();
 }
 
