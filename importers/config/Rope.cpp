@@ -20,11 +20,18 @@ static void readYarn(Config &keys, mlir::MLIRContext *context, int64_t maxPositi
   double fast = keys.positiveOrNull("beta_fast").value_or(32), slow = keys.positiveOrNull("beta_slow").value_or(1);
   keys.require(fast >= slow, "expected beta_fast not below beta_slow, got " + llvm::Twine(spelled(fast)) + " and " + spelled(slow));
   keys.require(rope.theta > 1, "rope_theta: expected more than 1 with YaRN, got " + llvm::Twine(spelled(rope.theta)));
+  if (rope.theta <= 1)
+    rope.theta = 2;
   bool truncate = keys.flag("truncate", true);
   double strength = keys.nonNegative("mscale", 0), allDimStrength = keys.nonNegative("mscale_all_dim", 0);
   double implied = strength && allDimStrength ? mscale(factor, strength) / mscale(factor, allDimStrength) : mscale(factor, 1);
   rope.multiplier = keys.positiveOrNull("attention_factor").value_or(implied);
   rope.latentScale = allDimStrength ? std::pow(mscale(factor, allDimStrength), 2) : 1;
+  if (!std::isfinite(rope.multiplier) || !std::isfinite(rope.latentScale)) {
+    keys.require(false, "mscale: expected scales that a number can hold, got " + llvm::Twine(spelled(strength)) +
+                            " and mscale_all_dim " + spelled(allDimStrength));
+    rope.multiplier = rope.latentScale = 1;
+  }
   rope.yarn = moe::YarnAttr::get(context, factor, original, std::max(fast, slow), slow, truncate);
 }
 
