@@ -1,0 +1,203 @@
+// From checkpoint to logits and text: each family's tiny checkpoint and the shipped model against their reference implementation.
+#include "test/tools/Golden.h"
+
+#include "runtime/npy/Npy.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+using namespace moec;
+using namespace moec::test;
+
+namespace {
+
+const std::string fixtures = MOEC_TEST_DATA "/fixtures/";
+
+class Models : public testing::TestWithParam<std::string> {
+protected:
+  std::string folder = fixtures + GetParam();
+  Golden golden{folder};
+};
+
+runtime::NpyArray load(const std::string &path) {
+  runtime::Result<runtime::NpyArray> array = runtime::readNpy(path);
+  EXPECT_TRUE(array.ok()) << path;
+  return array.ok() ? std::move(*array) : runtime::NpyArray();
+}
+
+std::string bytesOf(const std::string &path) {
+  std::ostringstream bytes;
+  bytes << std::ifstream(path, std::ios::binary).rdbuf();
+  return bytes.str();
+}
+
+double largest(const std::vector<double> &values) {
+  double result = 0;
+  for (double value : values)
+    result = std::max(result, std::abs(value));
+  return result;
+}
+
+double distance(const std::vector<double> &a, const std::vector<double> &b) {
+  EXPECT_EQ(a.size(), b.size());
+  double result = 0;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+    result = std::max(result, std::isnan(a[i]) ? INFINITY : std::abs(a[i] - b[i]));
+  return result;
+}
+
+/// Runs a prompt and returns its logits.
+std::vector<double> logits(const std::string &artifact, const std::vector<int64_t> &ids, const std::string &options = "") {
+  std::string path = scratch("logits.npy");
+  EXPECT_EQ(run("moe-run", artifact + " --ids " + joined(ids) + " -n 0 --logits " + path + " " + options + " --json").code, 0);
+  return load(path).floats;
+}
+
+/// Logits of every prompt, all in one prefill, lie within 1e-4 of the largest.
+TEST_P(Models, LogitsInF32) {
+  std::string artifact = compiled(folder, "--compute f32");
+  for (int i = 0; auto ids = golden.prompt(i); ++i) {
+    std::vector<double> expected = golden.get("logits_f32/" + std::to_string(i)).values;
+    EXPECT_LE(distance(logits(artifact, *ids), expected), 1e-4 * largest(expected)) << "prompt " << i;
+  }
+}
+
+/// The greedy continuation is the reference's for 64 tokens.
+TEST_P(Models, GreedyTokens) {
+  std::string artifact = compiled(folder, "--compute f32");
+  for (int i = 0; auto ids = golden.prompt(i); ++i) {
+    Outcome outcome = run("moe-run", artifact + " --ids " + joined(*ids) + " -n 64 --ignore-eos --json");
+    ASSERT_EQ(outcome.code, 0);
+    std::vector<int64_t> expected = *ids;
+    for (double id : golden.get("greedy/" + std::to_string(i)).values)
+      expected.push_back(int64_t(id));
+    EXPECT_EQ(numbersOf(outcome.output, "ids"), expected) << "prompt " << i;
+  }
+}
+
+/// bf16 is at most twice as far from the f64 run as the reference's own bf16 run is.
+TEST_P(Models, LogitsInBf16) {
+  std::string artifact = compiled(folder, "--compute bf16");
+  double ours = 0, reference = 0;
+  for (int i = 0; auto ids = golden.prompt(i); ++i) {
+    std::string prompt = "/" + std::to_string(i);
+    if (std::optional<GoldenTensor> exact = golden.find("logits_f64" + prompt)) {
+      ours = std::max(ours, distance(logits(artifact, *ids), exact->values));
+      reference = std::max(reference, distance(golden.get("logits_bf16" + prompt).values, exact->values));
+    } else { // the shipped model: f32, which lies 1e-6 from f64, and golden.json's figure for bf16
+      std::vector<double> f32 = golden.get("logits_f32" + prompt).values;
+      ours = std::max(ours, distance(logits(artifact, *ids), f32) / largest(f32));
+      reference = 0.04151384413645986;
+    }
+  }
+  EXPECT_LE(ours, 2 * reference);
+}
+
+/// What the reference chose in each MoE layer: [layers][tokens * k] ids and [layers][tokens] margins.
+struct Choices {
+  std::vector<std::vector<double>> ids, margins;
+};
+
+/// Tiny checkpoints keep a tensor for each layer, the shipped model keeps the layers stacked.
+Choices choicesOf(const Golden &golden, int prompt) {
+  Choices choices;
+  std::string key = std::to_string(prompt);
+  if (std::optional<GoldenTensor> stacked = golden.find("router_ids/" + key)) {
+    std::vector<double> margins = golden.get("router_margin/" + key).values;
+    size_t layers = size_t(stacked->shape[0]);
+    auto cut = [&](const std::vector<double> &values, size_t layer) {
+      size_t size = values.size() / layers;
+      return std::vector<double>(values.begin() + int64_t(layer * size), values.begin() + int64_t((layer + 1) * size));
+    };
+    for (size_t layer = 0; layer < layers; ++layer) {
+      choices.ids.push_back(cut(stacked->values, layer));
+      choices.margins.push_back(cut(margins, layer));
+    }
+    return choices;
+  }
+  for (int layer = 0; layer < 16; ++layer)
+    if (std::optional<GoldenTensor> ids = golden.find("router_ids/" + key + "/" + std::to_string(layer))) {
+      choices.ids.push_back(ids->values);
+      choices.margins.push_back(golden.get("router_margin/" + key + "/" + std::to_string(layer)).values);
+    }
+  return choices;
+}
+
+/// The same experts are chosen wherever the reference's choice has a margin above 1e-4.
+TEST_P(Models, ChosenExperts) {
+  std::string artifact = compiled(folder, "--compute f32"), path = scratch("routing.npy");
+  size_t compared = 0;
+  for (int i = 0; auto ids = golden.prompt(i); ++i) {
+    ASSERT_EQ(run("moe-run", artifact + " --ids " + joined(*ids) + " -n 0 --routing " + path + " --json").code, 0);
+    runtime::NpyArray routing = load(path);
+    Choices choices = choicesOf(golden, i);
+    size_t tokens = ids->size(), layers = choices.ids.size();
+    ASSERT_EQ(routing.shape.size(), 3u);
+    ASSERT_EQ(size_t(routing.shape[0]), tokens);
+    ASSERT_EQ(size_t(routing.shape[1]), layers);
+    size_t k = size_t(routing.shape[2]);
+    for (size_t layer = 0; layer < layers; ++layer)
+      for (size_t t = 0; t < tokens; ++t) {
+        if (choices.margins[layer][t] <= 1e-4)
+          continue;
+        auto ours = routing.integers.begin() + int64_t((t * layers + layer) * k);
+        auto theirs = choices.ids[layer].begin() + int64_t(t * k);
+        EXPECT_EQ(std::set<int64_t>(ours, ours + int64_t(k)), std::set<int64_t>(theirs, theirs + int64_t(k)))
+            << "layer " << layer << " token " << t;
+        ++compared;
+      }
+  }
+  EXPECT_GT(compared, 0u);
+}
+
+/// Prefill then decode is all prefill within the bound; threads, batch and chunks change no bit.
+TEST_P(Models, Determinism) {
+  std::string artifact = compiled(folder, "--compute f32"), path = scratch("logits.npy");
+  std::vector<int64_t> ids = *golden.prompt(2);
+  std::vector<double> expected = golden.get("logits_f32/2").values;
+  EXPECT_LE(distance(logits(artifact, ids, "--prefill 3"), expected), 1e-4 * largest(expected));
+
+  logits(artifact, ids, "--threads 1");
+  std::string bits = bytesOf(path);
+  for (const char *options : {"--threads 2", "--batch 8", "--threads 1 --prefill-chunk 3", "--threads 2 --prefill-chunk 7"}) {
+    logits(artifact, ids, options);
+    EXPECT_TRUE(bytesOf(path) == bits) << options;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, Models,
+                         testing::Values("checkpoints/mixtral/a", "checkpoints/mixtral/b", "checkpoints/deepseek_v2_lite/a",
+                                         "checkpoints/deepseek_v2_lite/b", "checkpoints/deepseek_v2/a", "checkpoints/deepseek_v2/b",
+                                         "checkpoints/deepseek_v3/a", "checkpoints/deepseek_v3/a-v5",
+                                         "checkpoints/deepseek_v3/a-sharded", "checkpoints/deepseek_v3/b",
+                                         "checkpoints/qwen3_moe/a", "checkpoints/qwen3_moe/b", "model"),
+                         [](const auto &info) {
+                           std::string name = info.param;
+                           std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+                           return name;
+                         });
+
+/// Perplexity of the held-out texts, to four digits of the reference's.
+TEST(ShippedModel, Perplexity) {
+  std::string folder = fixtures + "model/", artifact = compiled(folder, "--compute f32");
+  for (auto [text, expected] :
+       {std::pair("ruth-and-jonah.txt", 37.41265909817181), std::pair("the-tempest.txt", 96.78998407070776)}) {
+    Outcome outcome = run("moe-run", artifact + " --perplexity " + folder + "heldout/" + text + " --window 256 --json");
+    ASSERT_EQ(outcome.code, 0);
+    EXPECT_NEAR(numberOf(outcome.output, "perplexity"), expected, 5e-4 * expected / 10) << text;
+  }
+}
+
+/// Two compiles of one model are the same bytes, also from another working folder.
+TEST(ShippedModel, SameBytesTwice) {
+  std::string folder = fixtures + "checkpoints/deepseek_v3/a", other = scratch("other.moec");
+  ASSERT_EQ(run("moe-compile", folder + " -o " + other + " --compute f32", "/").code, 0);
+  EXPECT_TRUE(bytesOf(other) == bytesOf(compiled(folder, "--compute f32")));
+}
+
+} // namespace
