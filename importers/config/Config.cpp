@@ -78,22 +78,22 @@ void Config::wrong(const Spelling &key, const Twine &expected, const json::Value
 
 int64_t Config::count(const Spelling &key, int64_t most, std::optional<int64_t> fallback, int64_t least) {
   const json::Value *value = take(key);
-  if (!value && fallback)
-    return *fallback;
-  std::optional<int64_t> integer = value ? value->integer() : std::nullopt;
+  std::optional<int64_t> integer = value ? value->integer() : fallback;
   if (integer && least <= *integer && *integer <= most)
     return *integer;
-  wrong(key, "an integer from " + Twine(least) + " to " + Twine(most), value);
+  std::string range = "an integer from " + std::to_string(least) + " to " + std::to_string(most);
+  if (value || !fallback)
+    wrong(key, range, value);
+  else
+    require(false, key.names.front() + ": expected " + range + ", got nothing, which means " + Twine(*fallback));
   return std::max<int64_t>(least, 1);
 }
 
 std::optional<int64_t> Config::countOrNull(const Spelling &key, int64_t most, std::optional<int64_t> fallback, int64_t least) {
   const json::Value *value = take(key);
-  if (!value)
-    return fallback;
-  if (value->isNull())
+  if (value ? value->isNull() : !fallback)
     return std::nullopt;
-  return count(key, most, std::nullopt, least);
+  return count(key, most, fallback, least);
 }
 
 std::vector<int64_t> Config::counts(const Spelling &key, int64_t most) {

@@ -115,7 +115,7 @@ Decoder moec::importers::readDecoder(Config &config, mlir::MLIRContext *context,
 
   decoder.bos = config.countOrNull("bos_token_id", decoder.vocabulary - 1, defaults.bos, 0);
   if (!config.has("eos_token_id") && defaults.eos)
-    decoder.eos = {*defaults.eos};
+    decoder.eos = {config.count("eos_token_id", decoder.vocabulary - 1, defaults.eos, 0)};
   else
     decoder.eos = readTokens(config, "eos_token_id", decoder.vocabulary);
   return decoder;
