@@ -89,14 +89,16 @@ Outcome test::run(const std::string &tool, const std::string &arguments, const s
   return outcome;
 }
 
+/// A folder that is removed when the process ends.
+struct Folder {
+  std::string path = (std::filesystem::temp_directory_path() / "moec-golden-XXXXXX").string();
+  Folder() { EXPECT_NE(mkdtemp(path.data()), nullptr); }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
 std::string test::scratch(const std::string &name) {
-  static const std::string folder = [] {
-    std::string path = (std::filesystem::temp_directory_path() / "moec-golden-XXXXXX").string();
-    EXPECT_NE(mkdtemp(path.data()), nullptr);
-    std::atexit([] { std::filesystem::remove_all(std::filesystem::path(scratch("")).parent_path()); });
-    return path;
-  }();
-  return folder + "/" + name;
+  static const Folder folder;
+  return folder.path + "/" + name;
 }
 
 std::string test::compiled(const std::string &folder, const std::string &options) {
