@@ -40,7 +40,5 @@ int main(int argc, char **argv) {
   flags.enableDebugInfo(locations);
   if (llvm::Error error = moec::tools::writeAtomically(output, [&](llvm::raw_ostream &out) { (*module)->print(out, flags); }))
     return fail(std::move(error));
-  // The process ends here: returning the module's memory piece by piece would only take time.
-  (*module).release();
   return 0;
 }

@@ -332,7 +332,8 @@ std::vector<Bits> KernelRun::run(const std::string &isa, int64_t pieces) {
   std::vector<Bits> bits;
   for (auto [place, count] : results) {
     bits.emplace_back(count);
-    std::memcpy(bits.back().data(), place, count * 4);
+    if (count)
+      std::memcpy(bits.back().data(), place, count * 4);
   }
   return bits;
 }
