@@ -4,7 +4,6 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -207,28 +206,16 @@ void RowEmitter::emit(moe::AppendOp op) {
 }
 
 LogicalResult RowEmitter::emitElementwise(Operation &op) {
-  if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
-    auto splat = dyn_cast<SplatElementsAttr>(constant.getValue());
-    if (!splat || !moe::isRows(constant.getType()))
-      return op.emitOpError("expected a splat of rows in an x86 kernel, got another constant");
-    return success();
-  }
   if (!OpTrait::hasElementwiseMappableTraits(&op) || op.getNumResults() != 1 || !moe::isRows(op.getResult(0).getType()))
     return op.emitOpError("expected an op that an x86 kernel can compute row by row");
   for (Value operand : op.getOperands())
     if (!moe::isRows(operand.getType()))
       return op.emitOpError("expected operands that are rows in an x86 kernel, got ") << operand.getType();
-  auto load = [&](Value operand, Number column, int64_t lanes) {
-    SplatElementsAttr splat;
-    if (matchPattern(operand, m_Constant(&splat)))
-      return b.real(splat.getSplatValue<APFloat>().convertToDouble()).splat(lanes);
-    return (at(operand) + column).load(lanes);
-  };
   Pointer result = place(op.getResult(0));
   b.forColumns(width(op.getResult(0)), [&](Number column, int64_t lanes) {
     SmallVector<Value> values;
     for (Value operand : op.getOperands())
-      values.push_back(load(operand, column, lanes));
+      values.push_back((at(operand) + column).load(lanes));
     OperationState state(op.getLoc(), op.getName().getStringRef(), values, {values.front().getType()}, op.getAttrs());
     (result + column).store(b.number(b.create(state)->getResult(0)));
   });

@@ -1,0 +1,177 @@
+// dispatch, expert_hidden and combine against the reference evaluator, over kinds of routing.
+#include "KernelRun.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+#include <gtest/gtest.h>
+
+using namespace moec::test;
+
+namespace {
+
+/// Assignments of tokens to experts, and what moe.dispatch makes of them.
+struct Routing {
+  Tensor ids, offsets, order;
+};
+
+/// `choose(token, slot)` is the expert.
+template <typename Choose> Routing route(int64_t tokens, int64_t k, int64_t experts, Choose choose) {
+  Routing routing{Tensor({tokens, k}), Tensor({experts + 1}), Tensor({tokens, k})};
+  for (int64_t a = 0; a < tokens * k; ++a)
+    routing.ids.elements[a] = double(choose(a / k, a % k));
+  int64_t place = 0;
+  for (int64_t e = 0; e < experts; ++e) {
+    for (int64_t a = 0; a < tokens * k; ++a)
+      if (int64_t(routing.ids.elements[a]) == e)
+        routing.order.elements[place++] = double(a);
+    routing.offsets.elements[e + 1] = double(place);
+  }
+  return routing;
+}
+
+constexpr int64_t experts = 6, k = 3;
+
+std::vector<Routing> routings() {
+  std::vector<Routing> all;
+  all.push_back(route(29, k, experts, [&](int64_t token, int64_t slot) { return (token * 5 + slot * 2 + token / 7) % experts; }));
+  all.push_back(route(9, k, experts, [](int64_t, int64_t slot) { return 2 + slot; })); // experts without a token
+  all.push_back(route(1, k, experts, [](int64_t, int64_t slot) { return experts - 1 - slot; }));
+  all.push_back(route(11, k, experts, [](int64_t, int64_t) { return 4; })); // one expert, many times a token
+  all.push_back(route(0, k, experts, [](int64_t, int64_t) { return 0; }));
+  return all;
+}
+
+std::string hidden(int64_t in, int64_t intermediate, int64_t shared, const char *compute, bool bias) {
+  int64_t width = k * intermediate + shared;
+  std::string text = llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64>, array<i64>, "
+                                   "array<i64: 1>, array<i64: 1>",
+                                   (intermediate + 15) / 16);
+  text += bias ? ", array<i64: 1>, array<i64: 1>" : "";
+  text += shared ? llvm::formatv(", array<i64: {0}>, array<i64: {0}>", shared).str() : "";
+  std::string weight = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", experts, intermediate, in);
+  std::string biasType = llvm::formatv("tensor<{0}x{1}xf32>", experts, intermediate),
+              sharedType = llvm::formatv("tensor<{0}x{1}xbf16>", shared, in);
+  std::string offsets = llvm::formatv("tensor<{0}xi32>", experts + 1), order = llvm::formatv("tensor<?x{0}xi32>", k);
+  text +=
+      llvm::formatv("] {{\n^bb0(%x: tensor<?x{0}xf32>, %offsets: {1}, %order: {2}, %g: {3}, %u: {3}", in, offsets, order, weight);
+  text += bias ? llvm::formatv(", %gb: {0}, %ub: {0}", biasType).str() : "";
+  text += shared ? llvm::formatv(", %sg: {0}, %su: {0}", sharedType).str() : "";
+  text += "):\n  %h = moe.expert_hidden %x by %offsets, %order with %g, %u";
+  text += bias ? llvm::formatv(" biases %gb, %ub ({0}, {0})", biasType).str() : "";
+  text += shared ? llvm::formatv(" shared %sg, %su ({0}, {0})", sharedType).str() : "";
+  text += llvm::formatv(
+      " {{activation = #moe.activation<kind = silu>, compute = #moe<compute {0}>}\n    : tensor<?x{1}xf32>, {2}, {3}, {4}, {4}"
+      " -> tensor<?x{5}xf32>\n  plan.return %h : tensor<?x{5}xf32>\n}\n",
+      compute, in, offsets, order, weight, width);
+  return text;
+}
+
+std::string combine(int64_t intermediate, int64_t out, int64_t shared, const char *compute, bool bias, bool residual) {
+  int64_t width = k * intermediate + shared;
+  std::string weight = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", experts, out, intermediate);
+  std::string biasType = llvm::formatv("tensor<{0}x{1}xf32>", experts, out),
+              sharedType = llvm::formatv("tensor<{0}x{1}xbf16>", out, shared);
+  std::string offsets = llvm::formatv("tensor<{0}xi32>", experts + 1), order = llvm::formatv("tensor<?x{0}xi32>", k);
+  std::string rows = llvm::formatv("tensor<?x{0}xf32>", out);
+  std::string text =
+      llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64>, array<i64>, array<i64>, "
+                    "array<i64: 1>",
+                    (out + 15) / 16);
+  text += bias ? ", array<i64: 1>" : "";
+  text += shared ? llvm::formatv(", array<i64: {0}>", out).str() : "";
+  text += residual ? ", array<i64>" : "";
+  text += llvm::formatv("] {{\n^bb0(%h: tensor<?x{0}xf32>, %weights: tensor<?x{1}xf32>, %offsets: {2}, %order: {3}, %d: {4}", width,
+                        k, offsets, order, weight);
+  text += bias ? llvm::formatv(", %db: {0}", biasType).str() : "";
+  text += shared ? llvm::formatv(", %sd: {0}", sharedType).str() : "";
+  text += residual ? llvm::formatv(", %r: {0}", rows).str() : "";
+  text += "):\n  %y = moe.combine %h, %weights by %offsets, %order with %d";
+  text += bias ? llvm::formatv(" bias %db ({0})", biasType).str() : "";
+  text += shared ? llvm::formatv(" shared %sd ({0})", sharedType).str() : "";
+  text += residual ? llvm::formatv(" residual %r ({0})", rows).str() : "";
+  text += llvm::formatv(" {{compute = #moe<compute {0}>}\n    : tensor<?x{1}xf32>, tensor<?x{2}xf32>, {3}, {4}, {5} -> {6}\n"
+                        "  plan.return %y : {6}\n}\n",
+                        compute, width, k, offsets, order, weight, rows);
+  return text;
+}
+
+/// Runs `text` on every routing; `offsets` is the number of the argument with the offsets, the next is the order.
+void check(const std::string &text, unsigned offsets, double tolerance) {
+  KernelRun run(text);
+  for (const Routing &routing : routings()) {
+    SCOPED_TRACE(text + " with " + std::to_string(routing.ids.shape[0]) + " tokens");
+    run.setStep({{0, routing.ids.shape[0]}});
+    run.give(offsets, routing.offsets);
+    run.give(offsets + 1, routing.order);
+    run.makeUp(3);
+    run.expectAsEvaluated(tolerance);
+  }
+}
+
+} // namespace
+
+TEST(Dispatch, OrderOfExperts) {
+  KernelRun run(
+      llvm::formatv("plan.kernel @k items 1 per constant rows tokens parts [array<i64>] {{\n^bb0(%ids: tensor<?x{0}xi32>):\n"
+                    "  %offsets, %order = moe.dispatch %ids : tensor<?x{0}xi32> -> tensor<{1}xi32>\n"
+                    "  plan.return %offsets, %order : tensor<{1}xi32>, tensor<?x{0}xi32>\n}\n",
+                    k, experts + 1));
+  for (const Routing &routing : routings()) {
+    run.setStep({{0, routing.ids.shape[0]}});
+    run.give(0, routing.ids);
+    run.makeUp(0);
+    run.expectAsEvaluated(0);
+  }
+}
+
+TEST(ExpertHidden, EveryRouting) {
+  check(hidden(32, 32, 0, "f32", false), 1, 1e-5);
+  check(hidden(64, 32, 0, "bf16", false), 1, 1e-5);
+}
+TEST(ExpertHidden, OddShapesAndBiases) { check(hidden(23, 19, 0, "f32", true), 1, 1e-5); }
+TEST(ExpertHidden, SharedExperts) {
+  check(hidden(32, 32, 64, "bf16", false), 1, 1e-5);
+  check(hidden(33, 20, 7, "f32", false), 1, 1e-5);
+}
+
+TEST(Combine, EveryRouting) {
+  check(combine(32, 32, 0, "f32", false, false), 2, 1e-5);
+  check(combine(64, 32, 0, "bf16", false, true), 2, 1e-5);
+}
+TEST(Combine, OddShapesAndBiases) { check(combine(19, 23, 0, "f32", true, true), 2, 1e-5); }
+TEST(Combine, SharedExperts) {
+  check(combine(32, 32, 64, "bf16", false, true), 2, 1e-5);
+  check(combine(20, 33, 7, "f32", false, false), 2, 1e-5);
+}
+
+/// A row does not change with the tokens around it.
+TEST(Combine, RowsAlone) {
+  KernelRun run(combine(32, 40, 32, "bf16", false, true));
+  std::vector<Bits> together, alone;
+  Routing both = route(2, k, experts, [](int64_t token, int64_t slot) { return (token + slot) % experts; });
+  run.setStep({{0, 2}});
+  run.give(2, both.offsets);
+  run.give(3, both.order);
+  run.makeUp(5);
+  const unsigned rows[] = {0, 1, 6}, weights[] = {4, 5};
+  std::map<unsigned, Tensor> inputs;
+  for (unsigned i : rows)
+    inputs[i] = run.input(i);
+  for (unsigned i : weights)
+    run.give(i, run.input(i));
+  for (const std::string &isa : run.hostLevels())
+    together.push_back(run.run(isa, 1)[0]);
+  Routing single = route(1, k, experts, [](int64_t, int64_t slot) { return (1 + slot) % experts; });
+  run.setStep({{0, 1}});
+  run.give(2, single.offsets);
+  run.give(3, single.order);
+  for (unsigned i : rows) {
+    int64_t width = inputs[i].width();
+    run.give(i, Tensor({1, width}, {inputs[i].elements.begin() + width, inputs[i].elements.end()}));
+  }
+  run.makeUp(5);
+  for (const std::string &isa : run.hostLevels())
+    alone.push_back(run.run(isa, 1)[0]);
+  for (size_t level = 0; level < alone.size(); ++level)
+    EXPECT_EQ(alone[level], Bits(together[level].begin() + 40, together[level].end()));
+}
