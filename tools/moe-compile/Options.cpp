@@ -55,6 +55,7 @@ int refuse(const llvm::Twine &why) {
 std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &options) {
   mlir::registerAsmPrinterCLOptions();
   mlir::registerDefaultTimingManagerCLOptions();
+  cl::HideUnrelatedOptions(category); // what LLVM itself can be told is in --help-hidden
   cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "moe-compile " MOEC_VERSION "\n"; });
   if (!cl::ParseCommandLineOptions(argc, argv, "Compiles a Mixture-of-Experts language model to an artifact that moe-run runs.\n",
                                    &llvm::errs()))
