@@ -13,9 +13,6 @@ Result<std::unique_ptr<Session>> Session::create(const Artifact &artifact, const
   session->maxPages = (int64_t(model.max_sequence()) + model.page_size() - 1) / model.page_size();
   DeviceOptions withPages = options;
   withPages.pages = uint64_t(session->maxPages) * model.max_batch();
-  if (withPages.pages > INT32_MAX)
-    return Status::resourceExhausted("a cache of " + std::to_string(withPages.pages) +
-                                     " pages; compile with a smaller --max-batch");
   Result<std::unique_ptr<Device>> device = createCpuDevice(artifact, withPages);
   if (!device.ok())
     return device.status();

@@ -2,6 +2,7 @@
 #include "runtime/artifact/Artifact.h"
 
 #include <initializer_list>
+#include <set>
 
 using namespace moec::runtime;
 using namespace moec::artifact;
@@ -11,6 +12,8 @@ namespace {
 constexpr uint64_t maxCount = uint64_t(1) << 32;
 constexpr uint64_t maxBytes = uint64_t(1) << 48;
 constexpr uint64_t maxScratch = uint64_t(1) << 30;
+/// A session keeps a number for every page: 64 MiB at most.
+constexpr uint64_t maxPages = uint64_t(1) << 24;
 
 /// The product, or nothing when it leaves the range of sizes.
 std::optional<uint64_t> product(std::initializer_list<uint64_t> factors) {
@@ -27,6 +30,10 @@ public:
 
   Status check() {
     MOEC_RETURN_IF_ERROR(checkModel());
+    std::set<std::string_view> names;
+    for (const Section *section : *manifest.sections())
+      if (!names.insert(section->name()->string_view()).second)
+        return refuse("section '" + section->name()->str() + "' occurs twice");
     for (const Weight *weight : *manifest.weights())
       MOEC_RETURN_IF_ERROR(checkWeight(*weight));
     if (manifest.weight_files())
@@ -55,12 +62,14 @@ private:
 
   Status checkModel() const {
     const Model *model = manifest.model();
-    if (!model)
-      return refuse("no model");
     if (model->vocabulary() == 0 || model->max_sequence() == 0 || model->max_batch() == 0 || model->page_size() == 0 ||
         model->vocabulary() > (1u << 30) || model->max_sequence() > (1u << 30) || model->max_batch() > (1u << 20) ||
         model->page_size() > (1u << 20))
       return refuse("model: vocabulary, max_sequence, max_batch or page_size out of range");
+    uint64_t pagesPerSequence = (uint64_t(model->max_sequence()) + model->page_size() - 1) / model->page_size();
+    if (pagesPerSequence * model->max_batch() > maxPages)
+      return refuse("model: " + std::to_string(pagesPerSequence * model->max_batch()) + " pages of cache, expected at most " +
+                    std::to_string(maxPages) + "; compile with a smaller --max-sequence or --max-batch");
     return {};
   }
 
@@ -101,7 +110,7 @@ private:
       for (const Section *section : *manifest.sections())
         if (section->name()->string_view() == "constants")
           available = section->length();
-      if (!bytes || buffer.extent() != Extent::constant || buffer.offset() % 64 || buffer.offset() > available ||
+      if (!bytes || *bytes == 0 || buffer.extent() != Extent::constant || buffer.offset() % 64 || buffer.offset() > available ||
           *bytes > available - buffer.offset())
         return refuse(name + " lies outside section 'constants'");
     }

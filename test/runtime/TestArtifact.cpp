@@ -118,8 +118,9 @@ artifact::ManifestT test::soundManifest() {
   return manifest;
 }
 
-std::string test::artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit) {
-  std::ifstream code(MOEC_TEST_KERNELS, std::ios::binary);
+std::string test::artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit,
+                                const char *kernels) {
+  std::ifstream code(kernels, std::ios::binary);
   std::stringstream codeBytes;
   codeBytes << code.rdbuf();
   std::string file(72, '\0');

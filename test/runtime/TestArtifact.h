@@ -16,7 +16,8 @@ artifact::ManifestT soundManifest();
 
 /// The bytes of an artifact with that manifest: its sections and hashes are right whatever the manifest says. `edit` may change the
 /// manifest after the sections are placed.
-std::string artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit = {});
+std::string artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit = {},
+                          const char *kernels = MOEC_TEST_KERNELS);
 
 /// Writes bytes to a file of the test's own; returns its path.
 std::string writeFile(const std::string &name, const std::string &bytes);

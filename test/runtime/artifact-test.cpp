@@ -131,6 +131,19 @@ const Malformed malformed[] = {
     {"sectionHash", "section 'constants' is damaged", [](M &m) { *m.sections[1]->hash = artifact::Hash128(1, 2); }},
     {"weightFileFolder", "without a folder", [](M &m) { m.weight_files.emplace_back(new artifact::WeightFileT)->name = "../w"; }},
     {"weightFileParent", "without a folder", [](M &m) { m.weight_files.emplace_back(new artifact::WeightFileT)->name = ".."; }},
+    {"sectionTwice", "section 'constants' occurs twice",
+     [](M &m) { m.sections.push_back(std::make_unique<artifact::SectionT>(*m.sections[1])); }},
+    {"constantOfNoSection", "outside section 'constants'", [](M &m) { m.sections[1]->name = "others"; }},
+    {"constantEmptyOfNoSection", "outside section 'constants'",
+     [](M &m) {
+       m.sections[1]->name = "others";
+       m.buffers[6]->width = 0;
+     }},
+    {"pages", "pages of cache",
+     [](M &m) {
+       m.model->max_sequence = 1 << 30;
+       m.model->page_size = 1;
+     }},
 };
 INSTANTIATE_TEST_SUITE_P(Artifact, MalformedManifest, testing::ValuesIn(malformed),
                          [](const auto &info) { return std::string(info.param.name); });

@@ -7,6 +7,10 @@ struct numbers {
 
 enum { page_size = 4, vocabulary = 8 };
 
+#ifndef SHIFT
+#define SHIFT 0 /* added to every logit, so that two builds of this file can be told apart */
+#endif
+
 /* buffers: token_ids, positions, token_sequence, pages, cache [.., 1], routing [tokens, 1] */
 void append(void *const *buffers, const struct numbers *numbers, void *scratch, int64_t begin, int64_t end) {
   const int32_t *ids = buffers[0], *positions = buffers[1], *sequences = buffers[2], *pages = buffers[3];
@@ -34,6 +38,6 @@ void attend(void *const *buffers, const struct numbers *numbers, void *scratch, 
       *sum += (float)(position + 1) * cache[page * page_size + position % page_size];
     }
     for (int v = 0; v < vocabulary; ++v)
-      logits[output * vocabulary + v] = constant[v] + weight[v] * *sum;
+      logits[output * vocabulary + v] = constant[v] + weight[v] * *sum + SHIFT;
   }
 }

@@ -129,6 +129,22 @@ TEST_F(SessionTest, refusesWithoutEffect) {
   EXPECT_NE(session->step(Phase::decode, {&more, 1}).message().find("--max-sequence"), std::string::npos);
 }
 
+/// Both artifacts have kernels of the same names; each session must run its own, whichever was loaded first.
+TEST_F(SessionTest, runsTheCodeOfItsOwnArtifact) {
+  auto opened = Artifact::open(writeFile("shifted.moec", artifactBytes(soundManifest(), {}, MOEC_TEST_KERNELS_SHIFTED)));
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  Result<std::unique_ptr<Session>> shifted = Session::create(**opened, {1, ""});
+  ASSERT_TRUE(shifted.ok()) << shifted.status().message();
+  std::vector<int32_t> ids{1, 2, 3};
+  std::vector<float> expected = expectedLogits(ids);
+  ASSERT_TRUE(session->prefill(*session->addSequence(), ids, Wanted::last, 0, nullptr, nullptr).ok());
+  ASSERT_TRUE((*shifted)->prefill(*(*shifted)->addSequence(), ids, Wanted::last, 0, nullptr, nullptr).ok());
+  EXPECT_EQ(row(0), expected);
+  for (float &logit : expected)
+    logit += 100;
+  EXPECT_EQ(std::vector<float>((*shifted)->logits(0).begin(), (*shifted)->logits(0).end()), expected);
+}
+
 TEST_F(SessionTest, refusesCodeThatTheProcessorOrArtifactLacks) {
   Result<std::unique_ptr<Session>> unknown = Session::create(*artifact, {1, "x86-64-v9"});
   ASSERT_FALSE(unknown.ok());

@@ -13,10 +13,7 @@ Result<std::unique_ptr<CodeModule>> CodeModule::load(std::span<const std::byte> 
   int descriptor = memfd_create("moec-code", MFD_CLOEXEC);
   if (descriptor < 0)
     return Status::ioError(name + ": cannot create memory for code: " + std::strerror(errno));
-  struct Closer {
-    int descriptor;
-    ~Closer() { close(descriptor); }
-  } closer{descriptor};
+  std::unique_ptr<CodeModule> module(new CodeModule(descriptor));
   for (size_t done = 0; done < sharedObject.size();) {
     ssize_t written = write(descriptor, sharedObject.data() + done, sharedObject.size() - done);
     if (written < 0 && errno == EINTR)
@@ -25,12 +22,16 @@ Result<std::unique_ptr<CodeModule>> CodeModule::load(std::span<const std::byte> 
       return Status::ioError(name + ": cannot write code to memory: " + std::strerror(errno));
     done += size_t(written);
   }
-  void *handle = dlopen(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!handle)
+  module->handle = dlopen(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!module->handle)
     return Status::invalidData(name + ": cannot load the code: " + dlerror());
-  return std::unique_ptr<CodeModule>(new CodeModule(handle));
+  return module;
 }
 
-CodeModule::~CodeModule() { dlclose(handle); }
+CodeModule::~CodeModule() {
+  if (handle)
+    dlclose(handle);
+  close(descriptor);
+}
 
 KernelFunction CodeModule::find(const char *symbol) const { return reinterpret_cast<KernelFunction>(dlsym(handle, symbol)); }

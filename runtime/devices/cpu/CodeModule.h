@@ -22,8 +22,12 @@ public:
   KernelFunction find(const char *symbol) const;
 
 private:
-  explicit CodeModule(void *handle) : handle(handle) {}
-  void *handle;
+  explicit CodeModule(int descriptor) : descriptor(descriptor) {}
+
+  /// Of the memory that the code was loaded from. The loader knows objects by their paths, and the path names this number: it must
+  /// not be given to another while the code is loaded.
+  int descriptor;
+  void *handle = nullptr;
 };
 
 } // namespace moec::runtime
