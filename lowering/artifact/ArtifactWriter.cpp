@@ -109,14 +109,14 @@ Error moec::lowering::writeArtifact(mlir::ModuleOp plan, const ArtifactContents 
   SectionFile &file = **created;
 
   std::vector<std::unique_ptr<artifact::CodeVariantT>> code;
-  for (const CodeSection &section : contents.code) {
-    if (Error error = addSection(file, "code/" + section.isa, section.bytes))
+  for (const CodeVariant &variant : contents.code) {
+    if (Error error = addSection(file, "code/" + variant.isa, variant.sharedObject))
       return error;
-    auto variant = std::make_unique<artifact::CodeVariantT>();
-    variant->isa = section.isa;
-    variant->section = uint32_t(file.records().size() - 1);
-    variant->features = section.features;
-    code.push_back(std::move(variant));
+    auto record = std::make_unique<artifact::CodeVariantT>();
+    record->isa = variant.isa;
+    record->section = uint32_t(file.records().size() - 1);
+    record->features = variant.features;
+    code.push_back(std::move(record));
   }
   if (Error error = addConstants(file, plan))
     return error;

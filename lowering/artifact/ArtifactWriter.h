@@ -2,6 +2,7 @@
 #ifndef MOEC_LOWERING_ARTIFACT_ARTIFACTWRITER_H
 #define MOEC_LOWERING_ARTIFACT_ARTIFACTWRITER_H
 
+#include "lowering/CodeVariant.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
 
@@ -21,15 +22,8 @@ public:
   virtual llvm::Error read(llvm::StringRef file, uint64_t offset, llvm::MutableArrayRef<char> into) = 0;
 };
 
-/// Machine code for one instruction-set level.
-struct CodeSection {
-  std::string isa;
-  std::vector<std::string> features; ///< in the words of /proc/cpuinfo
-  std::string bytes;                 ///< a shared object
-};
-
 struct ArtifactContents {
-  std::vector<CodeSection> code;           ///< from the lowest level to the highest
+  std::vector<CodeVariant> code;           ///< from the lowest level to the highest
   std::optional<std::string> tokenizer;    ///< a Tokenizer buffer (runtime/schema/Tokenizer.fbs)
   std::optional<std::string> chatTemplate; ///< text
   std::vector<std::string> provenance;     ///< "key: value"

@@ -21,6 +21,7 @@
 
 using namespace mlir;
 using namespace moec;
+using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
 /// The passes from emitted kernels to the LLVM dialect.

@@ -2,20 +2,11 @@
 #ifndef MOEC_LOWERING_X86_CODEGENERATOR_H
 #define MOEC_LOWERING_X86_CODEGENERATOR_H
 
+#include "lowering/CodeVariant.h"
 #include "lowering/x86/Target.h"
 #include "mlir/IR/BuiltinOps.h"
 
-#include <string>
-#include <vector>
-
 namespace moec::lowering::x86 {
-
-/// The kernels of a plan as a shared object that depends on nothing; every plan.kernel is a function under its symbol's name.
-struct CodeVariant {
-  std::string isa;                   ///< as `--isa` names it
-  std::vector<std::string> features; ///< what the processor must have, in the words of /proc/cpuinfo
-  std::string sharedObject;
-};
 
 /// Loads the dialects that code generation creates; call before the context runs threads.
 void registerRequiredDialects(mlir::MLIRContext &context);

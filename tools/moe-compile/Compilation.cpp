@@ -57,7 +57,7 @@ Error Compilation::advance(Phase last) {
       return error;
   }
   if (last >= Phase::Codegen) { // code is no IR: it is generated again for a plan that has been through here before
-    FailureOr<std::vector<lowering::x86::CodeVariant>> generated = lowering::x86::generateCode(*ir);
+    FailureOr<std::vector<lowering::CodeVariant>> generated = lowering::x86::generateCode(*ir);
     if (failed(generated))
       return createStringError(options.input + ": the phase 'codegen' does not apply");
     variants = std::move(*generated);

@@ -20,7 +20,7 @@ public:
   llvm::Error advance(Phase last);
 
   mlir::ModuleOp module() { return *ir; }
-  const std::vector<lowering::x86::CodeVariant> &code() const { return variants; }
+  const std::vector<lowering::CodeVariant> &code() const { return variants; }
 
 private:
   llvm::Error runPasses(llvm::StringRef phase, llvm::function_ref<void(mlir::OpPassManager &)> build);
@@ -28,7 +28,7 @@ private:
   mlir::MLIRContext &context;
   const Options &options;
   mlir::OwningOpRef<mlir::ModuleOp> ir;
-  std::vector<lowering::x86::CodeVariant> variants;
+  std::vector<lowering::CodeVariant> variants;
 };
 
 } // namespace moec::compile

@@ -65,8 +65,7 @@ Error writeArtifact(Compilation &compilation, const Options &options) {
   if (!chatTemplate)
     return chatTemplate.takeError();
   contents.chatTemplate = std::move(*chatTemplate);
-  for (const lowering::x86::CodeVariant &variant : compilation.code())
-    contents.code.push_back({variant.isa, variant.features, variant.sharedObject});
+  contents.code = compilation.code();
   contents.provenance = {"model: " + llvm::sys::path::filename(where.getValue()).str(),
                          "weights: " + std::string(options.embedWeights ? "embed" : "external")};
   FolderWeights weights(std::move(*folder));

@@ -96,7 +96,7 @@ struct KernelRun::Implementation {
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
   plan::KernelOp kernel;
-  std::vector<lowering::x86::CodeVariant> variants;
+  std::vector<lowering::CodeVariant> variants;
 
   std::vector<Sequence> sequences;
   std::vector<int64_t> outputs;
