@@ -12,19 +12,28 @@ using namespace moec::lowering::x86;
 
 namespace {
 
+/// What both forms are given.
+struct Operands {
+  Batch batch;
+  Cache cache;
+  Weight keyUp, valueUp;
+  Pointer query, result;
+};
+
 /// Sizes that both forms share.
-template <typename OpT> struct Sizes {
-  explicit Sizes(OpT op, const Cache &cache) {
-    ArrayRef<int64_t> keyUp = cast<RankedTensorType>(op.getKeyUp().getType()).getShape();
-    heads = keyUp[0];
-    nope = keyUp[1];
-    latent = keyUp[2];
-    rotary = cache.width - latent;
-    query = nope + rotary;
-    value = cast<RankedTensorType>(op.getValueUp().getType()).getDimSize(1);
-  }
+struct Sizes {
+  Sizes(RankedTensorType keyUp, RankedTensorType valueUp, const Cache &cache)
+      : heads(keyUp.getDimSize(0)), nope(keyUp.getDimSize(1)), latent(keyUp.getDimSize(2)), rotary(cache.width - latent),
+        query(nope + rotary), value(valueUp.getDimSize(1)) {}
   int64_t heads, nope, latent, rotary, query, value;
 };
+
+template <typename OpT> std::pair<Operands, Sizes> operandsOf(KernelFrame &frame, OpT op) {
+  Operands operands{frame.batch(op.getBatch()),    frame.cache(op.getCacheAttr()), frame.weight(op.getKeyUp()),
+                    frame.weight(op.getValueUp()), frame.buffer(op.getQuery()),    frame.result(0)};
+  Sizes sizes(cast<RankedTensorType>(op.getKeyUp().getType()), cast<RankedTensorType>(op.getValueUp().getType()), operands.cache);
+  return {operands, sizes};
+}
 
 /// Products with the rows of one head's projection, 16 at a time.
 class HeadProduct {
@@ -69,11 +78,8 @@ static constexpr int64_t absorbedRows = 16;
 
 void moec::lowering::x86::emitLatentAttention(KernelFrame &frame, moe::LatentAttentionOp op) {
   KernelBuilder &b = frame.b;
-  Batch batch = frame.batch(op.getBatch());
-  Cache cache = frame.cache(op.getCacheAttr());
-  Sizes sizes(op, cache);
-  Weight keyUp = frame.weight(op.getKeyUp()), valueUp = frame.weight(op.getValueUp());
-  Pointer query = frame.buffer(op.getQuery()), result = frame.result(0);
+  auto [operands, sizes] = operandsOf(frame, op);
+  auto &[batch, cache, keyUp, valueUp, query, result] = operands;
 
   // Keys and values of one page, expanded from its latents.
   HeadProduct keyProduct(frame, keyUp, op.getCompute(), pageSize, sizes.nope, sizes.latent);
@@ -136,11 +142,8 @@ void moec::lowering::x86::emitLatentAttention(KernelFrame &frame, moe::LatentAtt
 
 void moec::lowering::x86::emitAbsorbedAttention(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
   KernelBuilder &b = frame.b;
-  Batch batch = frame.batch(op.getBatch());
-  Cache cache = frame.cache(op.getCacheAttr());
-  Sizes sizes(op, cache);
-  Weight keyUp = frame.weight(op.getKeyUp()), valueUp = frame.weight(op.getValueUp());
-  Pointer query = frame.buffer(op.getQuery()), result = frame.result(0);
+  auto [operands, sizes] = operandsOf(frame, op);
+  auto &[batch, cache, keyUp, valueUp, query, result] = operands;
 
   Matrix absorbed{frame.allocate(b.f32, cache.width), cache.width};
   DotForm form(b, cache.base.element, op.getCompute());
