@@ -1,8 +1,8 @@
 // Every family's tiny checkpoints, imported and evaluated in f64, give what the reference implementation gives in f64.
 #include "importers/Importer.h"
-#include "importers/safetensors/Header.h"
 #include "passes/evaluator/Generation.h"
 #include "passes/evaluator/Weights.h"
+#include "test/importers/Golden.h"
 
 #include "mlir/IR/MLIRContext.h"
 
@@ -11,35 +11,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <map>
 
 using namespace moec;
 using namespace moec::importers;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// The tensors of a golden.safetensors, read as the type that each test expects.
-class Golden {
-public:
-  explicit Golden(const fs::path &path) {
-    llvm::Expected<ModelFolder> folder = ModelFolder::at(path.string());
-    llvm::Expected<File> opened = llvm::cantFail(std::move(folder)).open("golden.safetensors");
-    file = std::make_unique<File>(llvm::cantFail(std::move(opened)));
-    for (safetensors::Tensor &tensor : llvm::cantFail(safetensors::readHeader(*file)))
-      tensors.emplace(tensor.name, std::move(tensor));
-  }
-  template <typename T> std::vector<T> values(const std::string &name) const {
-    const safetensors::Tensor &tensor = tensors.at(name);
-    std::vector<T> result(tensor.bytes / sizeof(T));
-    llvm::cantFail(file->read(tensor.offset, {reinterpret_cast<char *>(result.data()), static_cast<size_t>(tensor.bytes)}));
-    return result;
-  }
-
-private:
-  std::unique_ptr<File> file;
-  std::map<std::string, safetensors::Tensor> tensors;
-};
 
 /// Experts as sets: their order within a token is the reference's own affair.
 std::vector<int32_t> sortedRows(std::vector<int32_t> ids, size_t width) {
@@ -48,13 +25,14 @@ std::vector<int32_t> sortedRows(std::vector<int32_t> ids, size_t width) {
   return ids;
 }
 
-void checkPrompt(mlir::ModuleOp module, evaluator::Weights &weights, const Golden &golden, const std::string &prompt) {
-  std::vector<int32_t> ids = golden.values<int32_t>("input_ids/" + prompt);
+void checkPrompt(mlir::ModuleOp module, evaluator::Weights &weights, const test::Golden &golden, const std::string &prompt) {
+  std::vector<double> given = golden.get("input_ids/" + prompt).values;
+  std::vector<int32_t> ids(given.begin(), given.end());
   mlir::FailureOr<evaluator::Outputs> outputs = evaluator::evaluateIds(module, ids, /*prefill=*/0, weights, "step");
   ASSERT_TRUE(mlir::succeeded(outputs));
   for (const auto &[name, tensor] : *outputs) {
     if (name == "logits") {
-      std::vector<double> expected = golden.values<double>("logits_f64/" + prompt);
+      std::vector<double> expected = golden.get("logits_f64/" + prompt).values;
       ASSERT_EQ(tensor.elements.size(), expected.size());
       double error = 0, largest = 0;
       for (size_t i = 0; i < expected.size(); ++i) {
@@ -65,7 +43,8 @@ void checkPrompt(mlir::ModuleOp module, evaluator::Weights &weights, const Golde
     } else {
       std::string layer = name.substr(name.find('.') + 1);
       std::vector<int32_t> chosen(tensor.elements.begin(), tensor.elements.end());
-      std::vector<int32_t> expected = golden.values<int32_t>("router_ids/" + prompt + "/" + layer);
+      std::vector<double> reference = golden.get("router_ids/" + prompt + "/" + layer).values;
+      std::vector<int32_t> expected(reference.begin(), reference.end());
       EXPECT_EQ(sortedRows(chosen, tensor.width()), sortedRows(expected, tensor.width())) << "prompt " << prompt << ", " << name;
     }
   }
@@ -82,7 +61,7 @@ TEST(Golden, CheckpointsEvaluateToTheReference) {
     llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> module = importModel(folder.string(), context);
     ASSERT_TRUE(bool(module)) << llvm::toString(module.takeError());
     evaluator::Weights weights({.source = evaluator::WeightOptions::Source::Files});
-    Golden golden(folder);
+    test::Golden golden(folder.string());
     for (const char *prompt : {"0", "1", "2"})
       checkPrompt(**module, weights, golden, prompt);
     ++checked;

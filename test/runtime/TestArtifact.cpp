@@ -2,6 +2,7 @@
 #include "test/runtime/TestArtifact.h"
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sstream>
@@ -158,8 +159,18 @@ std::string test::artifactBytes(artifact::ManifestT manifest, const std::functio
   return file;
 }
 
+std::string test::folder() {
+  struct Folder {
+    std::string path = testing::TempDir() + "/moec-runtime-XXXXXX";
+    Folder() { EXPECT_NE(mkdtemp(path.data()), nullptr); }
+    ~Folder() { std::filesystem::remove_all(path); }
+  };
+  static const Folder made;
+  return made.path;
+}
+
 std::string test::writeFile(const std::string &name, const std::string &bytes) {
-  std::string path = testing::TempDir() + "/moec-" + std::to_string(getpid()) + "-" + name;
+  std::string path = folder() + "/" + name;
   std::ofstream(path, std::ios::binary).write(bytes.data(), std::streamsize(bytes.size()));
   return path;
 }

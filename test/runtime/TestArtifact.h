@@ -19,7 +19,10 @@ artifact::ManifestT soundManifest();
 std::string artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit = {},
                           const char *kernels = MOEC_TEST_KERNELS);
 
-/// Writes bytes to a file of the test's own; returns its path.
+/// A folder of this process, removed when it ends.
+std::string folder();
+
+/// Writes bytes to a file in that folder; returns its path.
 std::string writeFile(const std::string &name, const std::string &bytes);
 
 /// What the model computes for the last of `ids`.

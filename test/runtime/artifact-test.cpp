@@ -156,7 +156,7 @@ TEST(Artifact, findsExternalWeightsByFolderAndSize) {
     m.weight_files.push_back(std::move(file));
     m.weights[0]->parts[0]->source = 0;
   };
-  std::string folder = testing::TempDir() + "/moec-weights-" + std::to_string(getpid());
+  std::string folder = test::folder() + "/weights";
   std::string path = writeFile("external.moec", artifactBytes(soundManifest(), external));
   EXPECT_NE(errorOf(path).find("--weights"), std::string::npos);
   ASSERT_EQ(system(("mkdir -p " + folder).c_str()), 0);

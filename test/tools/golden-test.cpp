@@ -1,5 +1,6 @@
 // From checkpoint to logits and text: each family's tiny checkpoint and the shipped model against their reference implementation.
-#include "test/tools/Golden.h"
+#include "test/importers/Golden.h"
+#include "test/tools/Runs.h"
 
 #include "runtime/npy/Npy.h"
 
