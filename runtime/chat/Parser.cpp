@@ -136,6 +136,16 @@ private:
     expectEndTag();
   }
 
+  /// What may stand between the body of a statement and its `end`.
+  void elseAndEnd(Statement &statement, std::string_view end) {
+    if (isName("else", 1)) {
+      at += 2;
+      expectEndTag();
+      statement.otherwise = block({end});
+    }
+    endBlock(end);
+  }
+
   Statement branch(int line) {
     Statement result;
     result.kind = Statement::Kind::branch;
@@ -149,12 +159,7 @@ private:
       result.otherwise.push_back(branch(elseLine)); // takes the endif
       return result;
     }
-    if (isName("else", 1)) {
-      at += 2;
-      expectEndTag();
-      result.otherwise = block({"endif"});
-    }
-    endBlock("endif");
+    elseAndEnd(result, "endif");
     return result;
   }
 
@@ -169,12 +174,7 @@ private:
       result.expressions.push_back(expression());
     expectEndTag();
     result.body = block({"else", "endfor"});
-    if (isName("else", 1)) {
-      at += 2;
-      expectEndTag();
-      result.otherwise = block({"endfor"});
-    }
-    endBlock("endfor");
+    elseAndEnd(result, "endfor");
     return result;
   }
 
