@@ -19,6 +19,7 @@ struct moec_model {
 struct moec_session {
   const moec_model *model;
   std::unique_ptr<Session> session;
+  std::vector<Piece> pieces; ///< of the step in hand; kept, so that steps need not allocate
 };
 
 namespace {
@@ -41,24 +42,18 @@ template <typename Body> moec_status guarded(Body body) {
 
 Status missing(const char *what) { return Status::invalidArgument(std::string("expected ") + what + ", got null"); }
 
-bool isEnd(const Artifact &artifact, int32_t id) {
-  const auto *ends = artifact.manifest().model()->eos_ids();
-  return ends && std::find(ends->begin(), ends->end(), id) != ends->end();
-}
-
 Status step(moec_session *session, Phase phase, const moec_piece *pieces, size_t count) {
   if (!session || (count && !pieces))
     return missing("a session and pieces");
-  std::vector<Piece> converted;
-  converted.reserve(count);
+  session->pieces.clear();
   for (size_t i = 0; i < count; ++i) {
     if (pieces[i].count && !pieces[i].ids)
       return missing("ids");
     if (pieces[i].outputs < MOEC_OUTPUTS_NONE || pieces[i].outputs > MOEC_OUTPUTS_ALL)
       return Status::invalidArgument("unknown outputs " + std::to_string(int(pieces[i].outputs)));
-    converted.push_back({pieces[i].sequence, {pieces[i].ids, pieces[i].count}, Wanted(int(pieces[i].outputs))});
+    session->pieces.push_back({pieces[i].sequence, {pieces[i].ids, pieces[i].count}, Wanted(int(pieces[i].outputs))});
   }
-  return session->session->step(phase, converted);
+  return session->session->step(phase, session->pieces);
 }
 } // namespace
 
@@ -112,7 +107,9 @@ moec_status moec_model_get_info(const moec_model *model, moec_model_info *info) 
   });
 }
 
-int moec_model_is_end(const moec_model *model, int32_t id) { return model && isEnd(*model->artifact, id); }
+int moec_model_is_end(const moec_model *model, int32_t id) {
+  return model && endsSequence(*model->artifact->manifest().model(), id);
+}
 
 moec_status moec_tokenize(const moec_model *model, const char *text, size_t bytes, int special, int32_t *ids, size_t capacity,
                           size_t *count) {
@@ -166,7 +163,9 @@ moec_status moec_session_create(moec_model *model, const moec_session_options *o
     Result<std::unique_ptr<Session>> created = Session::create(*model->artifact, deviceOptions);
     if (!created.ok())
       return created.status();
-    *session = new moec_session{model, std::move(*created)};
+    size_t maxBatch = (*created)->model().max_batch();
+    *session = new moec_session{model, std::move(*created), {}};
+    (*session)->pieces.reserve(maxBatch);
     return {};
   });
 }
@@ -252,7 +251,7 @@ moec_status moec_generate(moec_session *session, int32_t sequence, const int32_t
     for (int64_t i = 0; i < tokens; ++i) {
       int32_t id = sampler.sample(steps.logits(0));
       std::string text = stream ? stream->next(id) : std::string();
-      bool last = i + 1 == tokens || isEnd(*session->model->artifact, id);
+      bool last = i + 1 == tokens || endsSequence(steps.model(), id);
       if (last && stream)
         text += stream->finish();
       if (!callback(context, id, text.data(), text.size()) || last)

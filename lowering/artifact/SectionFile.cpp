@@ -17,9 +17,7 @@ using namespace moec;
 using namespace moec::lowering;
 
 namespace {
-constexpr char magic[8] = {'M', 'O', 'E', 'C', '\r', '\n', '\x1a', '\n'};
-constexpr uint32_t formatVersion = 1;
-constexpr uint64_t sectionAlignment = 4096;
+constexpr auto sectionAlignment = uint64_t(artifact::Layout::section_alignment);
 /// A file that is being written is PATH.partial-XXXXXX, and locked by its writer.
 constexpr StringLiteral partialMark = ".partial-";
 
@@ -118,15 +116,15 @@ Error SectionFile::finish(ArrayRef<char> manifest) {
   uint64_t offset = alignTo(position, sectionAlignment);
   if (Error error = write(manifest, offset))
     return error;
-  char header[72] = {};
+  char header[size_t(artifact::Layout::header_bytes)] = {};
   auto put = [&](size_t at, uint64_t value) { std::memcpy(header + at, &value, sizeof value); };
   auto putHash = [&](size_t at, ArrayRef<char> bytes) {
     XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
     put(at, hash.low64);
     put(at + 8, hash.high64);
   };
-  std::memcpy(header, magic, sizeof magic);
-  put(8, formatVersion);
+  put(0, uint64_t(artifact::Layout::magic));
+  put(8, uint64_t(artifact::Layout::format_version));
   put(16, offset);
   put(24, manifest.size());
   putHash(32, manifest);

@@ -12,7 +12,6 @@ using namespace moec::runtime;
 static_assert(std::endian::native == std::endian::little, "artifacts are little-endian, and read in place");
 
 namespace {
-constexpr char magic[8] = {'M', 'O', 'E', 'C', '\r', '\n', '\x1a', '\n'};
 /// Sections up to this size are hashed whenever an artifact is opened; larger ones only on request.
 constexpr uint64_t alwaysHashedBytes = 256 << 20;
 constexpr uint64_t maxManifestBytes = 64 << 20;
@@ -56,6 +55,18 @@ uint64_t moec::runtime::bytesOf(artifact::ElementType type) {
   return 0;
 }
 
+uint64_t moec::runtime::cacheBytesPerPosition(const artifact::Manifest &manifest) {
+  uint64_t bytes = 0;
+  for (const artifact::Cache *cache : *manifest.caches())
+    bytes += cache->width() * bytesOf(cache->element());
+  return bytes;
+}
+
+bool moec::runtime::endsSequence(const artifact::Model &model, int32_t id) {
+  const auto *ends = model.eos_ids();
+  return ends && std::find(ends->begin(), ends->end(), id) != ends->end();
+}
+
 Result<std::unique_ptr<Artifact>> Artifact::open(const std::string &path, const ArtifactOptions &options) {
   Result<MappedFile> mapped = MappedFile::open(path);
   if (!mapped.ok())
@@ -73,7 +84,7 @@ Result<std::unique_ptr<Artifact>> Artifact::open(const std::string &path, const 
 Status Artifact::readHeader() {
   std::span<const std::byte> bytes = file.bytes();
   auto refuse = [&](const std::string &why) { return Status::invalidData(path() + ": " + why); };
-  if (bytes.size() < headerBytes || std::memcmp(bytes.data(), magic, sizeof magic) != 0)
+  if (bytes.size() < headerBytes || readU64(bytes.data()) != uint64_t(artifact::Layout::magic))
     return refuse("not a compiled model (expected a file that moe-compile wrote)");
   const std::byte *header = bytes.data();
   uint32_t version = readU32(header + 8);

@@ -11,9 +11,9 @@
 namespace moec::runtime {
 
 /// The file format this runtime reads: its own version and no other.
-inline constexpr uint32_t formatVersion = 1;
-inline constexpr size_t headerBytes = 72;
-inline constexpr uint64_t sectionAlignment = 4096;
+inline constexpr auto formatVersion = uint32_t(artifact::Layout::format_version);
+inline constexpr auto headerBytes = size_t(artifact::Layout::header_bytes);
+inline constexpr auto sectionAlignment = uint64_t(artifact::Layout::section_alignment);
 
 struct ArtifactOptions {
   bool verifyAll = false;   ///< check the hash of every section, however large
@@ -54,6 +54,10 @@ private:
 
 /// Bytes of one element.
 uint64_t bytesOf(artifact::ElementType type);
+/// Bytes of one cached position, all caches together.
+uint64_t cacheBytesPerPosition(const artifact::Manifest &manifest);
+/// Whether `id` ends a sequence.
+bool endsSequence(const artifact::Model &model, int32_t id);
 
 /// That every index, count and range of a manifest agrees with every other; `path` is for messages. Sections are checked elsewhere.
 Status verifyManifest(const artifact::Manifest &manifest, const std::string &path);

@@ -31,9 +31,13 @@ public:
   Status check() {
     MOEC_RETURN_IF_ERROR(checkModel());
     std::set<std::string_view> names;
-    for (const Section *section : *manifest.sections())
-      if (!names.insert(section->name()->string_view()).second)
+    for (const Section *section : *manifest.sections()) {
+      std::string_view name = section->name()->string_view();
+      if (!names.insert(name).second)
         return refuse("section '" + section->name()->str() + "' occurs twice");
+      if (name == "constants")
+        constantBytes = section->length();
+    }
     for (const Weight *weight : *manifest.weights())
       MOEC_RETURN_IF_ERROR(checkWeight(*weight));
     if (manifest.weight_files())
@@ -106,12 +110,8 @@ private:
       return refuse(name + ": no cache " + std::to_string(buffer.index()));
     if (buffer.kind() == BufferKind::constant) {
       std::optional<uint64_t> bytes = product({buffer.rows_per_unit(), buffer.width(), bytesOf(buffer.element())});
-      uint64_t available = 0;
-      for (const Section *section : *manifest.sections())
-        if (section->name()->string_view() == "constants")
-          available = section->length();
-      if (!bytes || *bytes == 0 || buffer.extent() != Extent::constant || buffer.offset() % 64 || buffer.offset() > available ||
-          *bytes > available - buffer.offset())
+      if (!bytes || *bytes == 0 || buffer.extent() != Extent::constant || buffer.offset() % 64 || buffer.offset() > constantBytes ||
+          *bytes > constantBytes - buffer.offset())
         return refuse(name + " lies outside section 'constants'");
     }
     return {};
@@ -173,6 +173,7 @@ private:
 
   const Manifest &manifest;
   const std::string &path;
+  uint64_t constantBytes = 0; ///< of the section, 0 when there is none
 };
 } // namespace
 

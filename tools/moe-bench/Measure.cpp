@@ -47,13 +47,6 @@ Cost costOf(const Artifact &artifact, const char *phase, double tokens, double o
   return cost;
 }
 
-double cacheBytesPerPosition(const Artifact &artifact) {
-  double bytes = 0;
-  for (const artifact::Cache *cache : *artifact.manifest().caches())
-    bytes += double(cache->width() * bytesOf(cache->element()));
-  return bytes;
-}
-
 /// Ids that wander over the vocabulary, the same every time.
 std::vector<int32_t> someIds(size_t count, uint32_t vocabulary, uint64_t seed) {
   std::vector<int32_t> ids(count);
@@ -136,7 +129,8 @@ Status moec::bench::measure(const Artifact &artifact, const Workload &workload, 
         .test = "decode " + std::to_string(workload.decode), .batch = batch, .threads = threads, .rate = statisticsOf(decodeRates)};
     if (batch == 1) { // which experts a larger batch reads depends on its routing
       row.limit = "read";
-      double bytes = costOf(artifact, "decode", 1, 1).bytes + cacheBytesPerPosition(artifact) * double(workload.decode) / 2;
+      double bytes =
+          costOf(artifact, "decode", 1, 1).bytes + double(cacheBytesPerPosition(artifact.manifest())) * double(workload.decode) / 2;
       row.limitRate = limits.readBytes / bytes;
       row.share = row.rate.mean / row.limitRate;
     }

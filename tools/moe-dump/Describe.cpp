@@ -16,14 +16,6 @@ std::string hex(const artifact::Hash128 &hash) {
   return text;
 }
 
-/// Bytes of one cached position, all caches together.
-uint64_t cacheBytesPerPosition(const artifact::Manifest &manifest) {
-  uint64_t bytes = 0;
-  for (const artifact::Cache *cache : *manifest.caches())
-    bytes += cache->width() * bytesOf(cache->element());
-  return bytes;
-}
-
 uint64_t weightBytes(const artifact::Manifest &manifest, bool embedded) {
   uint64_t bytes = 0;
   for (const artifact::Weight *weight : *manifest.weights())

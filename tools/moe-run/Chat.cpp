@@ -46,10 +46,9 @@ public:
       std::fflush(stdout);
     };
     int64_t most = options.generate ? options.generate : defaultTokens;
-    const auto *ends = session.model().eos_ids();
     for (int64_t i = 0; i < most; ++i) {
       int32_t id = sampler.sample(session.logits(0));
-      if (ends && std::find(ends->begin(), ends->end(), id) != ends->end())
+      if (endsSequence(session.model(), id))
         break;
       print(stream.next(id));
       cached.push_back(id);

@@ -4,7 +4,6 @@
 #include "runtime/sampling/Sampler.h"
 #include "tools/moe-run/Records.h"
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -61,7 +60,6 @@ int moec::run::generate(const Options &options, Session &session, const Tokenize
 
   std::signal(SIGINT, interrupt);
   Sampler sampler(session.model().vocabulary(), {options.temperature, options.topK, options.topP, options.seed});
-  const auto *ends = session.model().eos_ids();
   std::optional<StreamDecoder> stream;
   if (tokenizer)
     stream.emplace(*tokenizer);
@@ -78,8 +76,7 @@ int moec::run::generate(const Options &options, Session &session, const Tokenize
     }
     if (i == 0)
       firstSeconds = prefillSeconds + secondsSince(start);
-    bool isEnd = ends && std::find(ends->begin(), ends->end(), id) != ends->end();
-    if ((isEnd && !options.ignoreEnd) || i + 1 == options.generate)
+    if ((endsSequence(session.model(), id) && !options.ignoreEnd) || i + 1 == options.generate)
       break;
     if (Status status = feed->decode(id); !status.ok()) {
       if (streams)
