@@ -7,6 +7,7 @@
 
 using namespace mlir;
 using namespace moec;
+using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
 DotForm::DotForm(KernelBuilder &b, Type weight, moe::Compute compute)

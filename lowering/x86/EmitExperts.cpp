@@ -1,9 +1,9 @@
 // The stages of a mixture of experts: dispatch, the hidden rows of every chosen expert, their combination.
 //
 // An item is 16 columns of every expert, so that an even split of items is an even split of work whatever the routing.
+#include "lowering/kernel/Functions.h"
 #include "lowering/x86/BlockedProduct.h"
 #include "lowering/x86/Emit.h"
-#include "lowering/x86/VectorMath.h"
 
 #include "lowering/plan/Schedule.h"
 

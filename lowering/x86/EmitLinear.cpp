@@ -1,7 +1,7 @@
 // linear and gate_up: dense products over all rows.
+#include "lowering/kernel/Functions.h"
 #include "lowering/x86/BlockedProduct.h"
 #include "lowering/x86/Emit.h"
-#include "lowering/x86/VectorMath.h"
 
 #include "lowering/plan/Schedule.h"
 

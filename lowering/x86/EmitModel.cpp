@@ -3,6 +3,7 @@
 
 using namespace mlir;
 using namespace moec;
+using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
 void moec::lowering::x86::emitEmbed(KernelFrame &frame, moe::EmbedOp op) {

@@ -1,11 +1,12 @@
 // Routing of one row, step by step as #moe.routing states it.
+#include "lowering/kernel/Functions.h"
 #include "lowering/x86/Emit.h"
-#include "lowering/x86/VectorMath.h"
 
 #include <limits>
 
 using namespace mlir;
 using namespace moec;
+using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
 static constexpr double negativeInfinity = -std::numeric_limits<double>::infinity();

@@ -1,6 +1,6 @@
 // Row-wise ops: one item is one row, which passes through all ops of the group while it is in the cache.
+#include "lowering/kernel/Functions.h"
 #include "lowering/x86/Emit.h"
-#include "lowering/x86/VectorMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
@@ -8,6 +8,7 @@
 
 using namespace mlir;
 using namespace moec;
+using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
 namespace {

@@ -1,25 +1,14 @@
-// Control flow and functions of kernels.
+// Vectors and functions of kernels.
 #include "lowering/x86/KernelBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <numeric>
 
 using namespace mlir;
+using namespace moec::lowering;
 using namespace moec::lowering::x86;
-
-KernelBuilder::KernelBuilder(ModuleOp module, const Target &target)
-    : ImplicitLocOpBuilder(module.getLoc(), OpBuilder::atBlockEnd(module.getBody())), target(target), f32(getF32Type()),
-      bf16(getBF16Type()), i16(getI16Type()), i32(getI32Type()), i64(getI64Type()), ptr(LLVM::LLVMPointerType::get(getContext())),
-      lanes(target.lanes(32)), module(module) {}
-
-Number KernelBuilder::constant(Type type, int64_t value) {
-  return {*this, arith::ConstantOp::create(*this, getIntegerAttr(type, value))};
-}
-
-Number KernelBuilder::real(double value) { return {*this, arith::ConstantOp::create(*this, getF32FloatAttr(float(value)))}; }
 
 Number KernelBuilder::zero(int64_t count) {
   if (!count)
@@ -31,42 +20,6 @@ Number KernelBuilder::iota(int64_t count) {
   SmallVector<int32_t> values(count);
   std::iota(values.begin(), values.end(), 0);
   return {*this, arith::ConstantOp::create(*this, getI32VectorAttr(values))};
-}
-
-void KernelBuilder::forRange(Number lower, Number upper, int64_t step, function_ref<void(Number)> body) {
-  forRange(lower, upper, step, {}, [&](Number i, ArrayRef<Number>) {
-    body(i);
-    return Numbers();
-  });
-}
-
-KernelBuilder::Numbers KernelBuilder::forRange(Number lower, Number upper, int64_t step, ArrayRef<Number> initial,
-                                               function_ref<Numbers(Number, ArrayRef<Number>)> body) {
-  auto numbersOf = [&](ValueRange values) { return Numbers(llvm::map_range(values, [&](Value v) { return number(v); })); };
-  auto valuesOf = [](ArrayRef<Number> numbers) { return llvm::map_to_vector(numbers, [](Number n) { return n.value; }); };
-  auto loop = scf::ForOp::create(*this, lower.value, upper.value, integer(step).value, valuesOf(initial));
-  OpBuilder::InsertionGuard guard(*this);
-  setInsertionPointToStart(loop.getBody());
-  Numbers results = body(number(loop.getInductionVar()), numbersOf(loop.getRegionIterArgs()));
-  if (!initial.empty())
-    scf::YieldOp::create(*this, valuesOf(results));
-  return numbersOf(loop.getResults());
-}
-
-void KernelBuilder::ifThen(Number condition, function_ref<void()> then) {
-  auto branch = scf::IfOp::create(*this, condition.value, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(*this);
-  setInsertionPointToStart(branch.thenBlock());
-  then();
-}
-
-void KernelBuilder::ifThenElse(Number condition, function_ref<void()> then, function_ref<void()> otherwise) {
-  auto branch = scf::IfOp::create(*this, condition.value, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(*this);
-  setInsertionPointToStart(branch.thenBlock());
-  then();
-  setInsertionPointToStart(branch.elseBlock());
-  otherwise();
 }
 
 void KernelBuilder::forColumns(int64_t width, function_ref<void(Number, int64_t)> body) {

@@ -19,6 +19,7 @@
 
 LLD_HAS_DRIVER(elf)
 
+using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
 static constexpr llvm::StringLiteral tripleName = "x86_64-unknown-linux-gnu";

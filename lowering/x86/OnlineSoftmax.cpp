@@ -1,8 +1,8 @@
 // The running maximum, sum and context of query rows.
 #include "lowering/x86/OnlineSoftmax.h"
 
+#include "lowering/kernel/Functions.h"
 #include "lowering/plan/Schedule.h"
-#include "lowering/x86/VectorMath.h"
 
 #include <limits>
 

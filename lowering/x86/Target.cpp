@@ -1,6 +1,7 @@
 // The x86-64 levels.
 #include "lowering/x86/Target.h"
 
+using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
 static const char *const v3Features[] = {"avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"};

@@ -2,6 +2,7 @@
 #include "lowering/x86/WeightedRows.h"
 
 using namespace mlir;
+using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
 namespace {

@@ -1,13 +1,13 @@
 // Numbers and pointers as they are written in kernels: operators append operations to the function being built.
-#ifndef MOEC_LOWERING_X86_NUMBER_H
-#define MOEC_LOWERING_X86_NUMBER_H
+#ifndef MOEC_LOWERING_KERNEL_NUMBER_H
+#define MOEC_LOWERING_KERNEL_NUMBER_H
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/IR/Value.h"
 
-namespace moec::lowering::x86 {
+namespace moec::lowering {
 
 /// An integer (signed) or float, a scalar or a vector of them, or the truth of a comparison.
 class Number {
@@ -111,6 +111,6 @@ public:
 /// Bytes of one element in memory.
 int64_t bytesOf(mlir::Type element);
 
-} // namespace moec::lowering::x86
+} // namespace moec::lowering
 
-#endif // MOEC_LOWERING_X86_NUMBER_H
+#endif // MOEC_LOWERING_KERNEL_NUMBER_H

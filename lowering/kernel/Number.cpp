@@ -1,5 +1,5 @@
 // The operations behind the operators of numbers and pointers.
-#include "lowering/x86/Number.h"
+#include "lowering/kernel/Number.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -7,7 +7,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
-using namespace moec::lowering::x86;
+using namespace moec::lowering;
 
 /// `element` in a vector of `lanes`, or itself for 0.
 static Type inLanes(Type element, int64_t lanes) { return lanes ? Type(VectorType::get(lanes, element)) : element; }
@@ -71,24 +71,20 @@ template <typename FloatOp, typename IntegerOp> static Number binary(Number a, N
                      : Number(builder, IntegerOp::create(builder, a.value, b.value));
 }
 
-Number moec::lowering::x86::operator+(Number a, Number b) { return binary<arith::AddFOp, arith::AddIOp>(a, b); }
-Number moec::lowering::x86::operator-(Number a, Number b) { return binary<arith::SubFOp, arith::SubIOp>(a, b); }
-Number moec::lowering::x86::operator*(Number a, Number b) { return binary<arith::MulFOp, arith::MulIOp>(a, b); }
-Number moec::lowering::x86::operator/(Number a, Number b) { return binary<arith::DivFOp, arith::DivSIOp>(a, b); }
-Number moec::lowering::x86::operator%(Number a, Number b) { return binary<arith::RemFOp, arith::RemSIOp>(a, b); }
-Number moec::lowering::x86::operator&(Number a, Number b) {
-  return {*a.builder, arith::AndIOp::create(*a.builder, a.value, b.value)};
-}
-Number moec::lowering::x86::operator|(Number a, Number b) {
-  return {*a.builder, arith::OrIOp::create(*a.builder, a.value, b.value)};
-}
-Number moec::lowering::x86::operator<<(Number a, int64_t bits) {
+Number moec::lowering::operator+(Number a, Number b) { return binary<arith::AddFOp, arith::AddIOp>(a, b); }
+Number moec::lowering::operator-(Number a, Number b) { return binary<arith::SubFOp, arith::SubIOp>(a, b); }
+Number moec::lowering::operator*(Number a, Number b) { return binary<arith::MulFOp, arith::MulIOp>(a, b); }
+Number moec::lowering::operator/(Number a, Number b) { return binary<arith::DivFOp, arith::DivSIOp>(a, b); }
+Number moec::lowering::operator%(Number a, Number b) { return binary<arith::RemFOp, arith::RemSIOp>(a, b); }
+Number moec::lowering::operator&(Number a, Number b) { return {*a.builder, arith::AndIOp::create(*a.builder, a.value, b.value)}; }
+Number moec::lowering::operator|(Number a, Number b) { return {*a.builder, arith::OrIOp::create(*a.builder, a.value, b.value)}; }
+Number moec::lowering::operator<<(Number a, int64_t bits) {
   return {*a.builder, arith::ShLIOp::create(*a.builder, a.value, a.like(bits).value)};
 }
-Number moec::lowering::x86::operator>>(Number a, int64_t bits) {
+Number moec::lowering::operator>>(Number a, int64_t bits) {
   return {*a.builder, arith::ShRUIOp::create(*a.builder, a.value, a.like(bits).value)};
 }
-Number moec::lowering::x86::operator-(Number a) {
+Number moec::lowering::operator-(Number a) {
   return a.isFloat() ? Number(*a.builder, arith::NegFOp::create(*a.builder, a.value)) : a.like(int64_t(0)) - a;
 }
 
@@ -98,28 +94,24 @@ static Number compare(Number a, Number b, arith::CmpFPredicate ofFloats, arith::
                      : Number(builder, arith::CmpIOp::create(builder, ofIntegers, a.value, b.value));
 }
 
-Number moec::lowering::x86::operator<(Number a, Number b) {
-  return compare(a, b, arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt);
-}
-Number moec::lowering::x86::operator<=(Number a, Number b) {
+Number moec::lowering::operator<(Number a, Number b) { return compare(a, b, arith::CmpFPredicate::OLT, arith::CmpIPredicate::slt); }
+Number moec::lowering::operator<=(Number a, Number b) {
   return compare(a, b, arith::CmpFPredicate::OLE, arith::CmpIPredicate::sle);
 }
-Number moec::lowering::x86::operator>(Number a, Number b) { return b < a; }
-Number moec::lowering::x86::operator>=(Number a, Number b) { return b <= a; }
-Number moec::lowering::x86::operator==(Number a, Number b) {
-  return compare(a, b, arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq);
-}
+Number moec::lowering::operator>(Number a, Number b) { return b < a; }
+Number moec::lowering::operator>=(Number a, Number b) { return b <= a; }
+Number moec::lowering::operator==(Number a, Number b) { return compare(a, b, arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq); }
 
-Number moec::lowering::x86::select(Number condition, Number a, Number b) {
+Number moec::lowering::select(Number condition, Number a, Number b) {
   return {*a.builder, arith::SelectOp::create(*a.builder, condition.value, a.value, b.value)};
 }
-Number moec::lowering::x86::minimum(Number a, Number b) { return select(a < b, a, b); }
-Number moec::lowering::x86::maximum(Number a, Number b) { return select(a > b, a, b); }
-Number moec::lowering::x86::fma(Number a, Number b, Number c) {
+Number moec::lowering::minimum(Number a, Number b) { return select(a < b, a, b); }
+Number moec::lowering::maximum(Number a, Number b) { return select(a > b, a, b); }
+Number moec::lowering::fma(Number a, Number b, Number c) {
   return {*a.builder, math::FmaOp::create(*a.builder, a.value, b.value, c.value)};
 }
 
-Number moec::lowering::x86::widen(Number value) {
+Number moec::lowering::widen(Number value) {
   ImplicitLocOpBuilder &b = *value.builder;
   Type element = getElementTypeOrSelf(value.type());
   if (element.isF32())
@@ -130,7 +122,7 @@ Number moec::lowering::x86::widen(Number value) {
   return (bits.toUnsigned(b.getI32Type()) << 16).bitsAs(b.getF32Type());
 }
 
-Number moec::lowering::x86::narrow(Number value, Type element) {
+Number moec::lowering::narrow(Number value, Type element) {
   ImplicitLocOpBuilder &b = *value.builder;
   if (element.isF32())
     return value;
@@ -143,7 +135,7 @@ Number moec::lowering::x86::narrow(Number value, Type element) {
   return select(value == value, rounded, quiet).toUnsigned(b.getI16Type());
 }
 
-int64_t moec::lowering::x86::bytesOf(Type element) {
+int64_t moec::lowering::bytesOf(Type element) {
   return isa<LLVM::LLVMPointerType>(element) ? 8 : element.getIntOrFloatBitWidth() / 8;
 }
 

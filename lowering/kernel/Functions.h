@@ -1,11 +1,11 @@
 // Functions of numbers: through the math dialect, whose polynomials the code generator puts in place.
-#ifndef MOEC_LOWERING_X86_VECTORMATH_H
-#define MOEC_LOWERING_X86_VECTORMATH_H
+#ifndef MOEC_LOWERING_KERNEL_FUNCTIONS_H
+#define MOEC_LOWERING_KERNEL_FUNCTIONS_H
 
 #include "dialects/moe/MoE.h"
-#include "lowering/x86/Number.h"
+#include "lowering/kernel/Number.h"
 
-namespace moec::lowering::x86 {
+namespace moec::lowering {
 
 Number exponential(Number x);
 Number hyperbolicTangent(Number x);
@@ -18,6 +18,6 @@ Number softplus(Number x);
 /// gate and up combined as `activation` says.
 Number activate(moe::ActivationAttr activation, Number gate, Number up);
 
-} // namespace moec::lowering::x86
+} // namespace moec::lowering
 
-#endif // MOEC_LOWERING_X86_VECTORMATH_H
+#endif // MOEC_LOWERING_KERNEL_FUNCTIONS_H

@@ -1,5 +1,5 @@
 // Functions of numbers, and the activations made of them.
-#include "lowering/x86/VectorMath.h"
+#include "lowering/kernel/Functions.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -7,20 +7,20 @@
 
 using namespace mlir;
 using namespace moec;
-using namespace moec::lowering::x86;
+using namespace moec::lowering;
 
 template <typename MathOp> static Number apply(Number x) { return {*x.builder, MathOp::create(*x.builder, x.value)}; }
 
-Number moec::lowering::x86::exponential(Number x) { return apply<math::ExpOp>(x); }
-Number moec::lowering::x86::hyperbolicTangent(Number x) { return apply<math::TanhOp>(x); }
-Number moec::lowering::x86::squareRoot(Number x) { return apply<math::SqrtOp>(x); }
+Number moec::lowering::exponential(Number x) { return apply<math::ExpOp>(x); }
+Number moec::lowering::hyperbolicTangent(Number x) { return apply<math::TanhOp>(x); }
+Number moec::lowering::squareRoot(Number x) { return apply<math::SqrtOp>(x); }
 
-Number moec::lowering::x86::sigmoid(Number x) {
+Number moec::lowering::sigmoid(Number x) {
   Number one = x.like(1.0);
   return one / (one + exponential(-x));
 }
 
-Number moec::lowering::x86::softplus(Number x) {
+Number moec::lowering::softplus(Number x) {
   // max(x, 0) + ln(1 + exp(-|x|)): the exponential never overflows.
   Number zero = x.like(0.0);
   return maximum(x, zero) + apply<math::Log1pOp>(exponential(minimum(x, -x)));
@@ -45,7 +45,7 @@ static Number nonlinear(moe::ActivationKind kind, double alpha, Number gate) {
   llvm_unreachable("all kinds are listed");
 }
 
-Number moec::lowering::x86::activate(moe::ActivationAttr activation, Number gate, Number up) {
+Number moec::lowering::activate(moe::ActivationAttr activation, Number gate, Number up) {
   if (activation.getGateMax())
     gate = minimum(gate, gate.like(double(*activation.getGateMax())));
   if (activation.getUpLimit()) {

@@ -1,0 +1,126 @@
+// How buffers and numbers reach a kernel.
+#include "lowering/kernel/KernelArguments.h"
+
+#include "lowering/plan/Schedule.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+
+Weight::Weight(FunctionBuilder &b, RankedTensorType type, Pointer parts, ArrayRef<int64_t> partRows)
+    : builder(&b), type(type), parts(parts), partRows(partRows) {}
+
+Pointer Weight::row(Number index) const {
+  int64_t elements = type.getNumElements() / leadingRows();
+  if (partRows.size() == 1 && partRows[0] == leadingRows())
+    return parts.loadPointer(element()) + index * elements;
+  if (partRows.size() == 1) {
+    Number part = partRows[0] == 1 ? index : index / partRows[0];
+    Pointer base = (parts + part).loadPointer(element());
+    return partRows[0] == 1 ? base : base + (index % partRows[0]) * elements;
+  }
+  // Few parts of different sizes (fused projections): count the boundaries at or below the row.
+  Number part = builder->integer(0), first = builder->integer(0);
+  int64_t boundary = 0;
+  for (int64_t rows : partRows.drop_back()) {
+    boundary += rows;
+    Number beyond = index >= boundary;
+    part = part + beyond.toUnsigned(builder->i64);
+    first = select(beyond, builder->integer(boundary), first);
+  }
+  return (parts + part).loadPointer(element()) + (index - first) * elements;
+}
+
+static unsigned countTables(plan::KernelOp kernel) {
+  unsigned tables = 0;
+  kernel.walk([&](moe::RopeOp op) { tables += op.getPositionScale() ? 2 : 1; });
+  return tables;
+}
+
+static unsigned countArguments(plan::KernelOp kernel) {
+  unsigned count = 0;
+  for (BlockArgument argument : kernel.getBody().getArguments())
+    count += isa<moe::BatchType>(argument.getType()) ? 5 : 1;
+  return count;
+}
+
+unsigned KernelArguments::countBuffers(plan::KernelOp kernel) {
+  return countArguments(kernel) + kernel.getCaches().size() + kernel.getResults().size() + countTables(kernel);
+}
+
+KernelArguments::KernelArguments(FunctionBuilder &b, plan::KernelOp kernel, SmallVector<Value> buffers, Value stepNumbers)
+    : kernel(kernel), builder(b), addresses(std::move(buffers)) {
+  Pointer numbers = b.pointer(stepNumbers, b.i64);
+  tokens = numbers.load();
+  outputs = (numbers + 1).load();
+  sequences = (numbers + 2).load();
+  maxPages = (numbers + 3).load();
+  rows = kernel.getRows() == plan::Extent::Outputs ? outputs : tokens;
+  firstCache = countArguments(kernel);
+  firstResult = firstCache + kernel.getCaches().size();
+  firstTable = firstResult + kernel.getResults().size();
+}
+
+Pointer KernelArguments::bufferAt(unsigned index, Type element) const { return builder.pointer(addresses[index], element); }
+
+unsigned KernelArguments::indexOf(Value argument) const {
+  unsigned index = 0;
+  for (Value before : kernel.getBody().getArguments().take_front(cast<BlockArgument>(argument).getArgNumber()))
+    index += isa<moe::BatchType>(before.getType()) ? 5 : 1;
+  return index;
+}
+
+Pointer KernelArguments::buffer(Value argument) const {
+  return bufferAt(indexOf(argument), cast<RankedTensorType>(argument.getType()).getElementType());
+}
+
+Weight KernelArguments::weight(Value argument) const {
+  if (!argument)
+    return {};
+  auto rows = cast<DenseI64ArrayAttr>(kernel.getPartRows()[cast<BlockArgument>(argument).getArgNumber()]);
+  return {builder, cast<RankedTensorType>(argument.getType()), bufferAt(indexOf(argument), builder.ptr), rows.asArrayRef()};
+}
+
+Batch KernelArguments::batch(Value argument) const {
+  unsigned first = indexOf(argument);
+  return {bufferAt(first, builder.i32), bufferAt(first + 1, builder.i32), bufferAt(first + 2, builder.i32),
+          bufferAt(first + 3, builder.i32), bufferAt(first + 4, builder.i32)};
+}
+
+Cache KernelArguments::cache(FlatSymbolRefAttr symbol) const {
+  unsigned index = firstCache;
+  for (Operation *op : kernel.getCaches()) {
+    auto cache = cast<moe::CacheOp>(op);
+    if (cache.getSymName() == symbol.getValue()) {
+      auto type = cast<RankedTensorType>(cache.getType());
+      return {bufferAt(index, type.getElementType()), type.getShape().back()};
+    }
+    ++index;
+  }
+  llvm_unreachable("the verifier has found every cache");
+}
+
+Pointer KernelArguments::result(unsigned index) const {
+  return bufferAt(firstResult + index, cast<RankedTensorType>(kernel.getResults()[index].getType()).getElementType());
+}
+
+Pointer KernelArguments::rotaryTable(moe::RopeOp op) const {
+  unsigned index = firstTable;
+  kernel.walk([&](moe::RopeOp other) {
+    if (other == op)
+      return WalkResult::interrupt();
+    index += other.getPositionScale() ? 2 : 1;
+    return WalkResult::advance();
+  });
+  return bufferAt(index, builder.f32);
+}
+
+Pointer KernelArguments::positionScaleTable(moe::RopeOp op) const {
+  Value rotary = rotaryTable(op);
+  return bufferAt(llvm::find(addresses, rotary) - addresses.begin() + 1, builder.f32);
+}
+
+Pointer KernelArguments::cacheRow(const Cache &cache, const Batch &batch, Number sequence, Number position) const {
+  Number page = (batch.pages + (sequence * maxPages + position / pageSize)).load().toInteger(builder.i64);
+  return cache.base + (page * pageSize + position % pageSize) * cache.width;
+}

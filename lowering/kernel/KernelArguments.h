@@ -1,0 +1,82 @@
+// What a kernel is called with, whatever the target: its buffers by the values of its region.
+#ifndef MOEC_LOWERING_KERNEL_KERNELARGUMENTS_H
+#define MOEC_LOWERING_KERNEL_KERNELARGUMENTS_H
+
+#include "dialects/moe/MoE.h"
+#include "dialects/plan/Plan.h"
+#include "lowering/kernel/FunctionBuilder.h"
+
+namespace moec::lowering {
+
+/// A weight: the addresses of its parts and how its leading rows are dealt out over them.
+class Weight {
+public:
+  Weight() = default;
+  Weight(FunctionBuilder &b, mlir::RankedTensorType type, Pointer parts, llvm::ArrayRef<int64_t> partRows);
+
+  explicit operator bool() const { return builder; }
+  mlir::Type element() const { return type.getElementType(); }
+  int64_t width() const { return type.getShape().back(); }
+  int64_t leadingRows() const { return type.getShape().front(); }
+  /// The address of entry `index` of the first dimension.
+  Pointer row(Number index) const;
+
+private:
+  FunctionBuilder *builder = nullptr;
+  mlir::RankedTensorType type;
+  Pointer parts;
+  llvm::ArrayRef<int64_t> partRows;
+};
+
+/// The buffers that `!moe.batch` stands for.
+struct Batch {
+  Pointer positions, tokenSequence, starts, pages, outputTokens;
+};
+
+/// Pages of a cache.
+struct Cache {
+  Pointer base;
+  int64_t width = 0;
+};
+
+/// Buffers and numbers of a kernel.
+class KernelArguments {
+public:
+  /// The number of buffers that `kernel` is launched with.
+  static unsigned countBuffers(plan::KernelOp kernel);
+
+  mutable plan::KernelOp kernel;     ///< a handle, whose accessors are not const
+  Number tokens, outputs, sequences; ///< of the step
+  Number maxPages;                   ///< entries of a page table's row
+  Number rows;                       ///< what the unknown dimension of the region's tensors counts
+
+  /// The buffer of rows, ids or counts that a region argument stands for.
+  Pointer buffer(mlir::Value argument) const;
+  Weight weight(mlir::Value argument) const;
+  Batch batch(mlir::Value argument) const;
+  Cache cache(mlir::FlatSymbolRefAttr symbol) const;
+  /// The buffer of the i-th result.
+  Pointer result(unsigned index) const;
+  /// The table of a rotary embedding, and that of its position scale.
+  Pointer rotaryTable(moe::RopeOp op) const;
+  Pointer positionScaleTable(moe::RopeOp op) const;
+
+  /// The address of a sequence's position in a cache.
+  Pointer cacheRow(const Cache &cache, const Batch &batch, Number sequence, Number position) const;
+
+protected:
+  /// `addresses` are those of the buffers in order; `numbers` that of the step's numbers (runtime/kernels/Kernel.h).
+  KernelArguments(FunctionBuilder &builder, plan::KernelOp kernel, llvm::SmallVector<mlir::Value> addresses, mlir::Value numbers);
+
+private:
+  Pointer bufferAt(unsigned index, mlir::Type element) const;
+  unsigned indexOf(mlir::Value argument) const;
+
+  FunctionBuilder &builder;
+  llvm::SmallVector<mlir::Value> addresses; ///< of all buffers, in order
+  unsigned firstCache = 0, firstResult = 0, firstTable = 0;
+};
+
+} // namespace moec::lowering
+
+#endif // MOEC_LOWERING_KERNEL_KERNELARGUMENTS_H
