@@ -45,8 +45,11 @@ static LogicalResult evaluateAttention(AttentionOp op, Frame &frame) {
   Tensor result = frame.rowsFor(op.getResult(), op.getQuery());
   int64_t valueDim = result.width() / heads;
   for (int64_t token = 0; token < batch.tokens(); ++token) {
-    auto keys = rowsUpTo(op, op.getKeys(), batch, token, frame), values = rowsUpTo(op, op.getValues(), batch, token, frame);
-    if (failed(keys) || failed(values))
+    auto keys = rowsUpTo(op, op.getKeys(), batch, token, frame);
+    if (failed(keys))
+      return failure();
+    auto values = rowsUpTo(op, op.getValues(), batch, token, frame);
+    if (failed(values))
       return failure();
     int64_t position = batch.positionOf(token), first = 0;
     if (auto window = op.getWindow())

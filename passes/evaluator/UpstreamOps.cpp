@@ -45,6 +45,9 @@ static double add(double a, double b) { return a + b; }
 static double subtract(double a, double b) { return a - b; }
 static double multiply(double a, double b) { return a * b; }
 static double divide(double a, double b) { return a / b; }
+/// Unlike fmax and fmin, arith's maximumf and minimumf pass NaN on.
+static double maximum(double a, double b) { return std::isnan(a) || std::isnan(b) ? a + b : std::fmax(a, b); }
+static double minimum(double a, double b) { return std::isnan(a) || std::isnan(b) ? a + b : std::fmin(a, b); }
 static double negate(double a) { return -a; }
 static double reciprocalRoot(double a) { return 1 / std::sqrt(a); }
 
@@ -54,8 +57,8 @@ void moec::evaluator::populateUpstreamOps(OpTable &table) {
   table.add(evaluateBinary<arith::SubFOp, subtract>);
   table.add(evaluateBinary<arith::MulFOp, multiply>);
   table.add(evaluateBinary<arith::DivFOp, divide>);
-  table.add(evaluateBinary<arith::MaximumFOp, std::fmax>);
-  table.add(evaluateBinary<arith::MinimumFOp, std::fmin>);
+  table.add(evaluateBinary<arith::MaximumFOp, maximum>);
+  table.add(evaluateBinary<arith::MinimumFOp, minimum>);
   table.add(evaluateUnary<arith::NegFOp, negate>);
   table.add(evaluateUnary<math::ExpOp, std::exp>);
   table.add(evaluateUnary<math::LogOp, std::log>);

@@ -1,0 +1,243 @@
+// moe.attention and both forms of latent attention. Keys are logarithms, so that probabilities are shares of whole numbers.
+#include "test/passes/evaluator/Evaluation.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+#include "gtest/gtest.h"
+
+#include <cmath>
+
+using namespace moec::test;
+
+namespace {
+
+double key(double share) { return std::log(share); }
+
+/// Keys and values of one head and one column: position p has the share p + 1 and the value 10 (p + 1).
+Caches fourPositions() {
+  Caches caches;
+  caches.rows("keys", 0) = {{key(1)}, {key(2)}, {key(3)}, {key(4)}};
+  caches.rows("values", 0) = {{10}, {20}, {30}, {40}};
+  return caches;
+}
+
+/// Attention of one head of one column with `attributes` beside head_dim.
+Tensor attend(const Rows &query, const Batch &batch, Caches caches, const std::string &attributes) {
+  const char *text = R"(
+    moe.cache @keys : tensor<?x1xf32>
+    moe.cache @values : tensor<?x1xf32>
+    func.func @f(%q: tensor<?x1xf32>, %batch: !moe.batch) -> tensor<?x1xf32> {{
+      %o = moe.attention %q over @keys, @values at %batch {{head_dim = 1 : i64, {0}} : tensor<?x1xf32> -> tensor<?x1xf32>
+      return %o : tensor<?x1xf32>
+    })";
+  std::vector<Tensor> results = evaluate(llvm::formatv(text, attributes), {rows(query), batch}, caches);
+  return results.empty() ? Tensor() : results[0];
+}
+
+Tensor attendFromTheEnd(const std::string &attributes) { return attend({{1}}, Batch::single(3, 1), fourPositions(), attributes); }
+Tensor attendFromEverywhere(const std::string &attributes) {
+  return attend({{1}, {1}, {1}, {1}}, Batch::single(0, 4), fourPositions(), attributes);
+}
+
+TEST(Attention, SoftmaxOverThePast) { expectRows(attendFromTheEnd("scale = 1.0 : f64"), {{1 + 4 + 9 + 16}}); }
+
+/// Each of four new tokens sees itself and what was before it.
+TEST(Attention, Causal) {
+  expectRows(attendFromEverywhere("scale = 1.0 : f64"), {{10}, {(10 + 40) / 3.0}, {(10 + 40 + 90) / 6.0}, {30}});
+}
+
+TEST(Attention, Scale) {
+  expectRows(attend({{4}}, Batch::single(3, 1), fourPositions(), "scale = 2.5e-1 : f64"), {{30}});
+  // Scores of twice the logarithm: shares are squares.
+  expectRows(attendFromTheEnd("scale = 2.0 : f64"), {{(10 + 80 + 270 + 640) / 30.0}});
+}
+
+TEST(Attention, Window) {
+  expectRows(attendFromEverywhere("scale = 1.0 : f64, window = 2 : i64"),
+             {{10}, {50 / 3.0}, {(40 + 90) / 5.0}, {(90 + 160) / 7.0}});
+  expectRows(attendFromEverywhere("scale = 1.0 : f64, window = 1 : i64"), {{10}, {20}, {30}, {40}});
+  expectRows(attendFromTheEnd("scale = 1.0 : f64, window = 4 : i64"), {{30}});
+  expectRows(attendFromTheEnd("scale = 1.0 : f64, window = 100 : i64"), {{30}});
+}
+
+/// Positions 0 and 1 are one chunk, 2 and 3 the next; a window of two would let position 2 see position 1.
+TEST(Attention, Chunk) {
+  expectRows(attendFromEverywhere("scale = 1.0 : f64, chunk = 2 : i64"), {{10}, {50 / 3.0}, {30}, {(90 + 160) / 7.0}});
+  expectRows(attendFromEverywhere("scale = 1.0 : f64, chunk = 3 : i64"), {{10}, {50 / 3.0}, {140 / 6.0}, {40}});
+}
+
+/// 2 tanh(s / 2) is the share's logarithm, where s is the score after the scale.
+TEST(Attention, SoftCap) {
+  Caches caches = fourPositions();
+  for (int share = 1; share <= 4; ++share)
+    caches.rows("keys", 0)[share - 1] = {2 * 2 * std::atanh(std::log(share) / 2)};
+  expectRows(attend({{1}}, Batch::single(3, 1), caches, "scale = 0.5 : f64, soft_cap = 2.0 : f64"), {{30}});
+}
+
+/// Scores far beyond exp's range.
+TEST(Attention, LargeScores) {
+  Caches caches = fourPositions();
+  caches.rows("keys", 0) = {{-9000}, {9000}, {9000}, {0}};
+  expectRows(attend({{1}}, Batch::single(3, 1), caches, "scale = 1.0 : f64"), {{25}});
+}
+
+/// Four heads over two key/value heads whose values are two columns wide. A sink takes a share of the sum and gives nothing.
+const char *groupedAttention = R"(
+  moe.cache @keys : tensor<?x2xf32>
+  moe.cache @values : tensor<?x4xf32>
+  func.func @f(%q: tensor<?x4xf32>, %batch: !moe.batch, %sinks: tensor<4xf32>) -> tensor<?x8xf32> {{
+    %o = moe.attention %q over @keys, @values at %batch {0} {{head_dim = 1 : i64, scale = 1.0 : f64{1}}
+      : tensor<?x4xf32> -> tensor<?x8xf32>
+    return %o : tensor<?x8xf32>
+  })";
+
+Tensor attendGrouped(const std::string &sinks, const std::string &attributes) {
+  Caches caches;
+  caches.rows("keys", 0) = {{key(1), key(4)}, {key(3), key(1)}};
+  caches.rows("values", 0) = {{10, 20, 100, 200}, {30, 40, 300, 400}};
+  std::vector<Tensor> results =
+      evaluate(llvm::formatv(groupedAttention, sinks, attributes),
+               {rows({{1, 2, 1, 2}}), Batch::single(1, 1), vector({key(4), key(10), key(1), key(3)})}, caches);
+  return results.empty() ? Tensor() : results[0];
+}
+
+/// Heads 0 and 1 have the shares 1 : 3 and 1 : 9 of the first key/value head, heads 2 and 3 those of 4 : 1 and 16 : 1 of the
+/// second.
+TEST(Attention, GroupedHeads) {
+  expectRows(attendGrouped("", ""), {{(10 + 90) / 4.0, (20 + 120) / 4.0, (10 + 270) / 10.0, (20 + 360) / 10.0, (400 + 300) / 5.0,
+                                      (800 + 400) / 5.0, (1600 + 300) / 17.0, (3200 + 400) / 17.0}});
+}
+
+TEST(Attention, Sinks) {
+  const std::string sinks = "sinks %sinks (tensor<4xf32>)";
+  expectRows(attendGrouped(sinks, ""), {{(10 + 90) / 8.0, (20 + 120) / 8.0, (10 + 270) / 20.0, (20 + 360) / 20.0, (400 + 300) / 6.0,
+                                         (800 + 400) / 6.0, (1600 + 300) / 20.0, (3200 + 400) / 20.0}});
+  expectRows(attendGrouped(sinks, ", window = 1 : i64"),
+             {{90 / 7.0, 120 / 7.0, 270 / 19.0, 360 / 19.0, 300 / 2.0, 400 / 2.0, 300 / 4.0, 400 / 4.0}});
+}
+
+/// Three sequences: two new tokens without a past, none at all, one after two positions. None sees another's rows.
+TEST(Attention, RaggedBatch) {
+  Caches caches;
+  caches.rows("keys", 0) = {{key(1)}, {key(4)}};
+  caches.rows("values", 0) = {{10}, {20}};
+  caches.rows("keys", 2) = {{key(1)}, {key(2)}, {key(1)}};
+  caches.rows("values", 2) = {{1}, {2}, {3}};
+  expectRows(attend({{1}, {1}, {1}}, Batch({{0, 2}, {5, 0}, {2, 1}}, {}), caches, "scale = 1.0 : f64"), {{10}, {18}, {2}});
+}
+
+/// Query, keys and values are rounded where they enter a product: 1 - 2^-9 to 1, 176.6 / 256 to 177 / 256, 256.5 to 256. The second
+/// position's share is then 170.57 / 256 (it would be 170.48 for the key as it is, 170.49 for the query as it is), rounded too.
+TEST(Attention, ComputeInBF16) {
+  Caches caches;
+  caches.rows("keys", 0) = {{0}, {176.6 / 256}};
+  caches.rows("values", 0) = {{0}, {256.5}};
+  expectRows(attend({{1 - 0x1p-9}}, Batch::single(1, 1), caches, "scale = 1.0 : f64, compute = #moe<compute bf16>"), {{171}});
+}
+
+TEST(Attention, RefusesPositionsThatWereNotAppended) {
+  const char *text = R"(
+    moe.cache @c : tensor<?x1xf32>
+    func.func @f(%q: tensor<?x1xf32>, %batch: !moe.batch) -> tensor<?x1xf32> {
+      %o = moe.attention %q over @c, @c at %batch {head_dim = 1 : i64, scale = 1.0 : f64} : tensor<?x1xf32> -> tensor<?x1xf32>
+      return %o : tensor<?x1xf32>
+    })";
+  EXPECT_EQ(refusal(text, {rows({{1}}), Batch::single(2, 1)}),
+            "expected cache 'c' to hold position 2 of sequence 0, got 0 positions; is a moe.append missing?");
+}
+
+/// Two heads over a latent of three columns and a rotated key of one. W_UK takes the first column for head 0 and the second for
+/// head 1; W_UV the third, once and twice.
+class LatentAttention : public testing::TestWithParam<const char *> {
+protected:
+  Tensor attend(const Rows &query, const Batch &batch, Caches caches, const std::string &attributes) {
+    const char *text = R"(
+          moe.cache @latent : tensor<?x4xf32>
+          func.func @f(%q: tensor<?x4xf32>, %batch: !moe.batch, %key_up: tensor<2x1x3xf32>, %value_up: tensor<2x1x3xf32>)
+              -> tensor<?x2xf32> {{
+            %o = moe.{0} %q over @latent at %batch with %key_up, %value_up {{{1}}
+              : tensor<?x4xf32>, tensor<2x1x3xf32>, tensor<2x1x3xf32> -> tensor<?x2xf32>
+            return %o : tensor<?x2xf32>
+          })";
+    std::vector<Tensor> results =
+        evaluate(llvm::formatv(text, GetParam(), attributes),
+                 {rows(query), batch, matrices({{{1, 0, 0}}, {{0, 1, 0}}}), matrices({{{0, 0, 1}}, {{0, 0, 2}}})}, caches);
+    return results.empty() ? Tensor() : results[0];
+  }
+
+  /// Of position p: the first column and the rotated key each give half of ln(p + 1), the second ln(4 - p), the third is 10 (p +
+  /// 1).
+  static Caches fourPositions() {
+    Caches caches;
+    for (int p = 0; p < 4; ++p)
+      caches.rows("latent", 0).push_back({key(p + 1) / 2, key(4 - p), 10.0 * (p + 1), key(p + 1) / 2});
+    return caches;
+  }
+};
+
+/// Head 0 asks for both parts of its key, head 1 for its second column alone, so it has the shares 4 : 3 : 2 : 1.
+TEST_P(LatentAttention, SharesOfThePast) {
+  expectRows(attend({{1, 1, 1, 0}}, Batch::single(3, 1), fourPositions(), "scale = 1.0 : f64"), {{30, 2 * 20}});
+  expectRows(attend({{4, 4, 4, 0}}, Batch::single(3, 1), fourPositions(), "scale = 2.5e-1 : f64"), {{30, 2 * 20}});
+}
+
+/// The rotated key alone, which all heads share: shares are 1, sqrt 2, sqrt 3 and 2.
+TEST_P(LatentAttention, SharedRotatedKey) {
+  double mean = (10 + 20 * std::sqrt(2) + 30 * std::sqrt(3) + 40 * 2) / (1 + std::sqrt(2) + std::sqrt(3) + 2);
+  expectRows(attend({{0, 1, 0, 1}}, Batch::single(3, 1), fourPositions(), "scale = 1.0 : f64"), {{mean, 2 * mean}});
+}
+
+TEST_P(LatentAttention, Causal) {
+  expectRows(attend({{1, 1, 1, 0}, {1, 1, 1, 0}, {1, 1, 1, 0}}, Batch::single(1, 3), fourPositions(), "scale = 1.0 : f64"),
+             {{50 / 3.0, 2 * 100 / 7.0}, {140 / 6.0, 2 * 160 / 9.0}, {30, 40}});
+}
+
+TEST_P(LatentAttention, RaggedBatch) {
+  Caches caches;
+  caches.rows("latent", 0) = {{key(1), 0, 10, 0}, {key(4), 0, 20, 0}};
+  caches.rows("latent", 2) = {{key(1), 0, 1, 0}, {key(2), 0, 2, 0}, {key(1), 0, 3, 0}};
+  expectRows(attend({{1, 0, 0, 0}, {1, 0, 0, 0}, {1, 0, 0, 0}}, Batch({{0, 2}, {5, 0}, {2, 1}}, {}), caches, "scale = 1.0 : f64"),
+             {{10, 20}, {18, 2 * 15}, {2, 2 * 2}});
+}
+
+/// One position, so that only what becomes of the latent shows: 256.5 enters the product with W_UV as 256.
+TEST_P(LatentAttention, ComputeInBF16) {
+  Caches caches;
+  caches.rows("latent", 0) = {{0, 0, 256.5, 0}};
+  expectRows(attend({{0, 0, 0, 0}}, Batch::single(0, 1), caches, "scale = 1.0 : f64, compute = #moe<compute bf16>"), {{256, 512}});
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, LatentAttention, testing::Values("latent_attention", "absorbed_attention"));
+
+/// Attention of one head with W_UK = (1, 2^-9), from the nope part (1, 1) and the rotated part 1.
+Tensor attendInBF16(const std::string &form, const Rows &latent) {
+  Caches caches;
+  caches.rows("latent", 0) = latent;
+  const char *text = R"(
+        moe.cache @latent : tensor<?x2xf32>
+        func.func @f(%q: tensor<?x3xf32>, %batch: !moe.batch, %key_up: tensor<1x2x1xf32>, %value_up: tensor<1x1x1xf32>)
+            -> tensor<?x1xf32> {{
+          %o = moe.{0} %q over @latent at %batch with %key_up, %value_up {{scale = 1.0 : f64, compute = #moe<compute bf16>}
+            : tensor<?x3xf32>, tensor<1x2x1xf32>, tensor<1x1x1xf32> -> tensor<?x1xf32>
+          return %o : tensor<?x1xf32>
+        })";
+  std::vector<Tensor> results = evaluate(
+      llvm::formatv(text, form), {rows({{1, 1, 1}}), Batch::single(1, 1), matrices({{{1}, {0x1p-9}}}), matrices({{{1}}})}, caches);
+  return results.empty() ? Tensor() : results[0];
+}
+
+/// As written, a key's parts 256 and 1/2 are exact, and the scores 0 and 1/2. Absorbed, W_UK meets the query first: 1 + 2^-9 is
+/// rounded to 1, and both scores are 0.
+TEST(LatentAttention, RoundsWhatEntersEachProduct) {
+  double share = std::round(256 * std::exp(0.5) / (1 + std::exp(0.5))) / 256;
+  expectRows(attendInBF16("latent_attention", {{0, 0}, {256, -256}}), {{share * 256}});
+  expectRows(attendInBF16("absorbed_attention", {{0, 0}, {256, -256}}), {{128}});
+}
+
+/// Two equal shares: as written, the values 256 and 258 have the mean 257; absorbed, the mean of the latents is rounded.
+TEST(LatentAttention, RoundsTheMeanOfLatents) {
+  expectRows(attendInBF16("latent_attention", {{256, -256.5}, {258, -258.5}}), {{257}});
+  expectRows(attendInBF16("absorbed_attention", {{256, -256}, {258, -258}}), {{256}});
+}
+
+} // namespace
