@@ -85,3 +85,18 @@ module attributes {test.a = #moe.routing<k = 1, score = softmax, groups = 2, kep
 
 // expected-error @+1 {{expected epsilon >= 0, got -1.000000e+00}}
 module attributes {test.a = #moe.routing<k = 1, score = softmax, epsilon = -1.0>} {}
+
+// -----
+
+// expected-error @+1 {{expected a finite scale, got}}
+module attributes {test.a = #moe.routing<k = 1, score = softmax, scale = 0x7FF0000000000000>} {}
+
+// -----
+
+// expected-error @+1 {{expected a finite multiplier, got}}
+module attributes {test.a = #moe.rotary<dims = 4, theta = 1.0e4, layout = half, multiplier = 0x7FF8000000000000>} {}
+
+// -----
+
+// expected-error @+1 {{expected a finite beta, got}}
+module attributes {test.a = #moe.position_scale<beta = 0x7FF0000000000000, original_positions = 16>} {}

@@ -35,6 +35,15 @@ func.func @expert_hidden_c1_shared(%x: tensor<?x8xf32>, %offsets: tensor<4xi32>,
 
 // -----
 
+func.func @expert_hidden_c1_half_shared(%x: tensor<?x8xf32>, %offsets: tensor<4xi32>, %order: tensor<?x2xi32>, %w: tensor<3x4x8xf32>, %s: tensor<6x8xf32>) {
+  // expected-error @+1 {{C1: expected both shared weights or none}}
+  %h = "moe.expert_hidden"(%x, %offsets, %order, %w, %w, %s) <{activation = #moe.activation<kind = silu>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 0, 1, 0>}>
+    : (tensor<?x8xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x4x8xf32>, tensor<3x4x8xf32>, tensor<6x8xf32>) -> tensor<?x14xf32>
+  return
+}
+
+// -----
+
 func.func @expert_hidden_c2(%x: tensor<?x8xf32>, %offsets: tensor<4xi32>, %order: tensor<?x2xi32>, %w: tensor<3x4x8xf32>) {
   // expected-error @+1 {{C2: expected a result 8 wide and 4 offsets, got 4 and 'tensor<4xi32>'}}
   %h = moe.expert_hidden %x by %offsets, %order with %w, %w {activation = #moe.activation<kind = silu>}
