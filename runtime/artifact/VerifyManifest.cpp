@@ -24,6 +24,11 @@ std::optional<uint64_t> product(std::initializer_list<uint64_t> factors) {
   return result;
 }
 
+/// Whether the elements of a vector can be read where they lie: FlatBuffers' verifier looks at the place of its length only.
+template <typename T> bool isAligned(const flatbuffers::Vector<T> &vector) {
+  return reinterpret_cast<uintptr_t>(vector.Data()) % alignof(T) == 0;
+}
+
 class Checker {
 public:
   Checker(const Manifest &manifest, const std::string &path) : manifest(manifest), path(path) {}
@@ -81,6 +86,8 @@ private:
     std::string name = "weight '" + weight.name()->str() + "'";
     if (weight.element() > ElementType::MAX)
       return refuse(name + ": unknown element type");
+    if (!isAligned(*weight.shape()))
+      return refuse(name + ": its shape is off the alignment of 8 bytes");
     uint64_t bytes = bytesOf(weight.element()), inParts = 0;
     for (uint64_t dim : *weight.shape()) {
       std::optional<uint64_t> size = product({bytes, dim});

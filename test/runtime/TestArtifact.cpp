@@ -1,6 +1,8 @@
 // A small artifact made by hand, from the kernels of kernels.c.
 #include "test/runtime/TestArtifact.h"
 
+#include "test/runtime/Seal.h"
+
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -147,15 +149,9 @@ std::string test::artifactBytes(artifact::ManifestT manifest, const std::functio
   uint64_t offset = place(manifestBytes);
   auto put = [&](size_t at, uint64_t value) { std::memcpy(file.data() + at, &value, sizeof value); };
   std::memcpy(file.data(), "MOEC\r\n\x1a\n", 8);
-  put(8, runtime::formatVersion);
   put(16, offset);
   put(24, manifestBytes.size());
-  put(32, hashOf(manifestBytes).low());
-  put(40, hashOf(manifestBytes).high());
-  put(48, file.size());
-  artifact::Hash128 header = hashOf(std::string_view(file).substr(0, 56));
-  put(56, header.low());
-  put(64, header.high());
+  seal(file);
   return file;
 }
 
