@@ -5,15 +5,16 @@
 
 using namespace moec::runtime;
 
-Result<std::unique_ptr<Session>> Session::create(const Artifact &artifact, const DeviceOptions &options) {
+Result<std::unique_ptr<Session>> Session::create(const Artifact &artifact, const DeviceOptions &options,
+                                                 DeviceFactory createDevice) {
   std::unique_ptr<Session> session(new Session(artifact));
   MOEC_RETURN_IF_ERROR(session->findPrograms());
 
   const artifact::Model &model = session->model();
-  session->maxPages = (int64_t(model.max_sequence()) + model.page_size() - 1) / model.page_size();
+  session->maxPages = session->pagesFor(model.max_sequence());
   DeviceOptions withPages = options;
   withPages.pages = uint64_t(session->maxPages) * model.max_batch();
-  Result<std::unique_ptr<Device>> device = createCpuDevice(artifact, withPages);
+  Result<std::unique_ptr<Device>> device = createDevice(artifact, withPages);
   if (!device.ok())
     return device.status();
   session->runner = std::move(*device);
@@ -128,10 +129,10 @@ Status Session::check(Phase phase, std::span<const Piece> pieces) const {
   return {};
 }
 
+/// Lists what the pieces add, with pages for it.
 void Session::describe(std::span<const Piece> pieces) {
   for (std::vector<int32_t> *list : {&tokenIds, &positions, &tokenSequence, &starts, &pages, &outputTokens})
     list->clear();
-  int64_t pageSize = model().page_size();
   for (const Piece &piece : pieces) {
     Sequence &sequence = sequences[size_t(piece.sequence)];
     starts.push_back(int32_t(tokenIds.size()));
@@ -139,11 +140,11 @@ void Session::describe(std::span<const Piece> pieces) {
       if (piece.outputs == Wanted::all || (piece.outputs == Wanted::last && i + 1 == piece.ids.size()))
         outputTokens.push_back(int32_t(tokenIds.size()));
       tokenIds.push_back(piece.ids[i]);
-      positions.push_back(int32_t(sequence.length++));
+      positions.push_back(int32_t(sequence.length + int64_t(i)));
       tokenSequence.push_back(int32_t(starts.size() - 1));
     }
     // There are pages for max_batch sequences of max_sequence positions, so the list cannot run dry.
-    while (int64_t(sequence.pages.size()) * pageSize < sequence.length) {
+    while (int64_t(sequence.pages.size()) < pagesFor(sequence.length + int64_t(piece.ids.size()))) {
       sequence.pages.push_back(freePages.back());
       freePages.pop_back();
     }
@@ -153,11 +154,28 @@ void Session::describe(std::span<const Piece> pieces) {
   starts.push_back(int32_t(tokenIds.size()));
 }
 
+/// Gives back the pages that `describe` took, last first, and forgets the step.
+void Session::undo(std::span<const Piece> pieces) {
+  for (size_t i = pieces.size(); i-- > 0;) {
+    Sequence &sequence = sequences[size_t(pieces[i].sequence)];
+    for (; int64_t(sequence.pages.size()) > pagesFor(sequence.length); sequence.pages.pop_back())
+      freePages.push_back(sequence.pages.back());
+  }
+  tokenIds.clear();
+  outputTokens.clear();
+  lastLogits = {};
+}
+
 Status Session::step(Phase phase, std::span<const Piece> pieces) {
   MOEC_RETURN_IF_ERROR(check(phase, pieces));
   describe(pieces);
-  MOEC_RETURN_IF_ERROR(
-      runner->run(programs[size_t(phase)], {tokenIds, positions, tokenSequence, starts, pages, outputTokens, maxPages}));
+  Status ran = runner->run(programs[size_t(phase)], {tokenIds, positions, tokenSequence, starts, pages, outputTokens, maxPages});
+  if (!ran.ok()) {
+    undo(pieces);
+    return ran;
+  }
+  for (const Piece &piece : pieces)
+    sequences[size_t(piece.sequence)].length += int64_t(piece.ids.size());
   lastPhase = phase;
   std::span<const std::byte> bytes = runner->output(programs[size_t(phase)], logitsOutput[size_t(phase)]);
   lastLogits = {reinterpret_cast<const float *>(bytes.data()), bytes.size() / sizeof(float)};

@@ -21,10 +21,14 @@ struct Piece {
 
 enum class Phase { prefill, decode };
 
+/// Makes the device that a session runs on.
+using DeviceFactory = Result<std::unique_ptr<Device>> (*)(const Artifact &artifact, const DeviceOptions &options);
+
 class Session {
 public:
   /// Plans and reserves all memory. `artifact` must outlive the session.
-  static Result<std::unique_ptr<Session>> create(const Artifact &artifact, const DeviceOptions &options);
+  static Result<std::unique_ptr<Session>> create(const Artifact &artifact, const DeviceOptions &options,
+                                                 DeviceFactory createDevice = createCpuDevice);
 
   /// An empty sequence, by a number below the artifact's max_batch; refused when all are in use.
   Result<int> addSequence();
@@ -41,12 +45,12 @@ public:
   int64_t maxSequences(Phase phase) const { return program(phase).max_sequences(); }
 
   /// Runs one step over pieces of distinct sequences, in order. Refused, without effect, when an id is outside the vocabulary, a
-  /// sequence would outgrow max_sequence, or the step's limits are exceeded. Decode takes one token of each sequence.
-  /// Allocates nothing.
+  /// sequence would outgrow max_sequence, or the step's limits are exceeded. Decode takes one token of each sequence. When the
+  /// device fails, every sequence is as it was, and there are no results to read. Allocates nothing.
   Status step(Phase phase, std::span<const Piece> pieces);
 
   /// Extends one sequence by any number of tokens, in steps of at most `chunk` (0: as many as fit). `perStep` (may be null)
-  /// is called after every step, when its results can be read.
+  /// is called after every step, when its results can be read. The steps before one that fails stay done.
   Status prefill(int sequence, std::span<const int32_t> ids, Wanted outputs, int64_t chunk, void (*perStep)(void *), void *context);
 
   /// Results of the last step: rows of `vocabulary` f32, one per output, in order of tokens.
@@ -68,7 +72,7 @@ private:
   struct Sequence {
     bool inUse = false;
     int64_t length = 0;
-    std::vector<int32_t> pages; ///< capacity for max_sequence positions from the start
+    std::vector<int32_t> pages; ///< for `length` positions, and those of a step under way; capacity for max_sequence
   };
   struct Routing {
     size_t output[2]; ///< in each phase's program
@@ -82,6 +86,8 @@ private:
   }
   Status check(Phase phase, std::span<const Piece> pieces) const;
   void describe(std::span<const Piece> pieces);
+  void undo(std::span<const Piece> pieces);
+  int64_t pagesFor(int64_t positions) const { return (positions + model().page_size() - 1) / model().page_size(); }
 
   const Artifact &source;
   std::unique_ptr<Device> runner;

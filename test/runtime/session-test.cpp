@@ -129,6 +129,67 @@ TEST_F(SessionTest, refusesWithoutEffect) {
   EXPECT_NE(session->step(Phase::decode, {&more, 1}).message().find("--max-sequence"), std::string::npos);
 }
 
+/// The host's processor, but told to fail.
+struct FailingDevice : Device {
+  explicit FailingDevice(std::unique_ptr<Device> device) : device(std::move(device)) {}
+  static Result<std::unique_ptr<Device>> create(const Artifact &artifact, const DeviceOptions &options) {
+    Result<std::unique_ptr<Device>> device = createCpuDevice(artifact, options);
+    if (!device.ok())
+      return device.status();
+    return std::unique_ptr<Device>(new FailingDevice(std::move(*device)));
+  }
+  Status run(size_t program, const StepInput &input) override {
+    pagesGiven.assign(input.pages.begin(), input.pages.end());
+    return fails ? Status::unavailable("the device is gone") : device->run(program, input);
+  }
+  std::span<const std::byte> output(size_t program, size_t output) override { return device->output(program, output); }
+  std::string description() const override { return device->description(); }
+
+  std::unique_ptr<Device> device;
+  static inline bool fails = false;
+  static inline std::vector<int32_t> pagesGiven; ///< in the last step
+};
+
+TEST_F(SessionTest, isAsItWasWhenTheDeviceFails) {
+  Result<std::unique_ptr<Session>> created = Session::create(*artifact, {1, ""}, FailingDevice::create);
+  ASSERT_TRUE(created.ok()) << created.status().message();
+  session = std::move(*created);
+  int first = *session->addSequence(), second = *session->addSequence();
+  std::vector<int32_t> ids{1, 2, 3, 4, 5}, others{6, 7};
+  ASSERT_TRUE(session->prefill(first, std::span(ids).first(3), Wanted::last, 0, nullptr, nullptr).ok());
+
+  Piece pieces[] = {{second, others, Wanted::last}, {first, std::span(ids).last(2), Wanted::last}};
+  FailingDevice::fails = true;
+  std::vector<int32_t> pagesOfTheFailure;
+  for (int attempt = 0; attempt < 20; ++attempt) { // more often than there are pages to lose
+    EXPECT_EQ(session->step(Phase::prefill, pieces).message(), "the device is gone");
+    EXPECT_EQ(session->length(first), 3);
+    EXPECT_EQ(session->length(second), 0);
+    EXPECT_EQ(session->outputs(), 0u);
+    EXPECT_TRUE(session->logits().empty());
+    pagesOfTheFailure = FailingDevice::pagesGiven;
+  }
+  FailingDevice::fails = false;
+  ASSERT_TRUE(session->step(Phase::prefill, pieces).ok());
+  EXPECT_EQ(FailingDevice::pagesGiven, pagesOfTheFailure);
+  EXPECT_EQ(row(0), expectedLogits(others));
+  EXPECT_EQ(row(1), expectedLogits(ids));
+}
+
+TEST_F(SessionTest, keepsTheChunksBeforeAFailure) {
+  Result<std::unique_ptr<Session>> created = Session::create(*artifact, {1, ""}, FailingDevice::create);
+  ASSERT_TRUE(created.ok()) << created.status().message();
+  session = std::move(*created);
+  int sequence = *session->addSequence();
+  std::vector<int32_t> ids{1, 2, 3, 4, 5, 6, 7};
+  auto failNext = [](void *) { FailingDevice::fails = true; };
+  EXPECT_FALSE(session->prefill(sequence, ids, Wanted::last, 4, failNext, nullptr).ok());
+  FailingDevice::fails = false;
+  EXPECT_EQ(session->length(sequence), 4);
+  ASSERT_TRUE(session->prefill(sequence, std::span(ids).subspan(4), Wanted::last, 0, nullptr, nullptr).ok());
+  EXPECT_EQ(row(0), expectedLogits(ids));
+}
+
 /// Both artifacts have kernels of the same names; each session must run its own, whichever was loaded first.
 TEST_F(SessionTest, runsTheCodeOfItsOwnArtifact) {
   auto opened = Artifact::open(writeFile("shifted.moec", artifactBytes(soundManifest(), {}, MOEC_TEST_KERNELS_SHIFTED)));
