@@ -1,58 +1,63 @@
-// Temporary file, fsync, rename, fsync of the folder.
+// Output that is complete or absent.
 #include "tools/AtomicFile.h"
 
+#include "lowering/artifact/PartialFile.h"
+
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+using namespace llvm;
+using namespace moec;
 
-using llvm::StringRef;
+namespace {
+/// Into a partial file; the first failure is kept, and nothing is written behind it.
+class PartialStream : public raw_ostream {
+public:
+  explicit PartialStream(lowering::PartialFile &file) : file(file) { SetBufferSize(1 << 16); }
+  ~PartialStream() override { consumeError(finish()); }
 
-static llvm::Error failed(StringRef path, std::error_code error) {
-  return llvm::createStringError(error, path + ": " + error.message());
-}
-
-static std::error_code lastError() { return std::error_code(errno, std::generic_category()); }
-
-llvm::Error moec::tools::writeAtomically(StringRef path, llvm::function_ref<void(llvm::raw_ostream &)> write) {
-  if (path == "-") {
-    write(llvm::outs());
-    llvm::outs().flush();
-    if (llvm::outs().has_error()) {
-      std::error_code error = llvm::outs().error();
-      llvm::outs().clear_error();
-      return failed("standard output", error);
-    }
-    return llvm::Error::success();
+  Error finish() {
+    flush();
+    return std::exchange(failure, Error::success());
   }
-  llvm::Expected<llvm::sys::fs::TempFile> file =
-      llvm::sys::fs::TempFile::create(path + ".tmp-%%%%%%%%", llvm::sys::fs::all_read | llvm::sys::fs::owner_write);
-  if (!file)
-    return llvm::createStringError(llvm::inconvertibleErrorCode(), path + ": " + llvm::toString(file.takeError()));
-  llvm::raw_fd_ostream out(file->FD, /*shouldClose=*/false);
+
+private:
+  void write_impl(const char *bytes, size_t count) override {
+    if (!failure)
+      failure = file.write({bytes, count}, position);
+    position += count;
+  }
+  uint64_t current_pos() const override { return position; }
+
+  lowering::PartialFile &file;
+  uint64_t position = 0;
+  Error failure = Error::success();
+};
+
+/// Into what cannot be replaced: standard output, devices, pipes.
+Error writeThrough(raw_fd_ostream &out, StringRef name, function_ref<void(raw_ostream &)> write) {
   write(out);
   out.flush();
   std::error_code error = out.error();
   out.clear_error();
-  if (!error && ::fsync(file->FD) != 0)
-    error = lastError();
-  if (error) {
-    llvm::consumeError(file->discard());
-    return failed(path, error);
+  return error ? createStringError(error, name + ": " + error.message()) : Error::success();
+}
+} // namespace
+
+Error tools::writeAtomically(StringRef path, function_ref<void(raw_ostream &)> write) {
+  if (path == "-")
+    return writeThrough(outs(), "standard output", write);
+  if (sys::fs::exists(path) && !sys::fs::is_directory(path) && !sys::fs::is_regular_file(path)) {
+    std::error_code error;
+    raw_fd_ostream out(path, error);
+    return error ? createStringError(error, path + ": " + error.message()) : writeThrough(out, path, write);
   }
-  if (llvm::Error moved = file->keep(path)) {
-    llvm::consumeError(file->discard());
-    return llvm::createStringError(llvm::inconvertibleErrorCode(), path + ": " + llvm::toString(std::move(moved)));
-  }
-  // The new name is on the disk once its folder is.
-  StringRef folder = llvm::sys::path::parent_path(path);
-  int descriptor = ::open(folder.empty() ? "." : folder.str().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0)
-    return failed(path, lastError());
-  int result = ::fsync(descriptor);
-  std::error_code folderError = lastError();
-  ::close(descriptor);
-  return result == 0 ? llvm::Error::success() : failed(path, folderError);
+  Expected<std::unique_ptr<lowering::PartialFile>> file = lowering::PartialFile::create(path);
+  if (!file)
+    return file.takeError();
+  PartialStream out(**file);
+  write(out);
+  if (Error error = out.finish())
+    return error;
+  return (*file)->keep();
 }

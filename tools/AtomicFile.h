@@ -12,8 +12,8 @@ class raw_ostream;
 
 namespace moec::tools {
 
-/// Writes the file `path`: under another name in the same folder first, then to the disk, then renamed. Whatever happens, the file
-/// under `path` is the old one or the complete new one. "-" is standard output.
+/// Writes the file `path`, or standard output when that is "-". Whatever happens, the file under `path` is the old one or the
+/// complete new one; devices and pipes are written as they are.
 llvm::Error writeAtomically(llvm::StringRef path, llvm::function_ref<void(llvm::raw_ostream &)> write);
 
 } // namespace moec::tools

@@ -1,16 +1,9 @@
-// A file of hashed, aligned sections that appears under its name only when it is whole.
+// A file of hashed, aligned sections.
 #include "lowering/artifact/SectionFile.h"
 
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
-#include "llvm/Support/Path.h"
 
-#include <cerrno>
 #include <cstring>
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 using namespace llvm;
 using namespace moec;
@@ -18,68 +11,16 @@ using namespace moec::lowering;
 
 namespace {
 constexpr auto sectionAlignment = uint64_t(artifact::Layout::section_alignment);
-/// A file that is being written is PATH.partial-XXXXXX, and locked by its writer.
-constexpr StringLiteral partialMark = ".partial-";
-
-/// Removes what writers of `path` have left that are no more: their lock is free.
-void removeStale(const std::string &path) {
-  std::error_code error;
-  std::string prefix = (sys::path::filename(path) + partialMark).str();
-  std::string folder = sys::path::parent_path(path).str();
-  for (sys::fs::directory_iterator entry(folder.empty() ? "." : folder, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (!sys::path::filename(entry->path()).starts_with(prefix))
-      continue;
-    int descriptor = open(entry->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (descriptor < 0)
-      continue;
-    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
-      unlink(entry->path().c_str());
-    close(descriptor);
-  }
-}
-
 artifact::Hash128 hashOf(XXH128_hash_t hash) { return {hash.low64, hash.high64}; }
 } // namespace
 
 Expected<std::unique_ptr<SectionFile>> SectionFile::create(StringRef path) {
-  removeStale(path.str());
-  std::string temporary = (path + partialMark + "XXXXXX").str();
-  int descriptor = mkostemp(temporary.data(), O_CLOEXEC);
-  if (descriptor < 0)
-    return createStringError(path + ": cannot write: " + std::strerror(errno));
-  std::unique_ptr<SectionFile> file(new SectionFile(path.str(), temporary, descriptor));
-  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
-    return file->refuse("lock");
-  mode_t mask = umask(0);
-  umask(mask);
-  fchmod(descriptor, 0666 & ~mask);
+  Expected<std::unique_ptr<PartialFile>> partial = PartialFile::create(path);
+  if (!partial)
+    return partial.takeError();
+  std::unique_ptr<SectionFile> file(new SectionFile(std::move(*partial)));
   file->position = sectionAlignment; // the header's
   return file;
-}
-
-SectionFile::~SectionFile() {
-  if (descriptor < 0)
-    return;
-  unlink(temporary.c_str());
-  close(descriptor);
-}
-
-Error SectionFile::refuse(const char *what) const {
-  return createStringError(path + ": cannot " + what + ": " + std::strerror(errno));
-}
-
-Error SectionFile::write(ArrayRef<char> bytes, uint64_t offset) {
-  while (!bytes.empty()) {
-    ssize_t written = pwrite(descriptor, bytes.data(), bytes.size(), off_t(offset));
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written <= 0)
-      return refuse("write");
-    bytes = bytes.drop_front(size_t(written));
-    offset += uint64_t(written);
-  }
-  return Error::success();
 }
 
 Error SectionFile::begin(StringRef name) {
@@ -96,7 +37,7 @@ Error SectionFile::append(ArrayRef<char> bytes) {
   XXH3_128bits_update(hash.get(), bytes.data(), bytes.size());
   uint64_t offset = position;
   position += bytes.size();
-  return write(bytes, offset);
+  return file->write(bytes, offset);
 }
 
 Error SectionFile::align(uint64_t alignment) {
@@ -114,7 +55,7 @@ uint32_t SectionFile::end() {
 
 Error SectionFile::finish(ArrayRef<char> manifest) {
   uint64_t offset = alignTo(position, sectionAlignment);
-  if (Error error = write(manifest, offset))
+  if (Error error = file->write(manifest, offset))
     return error;
   char header[size_t(artifact::Layout::header_bytes)] = {};
   auto put = [&](size_t at, uint64_t value) { std::memcpy(header + at, &value, sizeof value); };
@@ -130,19 +71,7 @@ Error SectionFile::finish(ArrayRef<char> manifest) {
   putHash(32, manifest);
   put(48, offset + manifest.size());
   putHash(56, ArrayRef<char>(header, 56));
-  if (Error error = write(header, 0))
+  if (Error error = file->write(header, 0))
     return error;
-
-  std::string folder = sys::path::parent_path(path).str();
-  int folderDescriptor = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  bool kept = fsync(descriptor) == 0 && rename(temporary.c_str(), path.c_str()) == 0;
-  Error error = kept ? Error::success() : refuse("write");
-  if (kept) {
-    fsync(folderDescriptor); // best effort: the file is whole whether its name survives a crash or not
-    close(descriptor);
-    descriptor = -1;
-  }
-  if (folderDescriptor >= 0)
-    close(folderDescriptor);
-  return error;
+  return file->keep();
 }

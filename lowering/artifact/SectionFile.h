@@ -1,7 +1,8 @@
-// A file of hashed, aligned sections that appears under its name only when it is whole.
+// A file of hashed, aligned sections.
 #ifndef MOEC_LOWERING_ARTIFACT_SECTIONFILE_H
 #define MOEC_LOWERING_ARTIFACT_SECTIONFILE_H
 
+#include "lowering/artifact/PartialFile.h"
 #include "runtime/schema/Artifact_generated.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -17,9 +18,7 @@ namespace moec::lowering {
 
 class SectionFile {
 public:
-  /// Starts a file beside `path`, and removes what killed writers of the same file have left there.
   static llvm::Expected<std::unique_ptr<SectionFile>> create(llvm::StringRef path);
-  ~SectionFile();
 
   /// Begins a section at the next multiple of 4096.
   llvm::Error begin(llvm::StringRef name);
@@ -38,13 +37,9 @@ public:
   llvm::Error finish(llvm::ArrayRef<char> manifest);
 
 private:
-  SectionFile(std::string path, std::string temporary, int descriptor)
-      : path(std::move(path)), temporary(std::move(temporary)), descriptor(descriptor) {}
-  llvm::Error write(llvm::ArrayRef<char> bytes, uint64_t offset);
-  llvm::Error refuse(const char *what) const;
+  explicit SectionFile(std::unique_ptr<PartialFile> file) : file(std::move(file)) {}
 
-  std::string path, temporary;
-  int descriptor;
+  std::unique_ptr<PartialFile> file;
   uint64_t position = 0;
   std::vector<artifact::SectionT> sections;
   std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> hash{nullptr, XXH3_freeState};

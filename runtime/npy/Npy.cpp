@@ -166,11 +166,17 @@ Result<NpyWriter> NpyWriter::create(const std::string &path, const char *type, s
 
   NpyWriter writer;
   writer.path = path;
-  writer.temporary = path + ".XXXXXX";
-  writer.descriptor = mkostemp(writer.temporary.data(), O_CLOEXEC);
+  struct stat existing;
+  if (stat(path.c_str(), &existing) == 0 && !S_ISREG(existing.st_mode)) {
+    writer.descriptor = open(path.c_str(), O_WRONLY | O_CLOEXEC); // a device or a pipe cannot be replaced
+  } else {
+    writer.temporary = path + ".XXXXXX";
+    writer.descriptor = mkostemp(writer.temporary.data(), O_CLOEXEC);
+  }
   if (writer.descriptor < 0)
     return Status::ioError(path + ": cannot write: " + std::strerror(errno));
-  fchmod(writer.descriptor, 0644);
+  if (!writer.temporary.empty())
+    fchmod(writer.descriptor, 0644);
   std::string preamble(magic, sizeof magic - 1);
   preamble += char(header.size() & 255);
   preamble += char(header.size() >> 8);
@@ -194,7 +200,8 @@ NpyWriter::~NpyWriter() {
   if (descriptor < 0)
     return;
   close(descriptor);
-  unlink(temporary.c_str());
+  if (!temporary.empty())
+    unlink(temporary.c_str());
 }
 
 Status NpyWriter::append(std::span<const std::byte> bytes) {
@@ -215,7 +222,7 @@ Status NpyWriter::append(std::span<const std::byte> bytes) {
 Status NpyWriter::finish() {
   if (missing)
     return Status::invalidArgument(path + ": fewer rows than expected");
-  if (fsync(descriptor) != 0 || rename(temporary.c_str(), path.c_str()) != 0)
+  if (!temporary.empty() && (fsync(descriptor) != 0 || rename(temporary.c_str(), path.c_str()) != 0))
     return Status::ioError(path + ": cannot write: " + std::strerror(errno));
   close(descriptor);
   descriptor = -1;

@@ -26,7 +26,8 @@ Result<NpyArray> readNpy(const std::string &path);
 /// Writes a file in pieces, so that results need not be held: the number of rows is known when it is opened.
 class NpyWriter {
 public:
-  /// `descriptor`: "<f4" or "<i4". The file appears under its name when `finish` succeeds.
+  /// `descriptor`: "<f4" or "<i4". The file appears under its name when `finish` succeeds; devices and pipes
+  /// are written as they are.
   static Result<NpyWriter> create(const std::string &path, const char *descriptor, std::span<const int64_t> shape);
   NpyWriter(NpyWriter &&other) noexcept;
   NpyWriter &operator=(NpyWriter &&other) noexcept;
@@ -38,7 +39,7 @@ public:
 
 private:
   NpyWriter() = default;
-  std::string path, temporary;
+  std::string path, temporary; ///< `temporary` is empty where the file itself is written
   int descriptor = -1;
   uint64_t missing = 0;
 };

@@ -2,7 +2,10 @@
 #include "runtime/npy/Npy.h"
 #include "test/runtime/TestArtifact.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace moec;
 using namespace moec::runtime;
@@ -28,6 +31,24 @@ TEST(Npy, readsWhatItWrites) {
   ASSERT_TRUE(array.ok()) << array.status().message();
   EXPECT_EQ(array->shape, (std::vector<int64_t>{2, 3}));
   EXPECT_EQ(array->floats, (std::vector<double>{1, -2, 0.5, 1, -2, 0.5}));
+}
+
+TEST(Npy, leavesADeviceADevice) {
+  std::string path = test::folder() + "/pipe.npy";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  int64_t shape[] = {1};
+  Result<NpyWriter> writer = NpyWriter::create(path, "<f4", shape);
+  ASSERT_TRUE(writer.ok()) << writer.status().message();
+  float row[] = {1};
+  ASSERT_TRUE(writer->append(std::as_bytes(std::span(row))).ok());
+  ASSERT_TRUE(writer->finish().ok());
+  char bytes[256];
+  EXPECT_EQ(read(reader, bytes, sizeof bytes), 132);
+  close(reader);
+  struct stat after;
+  ASSERT_EQ(stat(path.c_str(), &after), 0);
+  EXPECT_TRUE(S_ISFIFO(after.st_mode));
 }
 
 TEST(Npy, refusesWhatItDoesNotRead) {
