@@ -174,9 +174,10 @@ TEST_P(Models, Determinism) {
 INSTANTIATE_TEST_SUITE_P(Golden, Models,
                          testing::Values("checkpoints/mixtral/a", "checkpoints/mixtral/b", "checkpoints/deepseek_v2_lite/a",
                                          "checkpoints/deepseek_v2_lite/b", "checkpoints/deepseek_v2/a", "checkpoints/deepseek_v2/b",
-                                         "checkpoints/deepseek_v3/a", "checkpoints/deepseek_v3/a-v5",
-                                         "checkpoints/deepseek_v3/a-sharded", "checkpoints/deepseek_v3/b",
-                                         "checkpoints/qwen3_moe/a", "checkpoints/qwen3_moe/b", "model"),
+                                         "checkpoints/deepseek_v3/a", "checkpoints/deepseek_v3/a-f16",
+                                         "checkpoints/deepseek_v3/a-v5", "checkpoints/deepseek_v3/a-sharded",
+                                         "checkpoints/deepseek_v3/b", "checkpoints/qwen3_moe/a", "checkpoints/qwen3_moe/b",
+                                         "model"),
                          [](const auto &info) {
                            std::string name = info.param;
                            std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
