@@ -76,6 +76,7 @@ Result<std::unique_ptr<Artifact>> Artifact::open(const std::string &path, const 
   MOEC_RETURN_IF_ERROR(artifact->readHeader());
   MOEC_RETURN_IF_ERROR(verifyManifest(*artifact->parsed, path));
   MOEC_RETURN_IF_ERROR(artifact->checkSections(options.verifyAll));
+  MOEC_RETURN_IF_ERROR(artifact->checkGpuText());
   MOEC_RETURN_IF_ERROR(artifact->openWeightFiles(options.weightFolder));
   MOEC_RETURN_IF_ERROR(artifact->locateWeights());
   return artifact;
@@ -119,6 +120,23 @@ Status Artifact::checkSections(bool verifyAll) {
       continue;
     if (!hashes(this->section(*section), section->hash()->low(), section->hash()->high()))
       return Status::invalidData(name + " is damaged (its hash differs)");
+  }
+  return {};
+}
+
+/// GPU code is text that drivers parse up to the first zero: plain ASCII without one.
+Status Artifact::checkGpuText() {
+  if (!parsed->gpu_code())
+    return {};
+  for (const artifact::GpuCode *code : *parsed->gpu_code()) {
+    const artifact::Section &section = *parsed->sections()->Get(code->section());
+    std::span<const std::byte> text = this->section(section);
+    auto isPlain = [](std::byte byte) {
+      char c = char(byte);
+      return (c >= ' ' && c <= '~') || c == '\n' || c == '\t' || c == '\r';
+    };
+    if (text.empty() || !std::ranges::all_of(text, isPlain))
+      return Status::invalidData(path() + ": section '" + section.name()->str() + "': expected GPU code as ASCII text");
   }
   return {};
 }

@@ -42,6 +42,7 @@ private:
   Artifact() = default;
   Status readHeader();
   Status checkSections(bool verifyAll);
+  Status checkGpuText();
   Status openWeightFiles(const std::string &folder);
   Status locateWeights();
 
@@ -61,6 +62,8 @@ bool endsSequence(const artifact::Model &model, int32_t id);
 
 /// That every index, count and range of a manifest agrees with every other; `path` is for messages. Sections are checked elsewhere.
 Status verifyManifest(const artifact::Manifest &manifest, const std::string &path);
+/// The part of it that is about GPU code; sound programs and kernels are taken for granted.
+Status verifyGpuCode(const artifact::Manifest &manifest, const std::string &path);
 
 } // namespace moec::runtime
 

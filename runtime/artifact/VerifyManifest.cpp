@@ -1,28 +1,17 @@
 // That a manifest agrees with itself: every index in range, every buffer inside its memory, every size free of overflow.
 #include "runtime/artifact/Artifact.h"
+#include "runtime/artifact/Bounds.h"
 
-#include <initializer_list>
 #include <set>
 
 using namespace moec::runtime;
 using namespace moec::artifact;
 
 namespace {
-// Far beyond any model, and small enough that products of a few of them do not overflow 64 bits unnoticed.
 constexpr uint64_t maxCount = uint64_t(1) << 32;
-constexpr uint64_t maxBytes = uint64_t(1) << 48;
 constexpr uint64_t maxScratch = uint64_t(1) << 30;
 /// A session keeps a number for every page: 64 MiB at most.
 constexpr uint64_t maxPages = uint64_t(1) << 24;
-
-/// The product, or nothing when it leaves the range of sizes.
-std::optional<uint64_t> product(std::initializer_list<uint64_t> factors) {
-  uint64_t result = 1;
-  for (uint64_t factor : factors)
-    if (__builtin_mul_overflow(result, factor, &result) || result > maxBytes)
-      return std::nullopt;
-  return result;
-}
 
 /// Whether the elements of a vector can be read where they lie: FlatBuffers' verifier looks at the place of its length only.
 template <typename T> bool isAligned(const flatbuffers::Vector<T> &vector) {
@@ -63,7 +52,7 @@ public:
         return refuse("code '" + variant->isa()->str() + "': no section " + std::to_string(variant->section()));
     for (const Program *program : *manifest.programs())
       MOEC_RETURN_IF_ERROR(checkProgram(*program));
-    return {};
+    return verifyGpuCode(manifest, path);
   }
 
 private:
@@ -131,19 +120,6 @@ private:
         program.max_outputs() > program.max_tokens() || program.max_sequences() == 0 ||
         program.max_sequences() > model->max_batch() || program.arena_bytes() > maxBytes)
       return refuse(name + ": limits out of range");
-    auto units = [&](Extent extent) -> uint64_t {
-      switch (extent) {
-      case Extent::constant:
-        return 1;
-      case Extent::tokens:
-        return program.max_tokens();
-      case Extent::outputs:
-        return program.max_outputs();
-      case Extent::sequences:
-        return program.max_sequences();
-      }
-      return 0;
-    };
     auto checkArena = [&](uint32_t index) -> Status {
       if (index >= manifest.buffers()->size())
         return refuse(name + ": no buffer " + std::to_string(index));
@@ -151,7 +127,7 @@ private:
       if (buffer->kind() != BufferKind::arena)
         return {};
       std::optional<uint64_t> bytes =
-          product({units(buffer->extent()), buffer->rows_per_unit(), buffer->width(), bytesOf(buffer->element())});
+          product({mostUnits(buffer->extent(), program), buffer->rows_per_unit(), buffer->width(), bytesOf(buffer->element())});
       if (!bytes || buffer->offset() % 64 || buffer->offset() > program.arena_bytes() ||
           *bytes > program.arena_bytes() - buffer->offset())
         return refuse(name + ": buffer '" + buffer->name()->str() + "' lies outside the arena of " +
@@ -161,7 +137,7 @@ private:
     for (const Launch *launch : *program.launches()) {
       if (launch->kernel() >= manifest.kernels()->size())
         return refuse(name + ": no kernel " + std::to_string(launch->kernel()));
-      if (launch->extent() > Extent::MAX || !product({units(launch->extent()), launch->items_per_unit()}))
+      if (launch->extent() > Extent::MAX || !product({mostUnits(launch->extent(), program), launch->items_per_unit()}))
         return refuse(name + ": a launch of too many items");
       for (uint32_t buffer : *launch->buffers())
         MOEC_RETURN_IF_ERROR(checkArena(buffer));

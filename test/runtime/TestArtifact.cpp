@@ -1,4 +1,4 @@
-// A small artifact made by hand, from the kernels of kernels.c.
+// A small artifact made by hand, from the kernels of kernels.c and kernels.ptx.
 #include "test/runtime/TestArtifact.h"
 
 #include "test/runtime/Seal.h"
@@ -47,6 +47,41 @@ std::unique_ptr<artifact::LaunchT> launch(uint32_t kernel, std::vector<uint32_t>
 
 std::string floats(std::initializer_list<float> values) {
   return {reinterpret_cast<const char *>(std::data(values)), values.size() * sizeof(float)};
+}
+
+std::unique_ptr<artifact::GpuKernelT> gpuKernel(uint32_t kernel, uint32_t threads, Extent extent, uint64_t divisor) {
+  return make<artifact::GpuKernelT>([&](artifact::GpuKernelT &k) {
+    k.kernel = kernel;
+    k.threads = threads;
+    k.grid.push_back(make<artifact::LaunchDimensionT>([&](artifact::LaunchDimensionT &dimension) {
+      dimension.extent = extent;
+      dimension.divisor = divisor;
+    }));
+  });
+}
+
+/// The launches of kernels.ptx.
+std::unique_ptr<artifact::GpuCodeT> gpuCode(const char *target, uint32_t section) {
+  return make<artifact::GpuCodeT>([&](artifact::GpuCodeT &code) {
+    code.target = target;
+    code.section = section;
+    code.min_compute_capability = 80;
+    code.kernels.push_back(gpuKernel(0, 64, Extent::tokens, 64));
+    code.kernels.push_back(gpuKernel(1, 32, Extent::outputs, 1));
+    code.kernels[1]->counter_bytes = 64;
+    code.kernels[1]->workspace = make<artifact::LaunchDimensionT>([](artifact::LaunchDimensionT &bytes) {
+      bytes.extent = Extent::outputs;
+      bytes.factor = 4;
+      bytes.addend = 64;
+    });
+  });
+}
+
+std::string readFile(const char *path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream bytes;
+  bytes << file.rdbuf();
+  return bytes.str();
 }
 
 artifact::Hash128 hashOf(std::string_view bytes) {
@@ -113,6 +148,7 @@ artifact::ManifestT test::soundManifest() {
     code.isa = "x86-64-v1";
     code.section = 0;
   }));
+  manifest.gpu_code.push_back(gpuCode("sm_80", 3));
   manifest.routing.push_back(make<artifact::RoutingRecordT>([](artifact::RoutingRecordT &record) {
     record.experts = 3;
     record.k = 1;
@@ -123,18 +159,16 @@ artifact::ManifestT test::soundManifest() {
 
 std::string test::artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit,
                                 const char *kernels) {
-  std::ifstream code(kernels, std::ios::binary);
-  std::stringstream codeBytes;
-  codeBytes << code.rdbuf();
   std::string file(72, '\0');
   auto place = [&](const std::string &bytes) {
     file.resize((file.size() + 4095) / 4096 * 4096);
     file += bytes;
     return file.size() - bytes.size();
   };
-  for (auto &[name, bytes] : {std::pair<std::string, std::string>{"code/x86-64-v1", codeBytes.str()},
+  for (auto &[name, bytes] : {std::pair<std::string, std::string>{"code/x86-64-v1", readFile(kernels)},
                               {"constants", floats({1, 2, 3, 4, 5, 6, 7, 8})},
-                              {"weights", floats({1, -1, 2, -2, 3, -3, 4, -4})}})
+                              {"weights", floats({1, -1, 2, -2, 3, -3, 4, -4})},
+                              {"ptx/sm_80", readFile(MOEC_TEST_DATA "/runtime/kernels.ptx")}})
     manifest.sections.push_back(make<artifact::SectionT>([&](artifact::SectionT &section) {
       section.name = name;
       section.offset = place(bytes);

@@ -1,4 +1,4 @@
-// A small artifact made by hand, from the kernels of kernels.c.
+// A small artifact made by hand, from the kernels of kernels.c and kernels.ptx.
 #ifndef MOEC_TEST_RUNTIME_TESTARTIFACT_H
 #define MOEC_TEST_RUNTIME_TESTARTIFACT_H
 

@@ -60,8 +60,15 @@ TEST(Artifact, refusesOtherFiles) {
   EXPECT_NE(errorOf(testing::TempDir()).find("expected a regular file"), std::string::npos);
   EXPECT_NE(errorOf(writeFile("text.moec", std::string(5000, 'a'))).find("not a compiled model"), std::string::npos);
   std::string other = artifactBytes(soundManifest());
-  other[8] = 2;
-  EXPECT_NE(errorOf(writeFile("version.moec", other)).find("format version 2, expected 1"), std::string::npos);
+  other[8] = 3;
+  EXPECT_NE(errorOf(writeFile("version.moec", other)).find("format version 3, expected 2"), std::string::npos);
+}
+
+/// A file that each version of the format wrote: this version's still opens, an older one's is refused by name.
+TEST(Artifact, knowsTheVersionsOfItsFormat) {
+  std::string golden = MOEC_TEST_DATA "/fixtures/artifacts/version-";
+  EXPECT_EQ(errorOf(golden + "2.moec"), "");
+  EXPECT_NE(errorOf(golden + "1.moec").find("format version 1, expected 2; compile the model again"), std::string::npos);
 }
 
 /// A manifest that says something wrong, with all hashes right, and a piece of the message that it must cause.
@@ -80,6 +87,16 @@ TEST_P(MalformedManifest, isRefused) {
 
 using M = artifact::ManifestT;
 constexpr uint64_t huge = ~uint64_t(0);
+
+void addCubin(M &m, uint32_t section, size_t kernels) {
+  auto cubin = std::make_unique<artifact::CubinT>();
+  cubin->chip = "sm_80";
+  cubin->section = section;
+  for (size_t i = 0; i < kernels; ++i)
+    cubin->kernels.push_back(std::make_unique<artifact::AssembledKernelT>());
+  m.gpu_code[0]->cubins.push_back(std::move(cubin));
+}
+
 const Malformed malformed[] = {
     {"noModel", "malformed", [](M &m) { m.model.reset(); }},
     {"noVocabulary", "model:", [](M &m) { m.model->vocabulary = 0; }},
@@ -139,6 +156,48 @@ const Malformed malformed[] = {
        m.sections[1]->name = "others";
        m.buffers[6]->width = 0;
      }},
+    {"gpuTwice", "GPU code 'sm_80' occurs twice",
+     [](M &m) { m.gpu_code.push_back(std::make_unique<artifact::GpuCodeT>(*m.gpu_code[0])); }},
+    {"gpuSection", "no section 9", [](M &m) { m.gpu_code[0]->section = 9; }},
+    {"gpuBinary", "section 'code/x86-64-v1': expected GPU code as ASCII text", [](M &m) { m.gpu_code[0]->section = 0; }},
+    {"gpuKernel", "no kernel 2", [](M &m) { m.gpu_code[0]->kernels[0]->kernel = 2; }},
+    {"gpuKernelTwice", "kernel 'append' occurs twice", [](M &m) { m.gpu_code[0]->kernels[1]->kernel = 0; }},
+    {"gpuKernelMissing", "launches kernel 'attend', which it does not have", [](M &m) { m.gpu_code[0]->kernels.pop_back(); }},
+    {"gpuNoThreads", "got 0", [](M &m) { m.gpu_code[0]->kernels[0]->threads = 0; }},
+    {"gpuPartOfAWarp", "32, 64, ... 1024 threads, got 65", [](M &m) { m.gpu_code[0]->kernels[0]->threads = 65; }},
+    {"gpuThreads", "got 1056", [](M &m) { m.gpu_code[0]->kernels[0]->threads = 1056; }},
+    {"gpuShared", "bytes of shared memory", [](M &m) { m.gpu_code[0]->kernels[0]->shared_bytes = ~0u; }},
+    {"gpuNoGrid", "1 to 3 dimensions, got 0", [](M &m) { m.gpu_code[0]->kernels[0]->grid.clear(); }},
+    {"gpuFourDimensions", "1 to 3 dimensions, got 4",
+     [](M &m) {
+       auto &grid = m.gpu_code[0]->kernels[0]->grid;
+       while (grid.size() < 4)
+         grid.push_back(std::make_unique<artifact::LaunchDimensionT>(*grid[0]));
+     }},
+    {"gpuDivision", "a division by zero", [](M &m) { m.gpu_code[0]->kernels[0]->grid[0]->divisor = 0; }},
+    {"gpuExtent", "unknown extent", [](M &m) { m.gpu_code[0]->kernels[0]->grid[0]->extent = artifact::Extent(9); }},
+    {"gpuWorkspaceDivision", "a division by zero", [](M &m) { m.gpu_code[0]->kernels[1]->workspace->divisor = 0; }},
+    {"gpuGridX", "dimension 0 of the grid exceeds 2147483647", [](M &m) { m.gpu_code[0]->kernels[0]->grid[0]->factor = 1u << 31; }},
+    {"gpuGridOverflow", "dimension 0 of the grid exceeds", [](M &m) { m.gpu_code[0]->kernels[1]->grid[0]->factor = huge / 2; }},
+    {"gpuGridAddend", "dimension 0 of the grid exceeds", [](M &m) { m.gpu_code[0]->kernels[1]->grid[0]->addend = huge; }},
+    {"gpuGridY", "dimension 1 of the grid exceeds 65535 in program 'prefill'",
+     [](M &m) {
+       auto &grid = m.gpu_code[0]->kernels[0]->grid;
+       grid.push_back(std::make_unique<artifact::LaunchDimensionT>(*grid[0]));
+       grid[1]->addend = 65535;
+     }},
+    {"gpuWorkspace", "workspace out of range", [](M &m) { m.gpu_code[0]->kernels[1]->workspace->factor = huge; }},
+    {"gpuWorkspaceAddend", "workspace out of range", [](M &m) { m.gpu_code[0]->kernels[1]->workspace->addend = huge - 8; }},
+    {"gpuCounters", "at most the workspace's addend, got 65", [](M &m) { m.gpu_code[0]->kernels[1]->counter_bytes = 65; }},
+    {"gpuCountersOfNoWorkspace", "at most the workspace's addend, got 1",
+     [](M &m) { m.gpu_code[0]->kernels[0]->counter_bytes = 1; }},
+    {"gpuChip", "chip 'sm_80': no section 77", [](M &m) { addCubin(m, 77, 2); }},
+    {"gpuChipTwice", "chip 'sm_80' occurs twice",
+     [](M &m) {
+       addCubin(m, 1, 2);
+       addCubin(m, 1, 2);
+     }},
+    {"gpuChipKernels", "expected records of 2 kernels, got 1", [](M &m) { addCubin(m, 1, 1); }},
     {"pages", "pages of cache",
      [](M &m) {
        m.model->max_sequence = 1 << 30;

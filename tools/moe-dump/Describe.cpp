@@ -1,6 +1,8 @@
 // What is in an artifact, as JSON or as text.
 #include "tools/moe-dump/Describe.h"
 
+#include "tools/moe-dump/GpuCode.h"
+
 #include <cstdio>
 #include <map>
 
@@ -111,6 +113,7 @@ Json moec::dump::describe(const Artifact &artifact) {
           {"sections", sections},
           {"weight_files", files},
           {"code", code},
+          {"gpu_code", describeGpuCode(manifest)},
           {"programs", programs},
           {"kernels", kernels},
           {"routing", routing},
@@ -139,6 +142,7 @@ std::string moec::dump::page(const Json &description) {
       features += " " + plain(feature);
     line("  " + plain(variant["isa"]), plain(variant["bytes"]) + " bytes, needs" + features);
   }
+  text += gpuCodePage(description["gpu_code"]);
   for (const Json &program : description["programs"]) {
     text += "\nprogram " + plain(program["name"]) + ": " + plain(program["launches"]) + " launches, at most " +
             plain(program["max_tokens"]) + " tokens, " + plain(program["max_outputs"]) + " outputs and " +

@@ -1,0 +1,95 @@
+// What an artifact's GPU code is and how its kernels are launched, as JSON or as text.
+#include "tools/moe-dump/GpuCode.h"
+
+using namespace moec;
+using namespace moec::runtime;
+using Json = nlohmann::ordered_json;
+
+namespace {
+/// "64 + 4 x ceil(tokens / 16)", without what changes nothing.
+std::string formula(const artifact::LaunchDimension &dimension) {
+  if (dimension.extent() == artifact::Extent::constant || dimension.factor() == 0)
+    return std::to_string(dimension.addend() + (dimension.extent() == artifact::Extent::constant ? dimension.factor() : 0));
+  std::string text = artifact::EnumNameExtent(dimension.extent());
+  if (dimension.divisor() != 1)
+    text = "ceil(" + text + " / " + std::to_string(dimension.divisor()) + ")";
+  if (dimension.factor() != 1)
+    text = std::to_string(dimension.factor()) + " x " + text;
+  return dimension.addend() ? std::to_string(dimension.addend()) + " + " + text : text;
+}
+
+Json describeKernel(const artifact::Manifest &manifest, const artifact::GpuKernel &kernel) {
+  Json grid = Json::array();
+  for (const artifact::LaunchDimension *dimension : *kernel.grid())
+    grid.push_back(formula(*dimension));
+  return {{"symbol", manifest.kernels()->Get(kernel.kernel())->symbol()->str()},
+          {"threads", kernel.threads()},
+          {"grid", grid},
+          {"shared_bytes", kernel.shared_bytes()},
+          {"workspace_bytes", kernel.workspace() ? formula(*kernel.workspace()) : "0"},
+          {"counter_bytes", kernel.counter_bytes()}};
+}
+
+Json describeCubin(const artifact::Manifest &manifest, const artifact::GpuCode &code, const artifact::Cubin &cubin) {
+  Json kernels = Json::array();
+  for (uint32_t i = 0; cubin.kernels() && i < cubin.kernels()->size(); ++i) {
+    const artifact::AssembledKernel &kernel = *cubin.kernels()->Get(i);
+    kernels.push_back({{"symbol", manifest.kernels()->Get(code.kernels()->Get(i)->kernel())->symbol()->str()},
+                       {"registers", kernel.registers()},
+                       {"shared_bytes", kernel.shared_bytes()},
+                       {"local_bytes", kernel.local_bytes()},
+                       {"spill_store_bytes", kernel.spill_store_bytes()},
+                       {"spill_load_bytes", kernel.spill_load_bytes()}});
+  }
+  const artifact::Section *section = manifest.sections()->Get(cubin.section());
+  return {{"chip", cubin.chip()->str()}, {"section", section->name()->str()}, {"bytes", section->length()}, {"kernels", kernels}};
+}
+
+std::string plain(const Json &value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+} // namespace
+
+Json moec::dump::describeGpuCode(const artifact::Manifest &manifest) {
+  Json targets = Json::array();
+  if (!manifest.gpu_code())
+    return targets;
+  for (const artifact::GpuCode *code : *manifest.gpu_code()) {
+    Json kernels = Json::array(), cubins = Json::array();
+    for (const artifact::GpuKernel *kernel : *code->kernels())
+      kernels.push_back(describeKernel(manifest, *kernel));
+    if (code->cubins())
+      for (const artifact::Cubin *cubin : *code->cubins())
+        cubins.push_back(describeCubin(manifest, *code, *cubin));
+    const artifact::Section *section = manifest.sections()->Get(code->section());
+    targets.push_back({{"target", code->target()->str()},
+                       {"section", section->name()->str()},
+                       {"bytes", section->length()},
+                       {"min_compute_capability", code->min_compute_capability()},
+                       {"kernels", kernels},
+                       {"cubins", cubins}});
+  }
+  return targets;
+}
+
+std::string moec::dump::gpuCodePage(const Json &targets) {
+  std::string text;
+  for (const Json &target : targets) {
+    uint64_t capability = target["min_compute_capability"].get<uint64_t>();
+    text += "\nGPU code " + plain(target["target"]) + ": " + plain(target["bytes"]) + " bytes of PTX, needs compute capability " +
+            std::to_string(capability / 10) + "." + std::to_string(capability % 10) + "\n";
+    for (const Json &kernel : target["kernels"]) {
+      std::string grid;
+      for (const Json &dimension : kernel["grid"])
+        grid += (grid.empty() ? "" : ", ") + plain(dimension);
+      text += "  " + plain(kernel["symbol"]) + ": " + plain(kernel["threads"]) + " threads, grid (" + grid + "), " +
+              plain(kernel["shared_bytes"]) + " bytes shared, workspace of " + plain(kernel["workspace_bytes"]) + " bytes\n";
+    }
+    for (const Json &cubin : target["cubins"]) {
+      text += "  for " + plain(cubin["chip"]) + ": " + plain(cubin["bytes"]) + " bytes\n";
+      for (const Json &kernel : cubin["kernels"])
+        text += "    " + plain(kernel["symbol"]) + ": " + plain(kernel["registers"]) + " registers, " +
+                plain(kernel["shared_bytes"]) + " bytes shared, " + plain(kernel["local_bytes"]) + " local, spills " +
+                plain(kernel["spill_store_bytes"]) + " stored and " + plain(kernel["spill_load_bytes"]) + " loaded\n";
+    }
+  }
+  return text;
+}
