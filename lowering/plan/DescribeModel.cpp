@@ -2,7 +2,9 @@
 #include "lowering/plan/Passes.h"
 
 #include "lowering/plan/Schedule.h"
+#include "runtime/schema/Artifact_generated.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
@@ -117,6 +119,13 @@ struct DescribeModel : lowering::impl::DescribeModelBase<DescribeModel> {
       return signalPassFailure();
     }
     int64_t sequence = maxSequence ? int64_t(maxSequence) : std::min<int64_t>(positions.getInt(), 4096);
+    int64_t pages = llvm::divideCeil(sequence, lowering::pageSize);
+    if (constexpr auto most = int64_t(artifact::Layout::max_pages); maxBatch > most / pages) {
+      module.emitOpError() << "expected at most " << most << " pages of " << lowering::pageSize << " positions in a cache, got "
+                           << int64_t(maxBatch) << " sequences of " << pages
+                           << " pages; give a smaller --max-batch or --max-sequence";
+      return signalPassFailure();
+    }
     SmallVector<int64_t> eos;
     if (auto ids = module->getAttrOfType<ArrayAttr>("moe.eos"))
       for (auto id : ids.getAsRange<IntegerAttr>())

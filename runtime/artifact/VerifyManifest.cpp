@@ -10,8 +10,7 @@ using namespace moec::artifact;
 namespace {
 constexpr uint64_t maxCount = uint64_t(1) << 32;
 constexpr uint64_t maxScratch = uint64_t(1) << 30;
-/// A session keeps a number for every page: 64 MiB at most.
-constexpr uint64_t maxPages = uint64_t(1) << 24;
+constexpr auto maxPages = uint64_t(Layout::max_pages);
 
 /// Whether the elements of a vector can be read where they lie: FlatBuffers' verifier looks at the place of its length only.
 template <typename T> bool isAligned(const flatbuffers::Vector<T> &vector) {
