@@ -15,10 +15,10 @@ std::string sizeAt(const Access &access, unsigned lane) {
 }
 
 bool allWritten(const uint8_t *written, unsigned bytes) {
+  unsigned together = isWritten;
   for (unsigned byte = 0; byte < bytes; ++byte)
-    if (!written[byte])
-      return false;
-  return true;
+    together &= written[byte];
+  return together == isWritten;
 }
 
 /// Whether [address, address + bytes) ends before `limit`.
@@ -30,7 +30,11 @@ void admit(Warp &warp, const Access &access, unsigned lane, std::byte *data, uin
   resolved.lanes |= LaneMask(1) << lane;
   resolved.data[lane] = data;
   resolved.written[lane] = written;
-  if (written && access.kind != AccessKind::store && !allWritten(written, access.bytes))
+  if (!written || allWritten(written, access.bytes))
+    return;
+  if (std::memchr(written, inFlight, access.bytes))
+    warp.report(ReportKind::earlyRead, lane, sizeAt(access, lane) + " of shared memory wait for a copy that is on its way");
+  else if (access.kind != AccessKind::store)
     warp.report(ReportKind::uninitialised, lane, sizeAt(access, lane) + " of " + space + " memory have not been written");
 }
 
@@ -44,6 +48,7 @@ void resolveShared(Warp &warp, const Access &access, Resolved &resolved) {
       warp.report(ReportKind::outOfBounds, lane,
                   sizeAt(access, lane) + " of shared memory, which has " + std::to_string(shared.contents.size()));
   });
+  shared.check(warp, access, resolved);
   countWavefronts(warp, access);
 }
 
@@ -94,6 +99,8 @@ void resolveGlobal(Warp &warp, const Access &access, Resolved &resolved) {
     } else {
       uint8_t *written = allocation->written.empty() ? nullptr : allocation->written.data() + offset;
       admit(warp, access, lane, reinterpret_cast<std::byte *>(address), written, "global", resolved);
+      if (allocation->contents != Contents::readOnly)
+        allocation->races.check(warp, access, lane);
     }
   });
   if (allocation)
@@ -105,9 +112,9 @@ LaneMask aligned(Warp &warp, const Access &access) {
   LaneMask fine = access.lanes;
   uint64_t low = 0;
   forEachLane(access.lanes, [&](unsigned lane) { low |= access.address[lane]; });
-  if (low & (access.bytes - 1))
+  if (low & (access.alignment - 1))
     forEachLane(access.lanes, [&](unsigned lane) {
-      if (access.address[lane] & (access.bytes - 1)) {
+      if (access.address[lane] & (access.alignment - 1)) {
         warp.report(ReportKind::misaligned, lane, sizeAt(access, lane));
         fine &= ~(LaneMask(1) << lane);
       }
@@ -135,17 +142,22 @@ Access moec::runtime::emulator::accessOf(const Warp &warp, const Instruction &i,
   access.space = i.space;
   access.strong = i.strong;
   access.lanes = warp.active;
-  access.bytes = i.bytes * i.elements;
-  if (i.addressBytes == 4) {
+  access.bytes = access.alignment = i.bytes * i.elements;
+  computeAddresses(warp, i, k, i.addressBytes, i.offset, access);
+  return access;
+}
+
+void moec::runtime::emulator::computeAddresses(const Warp &warp, const Instruction &i, unsigned k, unsigned registerBytes,
+                                               int64_t offset, Access &access) {
+  if (registerBytes == 4) {
     const uint32_t *base = warp.source<uint32_t>(i, k);
     for (unsigned lane = 0; lane < laneCount; ++lane)
-      access.address[lane] = uint32_t(base[lane] + uint32_t(i.offset));
+      access.address[lane] = uint32_t(base[lane] + uint32_t(offset));
   } else {
     const uint64_t *base = warp.source<uint64_t>(i, k);
     for (unsigned lane = 0; lane < laneCount; ++lane)
-      access.address[lane] = base[lane] + uint64_t(i.offset);
+      access.address[lane] = base[lane] + uint64_t(offset);
   }
-  return access;
 }
 
 void moec::runtime::emulator::resolve(Warp &warp, const Access &access, Resolved &resolved) {
@@ -205,7 +217,7 @@ void moec::runtime::emulator::store(Warp &warp, Access &access, const Staging &v
   forEachLane(to.lanes, [&](unsigned lane) {
     bool isKnown = known >> lane & 1;
     if (to.written[lane])
-      std::memset(to.written[lane], isKnown ? 0xff : 0, access.bytes);
+      std::memset(to.written[lane], isKnown ? isWritten : unwritten, access.bytes);
     else if (!isKnown)
       warp.report(ReportKind::uninitialised, lane, "stores what has not been written");
     std::memcpy(to.data[lane], values[lane], access.bytes);

@@ -20,7 +20,8 @@ struct Access {
   Space space = Space::generic;
   bool strong = false; ///< atomic, volatile, or ordered: does not race with its like
   LaneMask lanes = 0;
-  unsigned bytes = 0; ///< of a lane
+  unsigned bytes = 0;     ///< of a lane
+  unsigned alignment = 0; ///< of the addresses
   uint64_t address[laneCount];
   const Staging *stored = nullptr; ///< of a store: threads that write the same are no race
 };
@@ -38,8 +39,13 @@ template <class Body> void forEachLane(LaneMask lanes, Body body) {
     body(unsigned(std::countr_zero(lanes)));
 }
 
+/// What the shadow of shared memory says of a byte.
+constexpr uint8_t unwritten = 0, inFlight = 1, isWritten = 0xff;
+
 /// The access that an instruction makes of the address in its source `k`.
 Access accessOf(const Warp &warp, const Instruction &i, unsigned k, AccessKind kind);
+/// The addresses in source `k`, a register of so many bytes, plus an offset.
+void computeAddresses(const Warp &warp, const Instruction &i, unsigned k, unsigned registerBytes, int64_t offset, Access &access);
 
 /// Checks every lane; what is wrong is reported, and the lane left out.
 void resolve(Warp &warp, const Access &access, Resolved &resolved);

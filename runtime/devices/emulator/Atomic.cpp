@@ -32,7 +32,7 @@ template <class T, class Body> void atomically(Warp &warp, const Instruction &i,
   access.strong = true;
   if (i.release)
     fence(warp);
-  release(warp, access);
+  publish(warp, access);
   Resolved at;
   resolve(warp, access, at);
   T old[laneCount] = {};
@@ -48,7 +48,7 @@ template <class T, class Body> void atomically(Warp &warp, const Instruction &i,
   }
   if (i.results)
     warp.write(i, 0, old);
-  acquire(warp, access);
+  learn(warp, access);
   noteProgress(warp);
 }
 

@@ -24,8 +24,14 @@ void Block::start(uint64_t newIndex) {
   at.y = uint32_t(index / launch.grid.x % launch.grid.y);
   at.z = uint32_t(index / launch.grid.x / launch.grid.y);
   aborted = false;
-  shared.start(launch.sharedBytes(), launch.warps());
+  for (const Warp &warp : warps)
+    firstStamp = std::max(firstStamp, warp.clock.newest());
+  shared.start(launch.sharedBytes(), firstStamp);
+  fences = 0;
+  acquired.clear();
+  published.clear();
   barriers.fill({});
+  phaseBarriers.clear();
   unsigned threads = launch.threads();
   for (unsigned warp = 0; warp < launch.warps(); ++warp)
     warps[warp].start(warp, threads - warp * laneCount);

@@ -4,10 +4,13 @@
 
 #include "runtime/devices/emulator/Launch.h"
 #include "runtime/devices/emulator/NamedBarrier.h"
+#include "runtime/devices/emulator/PhaseBarrier.h"
 #include "runtime/devices/emulator/SharedMemory.h"
+#include "runtime/devices/emulator/Synchronization.h"
 #include "runtime/devices/emulator/Warp.h"
 
 #include <array>
+#include <map>
 #include <vector>
 
 namespace moec::runtime::emulator {
@@ -34,8 +37,15 @@ public:
   Dimensions at;
   SharedMemory shared;
   std::array<NamedBarrier, 16> barriers;
+  std::map<uint32_t, PhaseBarrier> phaseBarriers; ///< by their address in shared memory
   std::vector<Warp> warps;
   bool aborted = false;
+  Stamp firstStamp = 0;                ///< the stamps of this block's warps are above it
+  uint32_t fences = 0;                 ///< of all its threads
+  Publications::Epochs acquired;       ///< fences of other blocks that are known, and its own
+  std::map<uint64_t, Clock> published; ///< what its warps have published for each other, by address
+  /// Whether a block's events after so many of its fences are known.
+  bool hasAcquired(uint32_t block, uint32_t epoch) const { return block < acquired.size() && acquired[block] > epoch; }
   uint64_t progress = 0; ///< raised by whatever another warp may be waiting for
 
 private:

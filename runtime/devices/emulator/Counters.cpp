@@ -15,6 +15,6 @@ void Counters::add(const Counters &other) {
   sharedAccesses += other.sharedAccesses;
   bankConflicts += other.bankConflicts;
   barriers += other.barriers;
-  for (const auto &[shape, count] : other.matrixOperations)
-    matrixOperations[shape] += count;
+  for (unsigned shape = 0; shape < matrixShapes; ++shape)
+    matrixOperations[shape] += other.matrixOperations[shape];
 }

@@ -89,15 +89,18 @@ Type Decoder::peekType() const {
   return Type::none;
 }
 
-Type Decoder::takeType() {
+std::string_view Decoder::takeTypeName() {
   for (auto word = words.begin() + 1; word != words.end(); ++word)
-    if (Type type = typeNamed(*word); type != Type::none) {
+    if (typeNamed(*word) != Type::none) {
+      std::string_view name = *word;
       words.erase(word);
-      return type;
+      return name;
     }
   fail("expected a type");
-  return Type::b32;
+  return "b32";
 }
+
+Type Decoder::takeType() { return typeNamed(takeTypeName()); }
 
 std::string_view Decoder::takePrefixed(std::string_view prefix) {
   for (auto word = words.begin() + 1; word != words.end(); ++word)
@@ -361,9 +364,10 @@ Status Decoder::finish() {
 void (*moec::runtime::emulator::decoderOf(std::string_view mnemonic))(Decoder &) {
   static const auto table = [] {
     std::unordered_map<std::string_view, void (*)(Decoder &)> known;
-    for (std::span<const Mnemonic> family : {integerMnemonics(), bitMnemonics(), floatMnemonics(), floatFunctionMnemonics(),
-                                             comparisonMnemonics(), moveMnemonics(), conversionMnemonics(), controlMnemonics(),
-                                             loadStoreMnemonics(), barrierMnemonics(), warpWideMnemonics(), atomicMnemonics()})
+    for (std::span<const Mnemonic> family :
+         {integerMnemonics(), bitMnemonics(), floatMnemonics(), floatFunctionMnemonics(), comparisonMnemonics(), moveMnemonics(),
+          conversionMnemonics(), controlMnemonics(), loadStoreMnemonics(), barrierMnemonics(), warpWideMnemonics(),
+          atomicMnemonics(), asyncCopyMnemonics(), phaseBarrierMnemonics(), matrixMnemonics()})
       for (const Mnemonic &mnemonic : family)
         known.emplace(mnemonic.name, mnemonic.decode);
     return known;

@@ -56,6 +56,8 @@ public:
   unsigned takeOne(std::initializer_list<std::string_view> modifiers, int fallback = -1);
   /// The first type among the modifiers; an error where there is none.
   Type takeType();
+  /// Likewise, its name.
+  std::string_view takeTypeName();
   /// The type that takeType would take; `none` where there is none.
   Type peekType() const;
   /// Takes a modifier that starts with `prefix`; empty where there is none.
@@ -130,6 +132,9 @@ std::span<const Mnemonic> loadStoreMnemonics();
 std::span<const Mnemonic> barrierMnemonics();
 std::span<const Mnemonic> warpWideMnemonics();
 std::span<const Mnemonic> atomicMnemonics();
+std::span<const Mnemonic> asyncCopyMnemonics();
+std::span<const Mnemonic> phaseBarrierMnemonics();
+std::span<const Mnemonic> matrixMnemonics();
 
 /// The decoder of a mnemonic, or null. Those of several families ("add") are told apart by type.
 void (*decoderOf(std::string_view mnemonic))(Decoder &);

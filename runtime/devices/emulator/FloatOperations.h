@@ -56,12 +56,15 @@ struct MaximumFloats {
     return a != a ? b : b != b ? a : most;
   }
 };
+template <class T> T canonicalNan();
+template <> inline float canonicalNan() { return std::bit_cast<float>(0x7fffffff); }
+template <> inline double canonicalNan() { return std::bit_cast<double>(~uint64_t(0) >> 1); }
 /// Likewise, but what is no number wins.
 struct MinimumOrNan {
-  template <class T> static T apply(T a, T b) { return a != a || b != b ? T(NAN) : MinimumFloats::apply(a, b); }
+  template <class T> static T apply(T a, T b) { return a != a || b != b ? canonicalNan<T>() : MinimumFloats::apply(a, b); }
 };
 struct MaximumOrNan {
-  template <class T> static T apply(T a, T b) { return a != a || b != b ? T(NAN) : MaximumFloats::apply(a, b); }
+  template <class T> static T apply(T a, T b) { return a != a || b != b ? canonicalNan<T>() : MaximumFloats::apply(a, b); }
 };
 struct FuseFloats {
   template <class T> static T apply(T a, T b, T c) { return std::fma(a, b, c); }

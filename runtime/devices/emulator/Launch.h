@@ -5,6 +5,7 @@
 #include "runtime/devices/emulator/Memory.h"
 #include "runtime/devices/emulator/Module.h"
 #include "runtime/devices/emulator/Report.h"
+#include "runtime/devices/emulator/Synchronization.h"
 
 #include <atomic>
 #include <mutex>
@@ -24,6 +25,8 @@ struct Launch {
   mutable std::atomic<uint64_t> progress{0}; ///< raised by whatever another block may be waiting for
   mutable std::atomic<bool> stopping{false}; ///< no block goes on
   mutable std::mutex atomics;                ///< held while memory is updated atomically
+
+  mutable Publications publications;
 
   unsigned threads() const { return unsigned(blockSize.count()); }
   unsigned warps() const { return (threads() + laneCount - 1) / laneCount; }

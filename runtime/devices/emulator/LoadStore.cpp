@@ -25,7 +25,7 @@ template <class M, class R> void loadValues(Warp &warp, const Instruction &i) {
   for (unsigned k = 0; k < i.elements; ++k)
     unpackElement<M, R>(warp, i, k, values);
   if (i.strong)
-    acquire(warp, access);
+    learn(warp, access);
 }
 
 /// Parameters are the same for all lanes, and known at once.
@@ -43,7 +43,9 @@ template <class M, class R> void loadParameter(Warp &warp, const Instruction &i)
 template <class R, class M> void storeValues(Warp &warp, const Instruction &i) {
   Access access = accessOf(warp, i, 0, AccessKind::store);
   if (i.release)
-    release(warp, access);
+    fence(warp);
+  if (i.strong)
+    publish(warp, access);
   Staging values;
   for (unsigned k = 0; k < i.elements; ++k) {
     const R *element = warp.source<R>(i, 1 + k);

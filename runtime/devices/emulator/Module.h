@@ -49,16 +49,18 @@ struct Instruction {
   uint32_t target = noTarget;        ///< of a branch: an instruction; of a call: a function; of an indexed branch: a table
   uint32_t reconvergence = noTarget; ///< of a branch: where its paths meet again
   int64_t offset = 0;                ///< added to an address
+  int64_t sourceOffset = 0;          ///< of a copy: added to the address that it reads
   Space space = Space::generic;
   Type type = Type::none;
-  uint8_t bytes = 0;            ///< of one element in memory
-  uint8_t elements = 1;         ///< of a vector
-  uint8_t registerBytes = 0;    ///< of one element in its register
-  uint8_t addressBytes = 8;     ///< of the register that holds an address
-  uint8_t mode = 0;             ///< of the family
-  bool isIndexedBranch = false; ///< `target` is a table
-  bool strong = false;          ///< a memory operation that may meet others of its kind
-  bool release = false;         ///< makes what came before visible to who acquires
+  uint8_t bytes = 0;              ///< of one element in memory
+  uint8_t elements = 1;           ///< of a vector
+  uint8_t registerBytes = 0;      ///< of one element in its register
+  uint8_t addressBytes = 8;       ///< of the register that holds an address
+  uint8_t sourceAddressBytes = 8; ///< likewise, of the address that a copy reads
+  uint8_t mode = 0;               ///< of the family
+  bool isIndexedBranch = false;   ///< `target` is a table
+  bool strong = false;            ///< a memory operation that may meet others of its kind
+  bool release = false;           ///< makes what came before visible to who acquires
 };
 
 struct Parameter {

@@ -23,8 +23,10 @@ void Warp::start(unsigned newNumber, unsigned threads) {
   localBytes = module.functionLocalBytes + launch.entry.localBytes;
   local.assign(size_t(localBytes) * laneCount, std::byte(0));
   localWritten.assign(size_t(localBytes) * laneCount, 0);
-  clock = Clock(launch.warps());
-  clock.set(number, 1);
+  clock = Clock(launch.warps(), block.firstStamp);
+  clock.set(number, block.firstStamp + 1);
+  hasFenced = false;
+  copies = {};
   frames.clear();
   paths.assign(1, {launch.entry.begin, noTarget, existing, 0});
   enter(uint32_t(&launch.entry - module.functions.data()), 0, 0);

@@ -2,6 +2,7 @@
 #ifndef MOEC_RUNTIME_DEVICES_EMULATOR_WARP_H
 #define MOEC_RUNTIME_DEVICES_EMULATOR_WARP_H
 
+#include "runtime/devices/emulator/AsyncCopy.h"
 #include "runtime/devices/emulator/Clock.h"
 #include "runtime/devices/emulator/Counters.h"
 #include "runtime/devices/emulator/Module.h"
@@ -124,6 +125,9 @@ public:
   uint32_t localBytes = 0;
   Allocation *lastAllocation = nullptr;
   Clock clock;
+  Clock fenced; ///< the clock at the last fence, if there was one
+  bool hasFenced = false;
+  CopiesInFlight copies;
 
 private:
   void step();

@@ -11,7 +11,7 @@ std::string moec::test::kernelText(const std::string &body, const std::string &d
   std::string text = ".version 8.0\n.target sm_80\n.address_size 64\n" + declarations + "\n.visible .entry k(";
   for (unsigned k = 0; k < parameters; ++k)
     text += (k ? ", .param .u64 p" : ".param .u64 p") + std::to_string(k);
-  text += ")\n{\n.reg .pred %p<10>;\n.reg .b16 %rs<20>;\n.reg .b32 %r<60>;\n.reg .b64 %rd<40>;\n.reg .f32 %f<20>;\n";
+  text += ")\n{\n.reg .pred %p<10>;\n.reg .b16 %rs<30>;\n.reg .b32 %r<60>;\n.reg .b64 %rd<40>;\n.reg .f32 %f<20>;\n";
   for (unsigned k = 0; k < parameters; ++k)
     text += "ld.param.u64 %rd" + std::to_string(k) + ", [p" + std::to_string(k) + "];\n";
   return text + "mov.u32 %r0, %tid.x;\nmov.u32 %r1, %ctaid.x;\n" + body + "\nret;\n}\n";

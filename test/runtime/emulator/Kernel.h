@@ -26,6 +26,12 @@ struct KernelRun {
         return false;
     return !reports.empty();
   }
+  bool has(runtime::emulator::ReportKind kind) const {
+    for (const auto &report : reports)
+      if (report.kind == kind)
+        return true;
+    return false;
+  }
 };
 
 struct Shape {
