@@ -129,6 +129,25 @@ TEST_F(SessionTest, refusesWithoutEffect) {
   EXPECT_NE(session->step(Phase::decode, {&more, 1}).message().find("--max-sequence"), std::string::npos);
 }
 
+/// As many pages and tokens as a manifest may ask for.
+TEST_F(SessionTest, plansTheLargestModel) {
+  auto opened = Artifact::open(writeFile("large.moec", artifactBytes(soundManifest(), [](artifact::ManifestT &m) {
+                                           m.model->max_sequence = 1 << 26; // 2^24 pages of 4
+                                           m.model->max_batch = 1;
+                                           for (auto &program : m.programs) {
+                                             program->max_sequences = 1;
+                                             program->max_tokens = program->max_outputs = 1 << 24;
+                                             program->arena_bytes = uint64_t(1) << 30;
+                                           }
+                                         })));
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  Result<std::unique_ptr<Session>> large = Session::create(**opened, {1, ""});
+  ASSERT_TRUE(large.ok()) << large.status().message();
+  std::vector<int32_t> ids{1, 2, 3, 4, 5};
+  ASSERT_TRUE((*large)->prefill(*(*large)->addSequence(), ids, Wanted::last, 0, nullptr, nullptr).ok());
+  EXPECT_EQ(std::vector<float>((*large)->logits(0).begin(), (*large)->logits(0).end()), expectedLogits(ids));
+}
+
 /// The host's processor, but told to fail.
 struct FailingDevice : Device {
   explicit FailingDevice(std::unique_ptr<Device> device) : device(std::move(device)) {}
