@@ -209,8 +209,8 @@ TEST_P(LatentAttention, ComputeInBF16) {
 
 INSTANTIATE_TEST_SUITE_P(Forms, LatentAttention, testing::Values("latent_attention", "absorbed_attention"));
 
-/// Attention of one head with W_UK = (1, 2^-9), from the nope part (1, 1) and the rotated part 1.
-Tensor attendInBF16(const std::string &form, const Rows &latent) {
+/// Attention of one head with a W_UK of two rows, from the nope part (1, 1) and the rotated part 1.
+Tensor attendInBF16(const std::string &form, const Rows &keyUp, const Rows &latent) {
   Caches caches;
   caches.rows("latent", 0) = latent;
   const char *text = R"(
@@ -221,23 +221,28 @@ Tensor attendInBF16(const std::string &form, const Rows &latent) {
             : tensor<?x3xf32>, tensor<1x2x1xf32>, tensor<1x1x1xf32> -> tensor<?x1xf32>
           return %o : tensor<?x1xf32>
         })";
-  std::vector<Tensor> results = evaluate(
-      llvm::formatv(text, form), {rows({{1, 1, 1}}), Batch::single(1, 1), matrices({{{1}, {0x1p-9}}}), matrices({{{1}}})}, caches);
+  std::vector<Tensor> results =
+      evaluate(llvm::formatv(text, form), {rows({{1, 1, 1}}), Batch::single(1, 1), matrices({keyUp}), matrices({{{1}}})}, caches);
   return results.empty() ? Tensor() : results[0];
 }
 
-/// As written, a key's parts 256 and 1/2 are exact, and the scores 0 and 1/2. Absorbed, W_UK meets the query first: 1 + 2^-9 is
-/// rounded to 1, and both scores are 0.
+/// With W_UK = (1, 2^-9): as written, a key's parts 256 and 1/2 are exact, and the scores 0 and 1/2. Absorbed, W_UK meets the query
+/// first: 1 + 2^-9 is rounded to 1, and both scores are 0.
 TEST(LatentAttention, RoundsWhatEntersEachProduct) {
   double share = std::round(256 * std::exp(0.5) / (1 + std::exp(0.5))) / 256;
-  expectRows(attendInBF16("latent_attention", {{0, 0}, {256, -256}}), {{share * 256}});
-  expectRows(attendInBF16("absorbed_attention", {{0, 0}, {256, -256}}), {{128}});
+  expectRows(attendInBF16("latent_attention", {{1}, {0x1p-9}}, {{0, 0}, {256, -256}}), {{share * 256}});
+  expectRows(attendInBF16("absorbed_attention", {{1}, {0x1p-9}}, {{0, 0}, {256, -256}}), {{128}});
+}
+
+/// A key's part 256 + 1/2 is rounded to 256, so that both scores are 0.
+TEST(LatentAttention, RoundsExpandedKeys) {
+  expectRows(attendInBF16("latent_attention", {{0}, {1 + 0x1p-9}}, {{0, 0}, {256, -256}}), {{128}});
 }
 
 /// Two equal shares: as written, the values 256 and 258 have the mean 257; absorbed, the mean of the latents is rounded.
 TEST(LatentAttention, RoundsTheMeanOfLatents) {
-  expectRows(attendInBF16("latent_attention", {{256, -256.5}, {258, -258.5}}), {{257}});
-  expectRows(attendInBF16("absorbed_attention", {{256, -256}, {258, -258}}), {{256}});
+  expectRows(attendInBF16("latent_attention", {{1}, {0x1p-9}}, {{256, -256.5}, {258, -258.5}}), {{257}});
+  expectRows(attendInBF16("absorbed_attention", {{1}, {0x1p-9}}, {{256, -256}, {258, -258}}), {{256}});
 }
 
 } // namespace
