@@ -151,7 +151,10 @@ private:
       auto name = function.getResultAttrOfType<StringAttr>(result.getOperandNumber(), "moe.output");
       if (!name)
         return function.emitOpError() << "expected a 'moe.output' name for result " << result.getOperandNumber();
-      plan::OutputOp::create(builder, function.getLoc(), name, buffers.lookup(result.get()));
+      Value buffer = buffers.lookup(result.get());
+      if (!buffer)
+        return function.emitOpError() << "expected result " << result.getOperandNumber() << " to be computed by an op";
+      plan::OutputOp::create(builder, function.getLoc(), name, buffer);
     }
     return success();
   }
