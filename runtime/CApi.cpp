@@ -130,14 +130,14 @@ moec_status moec_tokenize(const moec_model *model, const char *text, size_t byte
   });
 }
 
-moec_status moec_detokenize(const moec_model *model, const int32_t *ids, size_t count, int skip_special, char *text,
-                            size_t capacity, size_t *bytes) {
+moec_status moec_detokenize(const moec_model *model, const int32_t *ids, size_t count, int skipSpecial, char *text, size_t capacity,
+                            size_t *bytes) {
   return guarded([&]() -> Status {
     if (!model || (count && !ids) || (capacity && !text) || !bytes)
       return missing("a model, ids, room for text and a place for its length");
     if (!model->tokenizer)
       return Status::unavailable("the artifact carries no tokenizer");
-    std::string decoded = model->tokenizer->decode({ids, count}, skip_special);
+    std::string decoded = model->tokenizer->decode({ids, count}, skipSpecial);
     *bytes = decoded.size();
     std::copy_n(decoded.begin(), std::min(capacity, decoded.size()), text);
     if (decoded.size() > capacity)

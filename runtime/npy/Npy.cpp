@@ -104,7 +104,7 @@ template <typename Stored, typename Held> void widen(std::span<const std::byte> 
   for (size_t i = 0; i < values.size(); ++i) {
     Stored value;
     std::memcpy(&value, bytes.data() + i * sizeof(Stored), sizeof(Stored));
-    values[i] = Held(value);
+    values[i] = Held(value); // NOLINT(bugprone-signed-char-misuse): an 8-bit integer is a number here
   }
 }
 } // namespace

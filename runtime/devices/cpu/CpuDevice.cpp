@@ -116,7 +116,7 @@ void *CpuDevice::addressOf(const Buffer &buffer) const {
   case BufferKind::arena:
     return arena.data() + buffer.offset();
   case BufferKind::weight:
-    return const_cast<const void **>(artifact.partsOf(buffer.index()).data());
+    return static_cast<void *>(const_cast<const void **>(artifact.partsOf(buffer.index()).data()));
   case BufferKind::constant:
     return const_cast<std::byte *>(artifact.section("constants")->data() + buffer.offset());
   case BufferKind::cache:

@@ -4,7 +4,7 @@
 bool moec::runtime::processorHas(std::string_view feature) {
   __builtin_cpu_init();
 #define MOEC_FEATURE(word, name)                                                                                                   \
-  if (feature == word)                                                                                                             \
+  if (feature == (word))                                                                                                           \
     return __builtin_cpu_supports(name);
   MOEC_FEATURE("avx", "avx")
   MOEC_FEATURE("avx2", "avx2")
