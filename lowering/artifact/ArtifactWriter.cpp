@@ -100,6 +100,24 @@ Expected<PlacedWeights> referToWeights(mlir::ModuleOp plan, WeightFiles &files) 
   }
   return placed;
 }
+
+/// The sections of code for GPUs, and their records.
+Expected<std::vector<std::unique_ptr<artifact::GpuCodeT>>> addGpuCode(SectionFile &file, ArrayRef<GpuCode> codes) {
+  std::vector<std::unique_ptr<artifact::GpuCodeT>> records;
+  for (const GpuCode &code : codes) {
+    if (Error error = addSection(file, code.section, code.text))
+      return error;
+    auto record = std::make_unique<artifact::GpuCodeT>(recordOf(code));
+    record->section = uint32_t(file.records().size() - 1);
+    for (auto [chip, assembled] : zip_equal(code.chips, record->cubins)) {
+      if (Error error = addSection(file, chip.section, chip.bytes))
+        return error;
+      assembled->section = uint32_t(file.records().size() - 1);
+    }
+    records.push_back(std::move(record));
+  }
+  return records;
+}
 } // namespace
 
 Error moec::lowering::writeArtifact(mlir::ModuleOp plan, const ArtifactContents &contents, WeightFiles &files, StringRef path) {
@@ -118,6 +136,9 @@ Error moec::lowering::writeArtifact(mlir::ModuleOp plan, const ArtifactContents 
     record->features = variant.features;
     code.push_back(std::move(record));
   }
+  auto gpuCode = addGpuCode(file, contents.gpuCode);
+  if (!gpuCode)
+    return gpuCode.takeError();
   if (Error error = addConstants(file, plan))
     return error;
   if (contents.tokenizer)
@@ -135,6 +156,7 @@ Error moec::lowering::writeArtifact(mlir::ModuleOp plan, const ArtifactContents 
     return manifest.takeError();
   manifest->producer = "moec " MOEC_VERSION;
   manifest->code = std::move(code);
+  manifest->gpu_code = std::move(*gpuCode);
   manifest->provenance = contents.provenance;
   if (!contents.embedWeights)
     if (auto folder = plan->getAttrOfType<mlir::StringAttr>("moe.folder"))

@@ -3,6 +3,7 @@
 #define MOEC_LOWERING_ARTIFACT_ARTIFACTWRITER_H
 
 #include "lowering/CodeVariant.h"
+#include "lowering/GpuCode.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
 
@@ -24,6 +25,7 @@ public:
 
 struct ArtifactContents {
   std::vector<CodeVariant> code;           ///< from the lowest level to the highest
+  std::vector<GpuCode> gpuCode;            ///< likewise
   std::optional<std::string> tokenizer;    ///< a Tokenizer buffer (runtime/schema/Tokenizer.fbs)
   std::optional<std::string> chatTemplate; ///< text
   std::vector<std::string> provenance;     ///< "key: value"

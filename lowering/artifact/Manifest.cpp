@@ -211,3 +211,50 @@ private:
 Expected<artifact::ManifestT> moec::lowering::manifestOf(mlir::ModuleOp plan, PlacedWeights weights) {
   return ManifestBuilder(plan).build(std::move(weights));
 }
+
+static std::unique_ptr<artifact::LaunchDimensionT> recordOf(const LaunchDimension &dimension) {
+  auto record = std::make_unique<artifact::LaunchDimensionT>();
+  record->extent = artifact::Extent(dimension.extent);
+  record->divisor = uint64_t(dimension.divisor);
+  record->factor = uint64_t(dimension.factor);
+  record->addend = uint64_t(dimension.addend);
+  return record;
+}
+
+static artifact::GpuKernelT recordOf(const LaunchShape &shape, size_t kernel) {
+  artifact::GpuKernelT record;
+  record.kernel = uint32_t(kernel);
+  record.threads = uint32_t(shape.threads);
+  for (const LaunchDimension &dimension : shape.grid)
+    record.grid.push_back(recordOf(dimension));
+  record.shared_bytes = uint32_t(shape.sharedBytes);
+  record.workspace = recordOf(shape.workspace);
+  record.counter_bytes = uint32_t(shape.counterBytes);
+  return record;
+}
+
+static artifact::CubinT recordOf(const ChipCode &chip) {
+  artifact::CubinT record;
+  record.chip = chip.chip;
+  for (const AssembledKernel &assembled : chip.kernels) {
+    auto kernel = std::make_unique<artifact::AssembledKernelT>();
+    kernel->registers = uint32_t(assembled.registers);
+    kernel->shared_bytes = uint32_t(assembled.sharedBytes);
+    kernel->local_bytes = uint32_t(assembled.localBytes);
+    kernel->spill_store_bytes = uint32_t(assembled.spillStoreBytes);
+    kernel->spill_load_bytes = uint32_t(assembled.spillLoadBytes);
+    record.kernels.push_back(std::move(kernel));
+  }
+  return record;
+}
+
+artifact::GpuCodeT moec::lowering::recordOf(const GpuCode &code) {
+  artifact::GpuCodeT record;
+  record.target = code.target;
+  record.min_compute_capability = uint32_t(code.minComputeCapability);
+  for (auto [kernel, shape] : enumerate(code.shapes))
+    record.kernels.push_back(std::make_unique<artifact::GpuKernelT>(::recordOf(shape, kernel)));
+  for (const ChipCode &chip : code.chips)
+    record.cubins.push_back(std::make_unique<artifact::CubinT>(::recordOf(chip)));
+  return record;
+}

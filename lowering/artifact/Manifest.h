@@ -3,6 +3,7 @@
 #define MOEC_LOWERING_ARTIFACT_MANIFEST_H
 
 #include "dialects/plan/Plan.h"
+#include "lowering/GpuCode.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "runtime/schema/Artifact_generated.h"
 #include "llvm/Support/Error.h"
@@ -18,6 +19,9 @@ struct PlacedWeights {
 /// Everything of a manifest that is in the plan: the model, weights, caches, buffers, kernels, programs, routing. Sections, code
 /// and provenance are the writer's to add.
 llvm::Expected<artifact::ManifestT> manifestOf(mlir::ModuleOp plan, PlacedWeights weights);
+
+/// The record of code for GPUs, but for its sections.
+artifact::GpuCodeT recordOf(const GpuCode &code);
 
 } // namespace moec::lowering
 

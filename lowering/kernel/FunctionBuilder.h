@@ -12,6 +12,7 @@ class FunctionBuilder : public mlir::ImplicitLocOpBuilder {
 public:
   /// Appends functions to `module`.
   explicit FunctionBuilder(mlir::ModuleOp module);
+  virtual ~FunctionBuilder() = default;
 
   const mlir::Type f32, bf16, i8, i16, i32, i64, ptr;
 
@@ -21,6 +22,9 @@ public:
   Number real(double value);
   Pointer pointer(mlir::Value value, mlir::Type element) { return {*this, value, element}; }
   Number number(mlir::Value value) { return {*this, value}; }
+
+  /// The address stored at `from`, of elements of `pointee`.
+  virtual Pointer loadAddress(Pointer from, mlir::Type pointee) { return from.loadPointer(pointee); }
 
   using Numbers = llvm::SmallVector<Number>;
   /// for (i = lower; i < upper; i += step) body(i)

@@ -13,10 +13,10 @@ Weight::Weight(FunctionBuilder &b, RankedTensorType type, Pointer parts, ArrayRe
 Pointer Weight::row(Number index) const {
   int64_t elements = type.getNumElements() / leadingRows();
   if (partRows.size() == 1 && partRows[0] == leadingRows())
-    return parts.loadPointer(element()) + index * elements;
+    return builder->loadAddress(parts, element()) + index * elements;
   if (partRows.size() == 1) {
     Number part = partRows[0] == 1 ? index : index / partRows[0];
-    Pointer base = (parts + part).loadPointer(element());
+    Pointer base = builder->loadAddress(parts + part, element());
     return partRows[0] == 1 ? base : base + (index % partRows[0]) * elements;
   }
   // Few parts of different sizes (fused projections): count the boundaries at or below the row.
@@ -28,7 +28,7 @@ Pointer Weight::row(Number index) const {
     part = part + beyond.toUnsigned(builder->i64);
     first = select(beyond, builder->integer(boundary), first);
   }
-  return (parts + part).loadPointer(element()) + (index - first) * elements;
+  return builder->loadAddress(parts + part, element()) + (index - first) * elements;
 }
 
 static unsigned countTables(plan::KernelOp kernel) {

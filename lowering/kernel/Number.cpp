@@ -148,11 +148,11 @@ Pointer Pointer::operator+(int64_t elements) const {
 }
 Pointer Pointer::plusBytes(Number bytes) const { return (as(builder->getI8Type()) + bytes).as(element); }
 
-Number Pointer::load(int64_t lanes) const {
+Number Pointer::load(int64_t lanes, int64_t alignment) const {
   Type loaded = element.isBF16() ? builder->getI16Type() : element;
-  return {*builder, LLVM::LoadOp::create(*builder, inLanes(loaded, lanes), value, bytesOf(element))};
+  return {*builder, LLVM::LoadOp::create(*builder, inLanes(loaded, lanes), value, alignment)};
 }
-void Pointer::store(Number stored) const { LLVM::StoreOp::create(*builder, stored.value, value, bytesOf(element)); }
+void Pointer::store(Number stored, int64_t alignment) const { LLVM::StoreOp::create(*builder, stored.value, value, alignment); }
 Pointer Pointer::loadPointer(Type pointee) const {
   return {*builder, LLVM::LoadOp::create(*builder, value.getType(), value, 8), pointee};
 }

@@ -78,6 +78,9 @@ Number widen(Number value);
 /// An f32 rounded to nearest even to bf16, f16 or f32; bf16 as i16.
 Number narrow(Number value, mlir::Type element);
 
+/// Bytes of one element in memory.
+int64_t bytesOf(mlir::Type element);
+
 /// The address of elements of one type.
 class Pointer {
 public:
@@ -92,9 +95,12 @@ public:
   Pointer operator+(int64_t elements) const;
   Pointer plusBytes(Number bytes) const;
 
-  /// One element (`lanes` = 0) or a vector of as many, at any alignment. A bf16 is loaded as an i16.
-  Number load(int64_t lanes = 0) const;
-  void store(Number value) const;
+  /// One element (`lanes` = 0) or a vector of as many, aligned as one element. A bf16 is loaded as an i16.
+  Number load(int64_t lanes = 0) const { return load(lanes, bytesOf(element)); }
+  void store(Number value) const { store(value, bytesOf(element)); }
+  /// The same where the address is a multiple of `alignment` bytes.
+  Number load(int64_t lanes, int64_t alignment) const;
+  void store(Number value, int64_t alignment) const;
   /// Elements converted to f32, and f32 converted to elements.
   Number loadF32(int64_t lanes = 0) const { return widen(load(lanes)); }
   void storeF32(Number value) const { store(narrow(value, element)); }
@@ -107,9 +113,6 @@ public:
   mlir::Value value;
   mlir::Type element;
 };
-
-/// Bytes of one element in memory.
-int64_t bytesOf(mlir::Type element);
 
 } // namespace moec::lowering
 

@@ -8,9 +8,6 @@
 
 namespace moec::lowering::x86 {
 
-/// Loads the dialects that code generation creates; call before the context runs threads.
-void registerRequiredDialects(mlir::MLIRContext &context);
-
 /// Generates code for every plan.kernel directly in `plan`, for each of `targets`, and sets their `scratch_bytes`
 /// (the most that any target needs). The bytes depend on nothing but the arguments. Fails with an error on the op that no
 /// strategy covers.

@@ -6,19 +6,19 @@
 
 namespace moec::lowering::x86 {
 
-void emitLinear(KernelFrame &frame, moe::LinearOp op);
-void emitGateUp(KernelFrame &frame, moe::GateUpOp op);
+void emit(KernelFrame &frame, moe::LinearOp op);
+void emit(KernelFrame &frame, moe::GateUpOp op);
 
-void emitDispatch(KernelFrame &frame, moe::DispatchOp op);
-void emitExpertHidden(KernelFrame &frame, moe::ExpertHiddenOp op);
-void emitCombine(KernelFrame &frame, moe::CombineOp op);
+void emit(KernelFrame &frame, moe::DispatchOp op);
+void emit(KernelFrame &frame, moe::ExpertHiddenOp op);
+void emit(KernelFrame &frame, moe::CombineOp op);
 
-void emitAttention(KernelFrame &frame, moe::AttentionOp op);
-void emitLatentAttention(KernelFrame &frame, moe::LatentAttentionOp op);
-void emitAbsorbedAttention(KernelFrame &frame, moe::AbsorbedAttentionOp op);
+void emit(KernelFrame &frame, moe::AttentionOp op);
+void emit(KernelFrame &frame, moe::LatentAttentionOp op);
+void emit(KernelFrame &frame, moe::AbsorbedAttentionOp op);
 
-void emitEmbed(KernelFrame &frame, moe::EmbedOp op);
-void emitGatherOutputs(KernelFrame &frame, moe::GatherOutputsOp op);
+void emit(KernelFrame &frame, moe::EmbedOp op);
+void emit(KernelFrame &frame, moe::GatherOutputsOp op);
 
 /// Row-wise ops, each row by itself; fails with an error on an op that is none.
 mlir::LogicalResult emitRowwise(KernelFrame &frame);

@@ -22,7 +22,7 @@ static Number firstVisible(KernelBuilder &b, moe::AttentionOp op, Number positio
   return b.integer(0);
 }
 
-void moec::lowering::x86::emitAttention(KernelFrame &frame, moe::AttentionOp op) {
+void moec::lowering::x86::emit(KernelFrame &frame, moe::AttentionOp op) {
   KernelBuilder &b = frame.b;
   Batch batch = frame.batch(op.getBatch());
   Cache keys = frame.cache(op.getKeysAttr()), values = frame.cache(op.getValuesAttr());

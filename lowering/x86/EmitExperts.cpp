@@ -12,7 +12,7 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
-void moec::lowering::x86::emitDispatch(KernelFrame &frame, moe::DispatchOp op) {
+void moec::lowering::x86::emit(KernelFrame &frame, moe::DispatchOp op) {
   KernelBuilder &b = frame.b;
   int64_t k = moe::widthOf(op.getIds().getType()), experts = op.getExperts();
   Pointer ids = frame.buffer(op.getIds()), offsets = frame.result(0), order = frame.result(1);
@@ -57,7 +57,7 @@ static std::pair<Number, Number> sharedItems(KernelFrame &frame, int64_t sharedC
   return {frame.begin * sharedCount / items, frame.end * sharedCount / items};
 }
 
-void moec::lowering::x86::emitExpertHidden(KernelFrame &frame, moe::ExpertHiddenOp op) {
+void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   KernelBuilder &b = frame.b;
   Weight gate = frame.weight(op.getGate()), up = frame.weight(op.getUp()), gateBias = frame.weight(op.getGateBias()),
          upBias = frame.weight(op.getUpBias()), sharedGate = frame.weight(op.getSharedGate()),
@@ -113,7 +113,7 @@ void moec::lowering::x86::emitExpertHidden(KernelFrame &frame, moe::ExpertHidden
   });
 }
 
-void moec::lowering::x86::emitCombine(KernelFrame &frame, moe::CombineOp op) {
+void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
   KernelBuilder &b = frame.b;
   Weight down = frame.weight(op.getDown()), downBias = frame.weight(op.getDownBias()),
          sharedDown = frame.weight(op.getSharedDown());

@@ -76,7 +76,7 @@ static constexpr int64_t expandedRows = 512;
 /// Query heads that pass over the pages together in the absorbed form.
 static constexpr int64_t absorbedRows = 16;
 
-void moec::lowering::x86::emitLatentAttention(KernelFrame &frame, moe::LatentAttentionOp op) {
+void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
   KernelBuilder &b = frame.b;
   auto [operands, sizes] = operandsOf(frame, op);
   auto &[batch, cache, keyUp, valueUp, query, result] = operands;
@@ -140,7 +140,7 @@ void moec::lowering::x86::emitLatentAttention(KernelFrame &frame, moe::LatentAtt
   });
 }
 
-void moec::lowering::x86::emitAbsorbedAttention(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
+void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
   KernelBuilder &b = frame.b;
   auto [operands, sizes] = operandsOf(frame, op);
   auto &[batch, cache, keyUp, valueUp, query, result] = operands;

@@ -10,7 +10,7 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
-void moec::lowering::x86::emitLinear(KernelFrame &frame, moe::LinearOp op) {
+void moec::lowering::x86::emit(KernelFrame &frame, moe::LinearOp op) {
   KernelBuilder &b = frame.b;
   Weight weight = frame.weight(op.getWeight()), bias = frame.weight(op.getBias());
   int64_t in = weight.width(), out = weight.leadingRows();
@@ -41,7 +41,7 @@ void moec::lowering::x86::emitLinear(KernelFrame &frame, moe::LinearOp op) {
   });
 }
 
-void moec::lowering::x86::emitGateUp(KernelFrame &frame, moe::GateUpOp op) {
+void moec::lowering::x86::emit(KernelFrame &frame, moe::GateUpOp op) {
   KernelBuilder &b = frame.b;
   Weight gate = frame.weight(op.getGate()), up = frame.weight(op.getUp());
   int64_t in = gate.width(), out = gate.leadingRows();

@@ -6,7 +6,7 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
-void moec::lowering::x86::emitEmbed(KernelFrame &frame, moe::EmbedOp op) {
+void moec::lowering::x86::emit(KernelFrame &frame, moe::EmbedOp op) {
   KernelBuilder &b = frame.b;
   Weight table = frame.weight(op.getTable());
   Pointer ids = frame.buffer(op.getIds()), result = frame.result(0);
@@ -17,7 +17,7 @@ void moec::lowering::x86::emitEmbed(KernelFrame &frame, moe::EmbedOp op) {
   });
 }
 
-void moec::lowering::x86::emitGatherOutputs(KernelFrame &frame, moe::GatherOutputsOp op) {
+void moec::lowering::x86::emit(KernelFrame &frame, moe::GatherOutputsOp op) {
   KernelBuilder &b = frame.b;
   Pointer input = frame.buffer(op.getInput()), outputTokens = frame.batch(op.getBatch()).outputTokens, result = frame.result(0);
   int64_t width = moe::widthOf(op.getType());

@@ -1,14 +1,12 @@
-// Optimisation and code generation with LLVM, linking with lld.
+// Code generation with LLVM, linking with lld.
 #include "lowering/x86/MachineCode.h"
 
+#include "lowering/kernel/LowerToLLVM.h"
+
 #include "lld/Common/Driver.h"
-#include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
-#include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -43,44 +41,21 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(const 
   return machine;
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  // Kernels are vectors already, and unrolled as far as it pays: neither vectorizers nor unrolling.
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopUnrolling = tuning.LoopInterleaving = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::TargetLibraryInfoImpl noLibrary(module.getTargetTriple());
-  noLibrary.disableAllFunctions();
-  functions.registerPass([&] { return llvm::TargetLibraryAnalysis(noLibrary); });
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
-}
-
 llvm::Expected<std::string> moec::lowering::x86::compileToObject(mlir::ModuleOp source, const Target &target) {
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> module = mlir::translateModuleToLLVMIR(source, context, "kernels");
-  if (!module)
-    return llvm::createStringError("expected kernels that translate to LLVM IR");
   auto machine = createMachine(target);
   if (!machine)
     return machine.takeError();
-  module->setTargetTriple((*machine)->getTargetTriple());
-  module->setDataLayout((*machine)->createDataLayout());
-  optimize(*module, **machine);
+  auto module = translateAndOptimize(source, context, **machine);
+  if (!module)
+    return module.takeError();
 
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager codegen;
   if ((*machine)->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
     return llvm::createStringError("expected a target that writes object files");
-  codegen.run(*module);
+  codegen.run(**module);
   return std::string(object.begin(), object.end());
 }
 

@@ -2,7 +2,10 @@
 #include "tools/moe-compile/Compilation.h"
 
 #include "importers/Importer.h"
+#include "lowering/nvptx/Assembler.h"
+#include "lowering/nvptx/CodeGenerator.h"
 #include "lowering/plan/Passes.h"
+#include "lowering/x86/CodeGenerator.h"
 
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -56,11 +59,42 @@ Error Compilation::advance(Phase last) {
     if (Error error = runPasses("plan", [&](mlir::OpPassManager &passes) { lowering::buildPlan(passes, plan); }))
       return error;
   }
-  if (last >= Phase::Codegen) { // code is no IR: it is generated again for a plan that has been through here before
+  // Code is no IR: it is generated again for a plan that has been through here before.
+  return last >= Phase::Codegen ? generateCode() : Error::success();
+}
+
+Error Compilation::generateCode() {
+  Error failure = createStringError(options.input + ": the phase 'codegen' does not apply");
+  if (options.generatesX86) {
     FailureOr<std::vector<lowering::CodeVariant>> generated = lowering::x86::generateCode(*ir);
     if (failed(generated))
-      return createStringError(options.input + ": the phase 'codegen' does not apply");
+      return failure;
     variants = std::move(*generated);
+  }
+  FailureOr<std::vector<lowering::GpuCode>> generated = lowering::nvptx::generateCode(*ir, options.gpuTargets);
+  if (failed(generated))
+    return failure;
+  consumeError(std::move(failure));
+  gpus = std::move(*generated);
+  for (lowering::GpuCode &code : gpus)
+    if (Error error = assemble(code))
+      return error;
+  return Error::success();
+}
+
+/// Machine code for those of --chip that run `code`.
+Error Compilation::assemble(lowering::GpuCode &code) {
+  SmallVector<StringRef> kernels;
+  for (auto kernel : ir->getOps<plan::KernelOp>())
+    kernels.push_back(kernel.getSymName());
+  const lowering::nvptx::Target &target = *lowering::nvptx::findTarget(code.target);
+  for (const std::string &chip : options.chips) {
+    if (!llvm::is_contained(target.chips, StringRef(chip)))
+      continue;
+    Expected<lowering::ChipCode> assembled = lowering::nvptx::assemble(options.assembler, code, chip, kernels);
+    if (!assembled)
+      return createStringError(code.target + ": " + toString(assembled.takeError()));
+    code.chips.push_back(std::move(*assembled));
   }
   return Error::success();
 }

@@ -2,7 +2,8 @@
 #ifndef MOEC_TOOLS_MOE_COMPILE_COMPILATION_H
 #define MOEC_TOOLS_MOE_COMPILE_COMPILATION_H
 
-#include "lowering/x86/CodeGenerator.h"
+#include "lowering/CodeVariant.h"
+#include "lowering/GpuCode.h"
 #include "tools/moe-compile/Options.h"
 
 #include "mlir/IR/OwningOpRef.h"
@@ -21,14 +22,18 @@ public:
 
   mlir::ModuleOp module() { return *ir; }
   const std::vector<lowering::CodeVariant> &code() const { return variants; }
+  const std::vector<lowering::GpuCode> &gpuCode() const { return gpus; }
 
 private:
+  llvm::Error generateCode();
+  llvm::Error assemble(lowering::GpuCode &code);
   llvm::Error runPasses(llvm::StringRef phase, llvm::function_ref<void(mlir::OpPassManager &)> build);
 
   mlir::MLIRContext &context;
   const Options &options;
   mlir::OwningOpRef<mlir::ModuleOp> ir;
   std::vector<lowering::CodeVariant> variants;
+  std::vector<lowering::GpuCode> gpus;
 };
 
 } // namespace moec::compile

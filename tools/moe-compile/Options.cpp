@@ -3,7 +3,9 @@
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Program.h"
 
 namespace cl = llvm::cl;
 using namespace moec;
@@ -16,6 +18,10 @@ cl::opt<std::string> output("o", cl::desc("Where to write the artifact, or the I
                             cl::value_desc("FILE"), cl::cat(category));
 cl::list<std::string> targets("target", cl::desc("What to generate code for; repeatable (default x86-64)"),
                               cl::value_desc("TARGET"), cl::cat(category));
+cl::list<std::string> chips("chip", cl::desc("Also assemble GPU code for this chip (sm_80, sm_90, ...); repeatable, needs ptxas"),
+                            cl::value_desc("CHIP"), cl::cat(category));
+cl::opt<std::string> assembler("ptxas", cl::desc("NVIDIA's assembler (default: ptxas in PATH or in /usr/local/cuda/bin)"),
+                               cl::value_desc("FILE"), cl::cat(category));
 auto phases() {
   return cl::values(clEnumValN(Phase::Import, "import", "the model as written"),
                     clEnumValN(Phase::Normalize, "normalize", "its canonical form"),
@@ -50,6 +56,39 @@ int refuse(const llvm::Twine &why) {
   llvm::errs() << "moe-compile: error: " << why << "\n";
   return 2;
 }
+
+std::optional<int> parseTargets(Options &options) {
+  options.generatesX86 = targets.empty();
+  for (const std::string &name : targets) {
+    const lowering::nvptx::Target *gpu = lowering::nvptx::findTarget(name);
+    if (gpu && !llvm::is_contained(options.gpuTargets, gpu)) {
+      options.gpuTargets.push_back(gpu);
+    } else if (name == "x86-64") {
+      options.generatesX86 = true;
+    } else if (!gpu) {
+      std::string known = "x86-64";
+      for (const lowering::nvptx::Target &target : lowering::nvptx::allTargets())
+        known += ", " + target.name.str();
+      return refuse("--target " + name + ": expected one of " + known);
+    }
+  }
+  // From the most general to the most particular, whatever the order of the arguments.
+  llvm::sort(options.gpuTargets);
+  options.chips = chips;
+  for (const std::string &chip : options.chips)
+    if (llvm::none_of(options.gpuTargets,
+                      [&](const auto *target) { return llvm::is_contained(target->chips, llvm::StringRef(chip)); }))
+      return refuse("--chip " + chip + ": no --target has code for it");
+  if (options.chips.empty())
+    return std::nullopt;
+  llvm::ErrorOr<std::string> found = llvm::sys::findProgramByName("ptxas");
+  if (!found)
+    found = llvm::sys::findProgramByName("ptxas", {"/usr/local/cuda/bin"});
+  options.assembler = !assembler.empty() ? std::string(assembler) : found ? *found : "";
+  if (options.assembler.empty())
+    return refuse("--chip needs NVIDIA's assembler: no ptxas found, name it with --ptxas FILE");
+  return std::nullopt;
+}
 } // namespace
 
 std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &options) {
@@ -63,7 +102,6 @@ std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &o
   options = {.input = input,
              .output = output,
              .remarks = remarks,
-             .targets = targets,
              .from = from,
              .to = to,
              .compute = compute,
@@ -79,9 +117,8 @@ std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &o
     return refuse("--max-batch: expected 1 to 65536, got " + llvm::Twine(options.maxBatch));
   if (options.maxTokens < 1 || options.maxTokens > (1 << 20))
     return refuse("--max-tokens: expected 1 to 1048576, got " + llvm::Twine(options.maxTokens));
-  for (const std::string &target : options.targets)
-    if (target != "x86-64")
-      return refuse("--target " + target + ": expected x86-64, the only target of this build");
+  if (std::optional<int> code = parseTargets(options))
+    return code;
   if (options.from > options.to)
     return refuse("--from names a phase behind that of --to");
   if (options.to == Phase::Artifact && !options.dryRun && (options.output.empty() || options.output == "-"))

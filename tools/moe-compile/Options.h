@@ -2,6 +2,7 @@
 #ifndef MOEC_TOOLS_MOE_COMPILE_OPTIONS_H
 #define MOEC_TOOLS_MOE_COMPILE_OPTIONS_H
 
+#include "lowering/nvptx/Target.h"
 #include "passes/Passes.h"
 
 #include <optional>
@@ -15,7 +16,10 @@ enum class Phase { Import, Normalize, Optimize, Plan, Codegen, Artifact };
 
 struct Options {
   std::string input, output, remarks;
-  std::vector<std::string> targets;
+  bool generatesX86 = true;
+  std::vector<const lowering::nvptx::Target *> gpuTargets = {};
+  std::vector<std::string> chips = {}; ///< to assemble GPU code for ahead of time, with the program at `assembler`
+  std::string assembler = {};
   Phase from = Phase::Import, to = Phase::Artifact;
   moe::Compute compute = moe::Compute::F32;
   bool embedWeights = true, dryRun = false, locations = false;

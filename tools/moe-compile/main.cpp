@@ -1,6 +1,7 @@
 // moe-compile: a model in, an artifact (or the IR of a phase) out.
 #include "importers/tokenizer/TokenizerImporter.h"
 #include "lowering/artifact/ArtifactWriter.h"
+#include "lowering/nvptx/CodeGenerator.h"
 #include "tools/AtomicFile.h"
 #include "tools/Registration.h"
 #include "tools/moe-compile/Compilation.h"
@@ -66,6 +67,7 @@ Error writeArtifact(Compilation &compilation, const Options &options) {
     return chatTemplate.takeError();
   contents.chatTemplate = std::move(*chatTemplate);
   contents.code = compilation.code();
+  contents.gpuCode = compilation.gpuCode();
   contents.provenance = {"model: " + llvm::sys::path::filename(where.getValue()).str(),
                          "weights: " + std::string(options.embedWeights ? "embed" : "external")};
   FolderWeights weights(std::move(*folder));
@@ -102,7 +104,7 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   registerDialects(registry);
   auto context = std::make_unique<mlir::MLIRContext>(registry);
-  lowering::x86::registerRequiredDialects(*context);
+  lowering::nvptx::loadDialects(*context);
   SourceMgr sources;
   mlir::SourceMgrDiagnosticHandler diagnostics(sources, context.get());
   if (!options.remarks.empty()) {

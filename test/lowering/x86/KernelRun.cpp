@@ -1,6 +1,7 @@
 // Running kernels in the test's own process, over memory that ends where the data ends.
 #include "KernelRun.h"
 
+#include "lowering/kernel/LowerToLLVM.h"
 #include "lowering/plan/Schedule.h"
 #include "lowering/x86/CodeGenerator.h"
 #include "runtime/kernels/Kernel.h"
@@ -142,7 +143,7 @@ struct KernelRun::Implementation {
 
 KernelRun::KernelRun(const std::string &text) : self(new Implementation) {
   self->context.loadDialect<func::FuncDialect, arith::ArithDialect>();
-  lowering::x86::registerRequiredDialects(self->context);
+  lowering::loadKernelDialects(self->context);
   self->module = parseSourceString<ModuleOp>(text, &self->context);
   if (!self->module) {
     ADD_FAILURE() << "expected a kernel that parses:\n" << text;

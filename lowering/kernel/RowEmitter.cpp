@@ -1,0 +1,173 @@
+// Where the values of a row lie, and the row-wise ops.
+#include "lowering/kernel/RowEmitter.h"
+
+#include "lowering/kernel/Functions.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+
+Value RowEmitter::resolve(Value value) {
+  while (Value next = outer.lookupOrNull(value))
+    value = next;
+  return value;
+}
+
+Pointer RowEmitter::at(Value value) {
+  value = resolve(value);
+  if (auto columns = value.getDefiningOp<moe::ColumnsOp>())
+    return at(columns.getInput()) + int64_t(columns.getOffset());
+  if (auto found = places.find(value); found != places.end())
+    return found->second;
+  Pointer buffer = arguments.buffer(value);
+  return isa<RankedTensorType>(value.getType()) && cast<RankedTensorType>(value.getType()).getRank() == 1
+             ? buffer + row
+             : buffer + row * moe::widthOf(value.getType());
+}
+
+Pointer RowEmitter::place(Value value) {
+  for (auto [i, returned] : llvm::enumerate(arguments.kernel.getResults()))
+    if (resolve(returned) == value)
+      return places[value] = arguments.result(i) + row * moe::widthOf(value.getType());
+  Type element = cast<RankedTensorType>(value.getType()).getElementType();
+  return places[value] = allocate(element, moe::widthOf(value.getType()));
+}
+
+void RowEmitter::copy(Pointer source, Pointer destination, int64_t width) {
+  forColumns(width, [&](Number column, int64_t lanes) { (destination + column).store((source + column).load(lanes)); });
+}
+
+LogicalResult RowEmitter::emit(Block &body) {
+  // What a group yields is known before its ops are emitted, so that they write straight into the kernel's results.
+  for (auto group : body.getOps<moe::RowwiseOp>()) {
+    Block &inner = group.getBody().front();
+    outer.map(inner.getArguments(), group.getInputs());
+    outer.map(group.getResults(), cast<moe::YieldOp>(inner.getTerminator()).getValues());
+  }
+  for (Operation &op : body)
+    if (failed(emit(op)))
+      return failure();
+  // Results that no op wrote: arguments, slices of rows, values returned twice.
+  for (auto [i, returned] : llvm::enumerate(arguments.kernel.getResults())) {
+    Value value = resolve(returned);
+    auto found = places.find(value);
+    bool written = found != places.end() && llvm::find_if(arguments.kernel.getResults(), [&](Value other) {
+                                              return resolve(other) == value;
+                                            }) == arguments.kernel.getResults().begin() + i;
+    if (!written)
+      copy(at(value), arguments.result(i) + row * moe::widthOf(value.getType()), moe::widthOf(value.getType()));
+  }
+  return success();
+}
+
+LogicalResult RowEmitter::emit(Operation &op) {
+  return TypeSwitch<Operation *, LogicalResult>(&op)
+      .Case<moe::CacheOp, moe::ColumnsOp, moe::YieldOp, plan::ReturnOp>([](auto) { return success(); })
+      .Case([&](moe::RowwiseOp group) {
+        for (Operation &inner : group.getBody().front())
+          if (failed(emit(inner)))
+            return failure();
+        return success();
+      })
+      .Case<moe::RMSNormOp, moe::RopeOp, moe::AppendOp, moe::ActivateOp, moe::RouteOp>([&](auto known) {
+        emit(known);
+        return success();
+      })
+      .Default([&](Operation *other) { return emitElementwise(*other); });
+}
+
+void RowEmitter::emit(moe::RMSNormOp op) {
+  int64_t total = moe::widthOf(op.getResult().getType());
+  Weight weight = weightOf(op.getWeight());
+  int64_t group = weight ? weight.width() : int64_t(*op.getGroup());
+  Pointer input = at(op.getInput()), result = place(op.getResult());
+  Pointer scale = weight ? weight.row(builder.integer(0)) : Pointer();
+  builder.forRange(builder.integer(0), builder.integer(total), group, [&](Number first) {
+    Number sum = sumOfSquares(input + first, group);
+    Number mean = sum / sum.like(double(group));
+    Number factor = builder.real(1) / squareRoot(mean + mean.like(op.getEpsilon().convertToDouble()));
+    forColumns(group, [&](Number column, int64_t lanes) {
+      Number y = (input + first + column).load(lanes) * factor.splat(lanes);
+      if (weight)
+        y = y * (scale + column).loadF32(lanes);
+      (result + first + column).store(y);
+    });
+  });
+}
+
+void RowEmitter::emit(moe::RopeOp op) {
+  int64_t total = moe::widthOf(op.getResult().getType()), headDim = op.getHeadDim();
+  moe::RotaryAttr rotary = op.getRotary();
+  int64_t dims = rotary.getDims(), offset = rotary.getOffset(), pairs = dims / 2;
+  Pointer input = at(op.getInput()), result = place(op.getResult());
+  Number position = (arguments.batch(resolve(op.getBatch())).positions + row).load().toInteger(builder.i64);
+  Pointer table = arguments.rotaryTable(op) + position * dims;
+  Number scale;
+  if (op.getPositionScale())
+    scale = (arguments.positionScaleTable(op) + position).load();
+  auto scaled = [&](Number value) { return scale.builder ? value * scale : value; };
+  bool interleaved = rotary.getLayout() == moe::RotaryLayout::Interleaved;
+
+  if (result.value != input.value)
+    forColumns(total, [&](Number column, int64_t lanes) {
+      Number x = (input + column).load(lanes);
+      (result + column).store(scale.builder ? x * scale.splat(lanes) : x);
+    });
+  forEach(total / headDim * pairs, [&](Number pair) {
+    Number i = pair % pairs, start = pair / pairs * headDim + offset;
+    Number first = start + (interleaved ? i * 2 : i), second = first + (interleaved ? 1 : pairs);
+    Number x = (input + first).load(), y = (input + second).load();
+    Number cosine = (table + i * 2).load(), sine = (table + i * 2 + 1).load();
+    (result + first).store(scaled(x * cosine - y * sine));
+    (result + second).store(scaled(y * cosine + x * sine));
+  });
+}
+
+void RowEmitter::emit(moe::ActivateOp op) {
+  Pointer gate = at(op.getGate()), up = at(op.getUp()), result = place(op.getResult());
+  forColumns(moe::widthOf(op.getType()), [&](Number column, int64_t lanes) {
+    (result + column).store(activate(op.getActivation(), (gate + column).load(lanes), (up + column).load(lanes)));
+  });
+}
+
+void RowEmitter::emit(moe::RouteOp op) {
+  Number token;
+  if (op.getTokenIds())
+    token = at(op.getTokenIds()).load().toInteger(builder.i64);
+  Pointer logits = at(op.getLogits());
+  Pointer ids = place(op.getIds());
+  emitRoute(op, logits, weightOf(op.getBias()), weightOf(op.getTable()), token, ids, place(op.getWeights()));
+}
+
+void RowEmitter::emit(moe::AppendOp op) {
+  Batch batch = arguments.batch(resolve(op.getBatch()));
+  Number sequence = (batch.tokenSequence + row).load().toInteger(builder.i64),
+         position = (batch.positions + row).load().toInteger(builder.i64);
+  Pointer destination = arguments.cacheRow(arguments.cache(op.getCacheAttr()), batch, sequence, position);
+  for (Value value : op.getValues()) {
+    Pointer source = at(value);
+    forColumns(moe::widthOf(value.getType()),
+               [&](Number column, int64_t lanes) { (destination + column).storeF32((source + column).load(lanes)); });
+    destination = destination + moe::widthOf(value.getType());
+  }
+}
+
+LogicalResult RowEmitter::emitElementwise(Operation &op) {
+  if (!OpTrait::hasElementwiseMappableTraits(&op) || op.getNumResults() != 1 || !moe::isRows(op.getResult(0).getType()))
+    return op.emitOpError("expected an op that a kernel can compute row by row");
+  for (Value operand : op.getOperands())
+    if (!moe::isRows(operand.getType()))
+      return op.emitOpError("expected operands that are rows in a row-wise kernel, got ") << operand.getType();
+  Pointer result = place(op.getResult(0));
+  forColumns(moe::widthOf(op.getResult(0).getType()), [&](Number column, int64_t lanes) {
+    SmallVector<Value> values;
+    for (Value operand : op.getOperands())
+      values.push_back((at(operand) + column).load(lanes));
+    OperationState state(op.getLoc(), op.getName().getStringRef(), values, {values.front().getType()}, op.getAttrs());
+    (result + column).store(builder.number(builder.create(state)->getResult(0)));
+  });
+  return success();
+}

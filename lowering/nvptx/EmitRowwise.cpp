@@ -1,0 +1,51 @@
+// Row-wise ops: a block takes one row through all ops of the group, its threads a column each.
+#include "lowering/kernel/RowEmitter.h"
+#include "lowering/nvptx/BlockReduction.h"
+#include "lowering/nvptx/Emit.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+using namespace moec::lowering::nvptx;
+
+static constexpr int64_t threads = 128;
+
+namespace {
+
+class BlockRowEmitter : public RowEmitter {
+public:
+  BlockRowEmitter(KernelFrame &frame, Number row)
+      : RowEmitter(frame.b, frame, row), frame(frame), b(frame.b), row(row), reduction(frame, threads) {}
+
+private:
+  void forColumns(int64_t width, function_ref<void(Number, int64_t)> body) override {
+    forEach(width, [&](Number column) { body(column, 0); });
+  }
+  void forEach(int64_t count, function_ref<void(Number)> body) override {
+    b.forThreads(b.integer(count), threads, body);
+    b.barrier();
+  }
+  Pointer allocate(Type element, int64_t count) override { return frame.allocateForRow(element, count, row); }
+  Number sumOfSquares(Pointer elements, int64_t count) override {
+    Number sum = b.forRange(b.thread(), b.integer(count), threads, {b.real(0)}, [&](Number i, ArrayRef<Number> sums) {
+      Number x = (elements + i).load();
+      return KernelBuilder::Numbers{fma(x, x, sums[0])};
+    })[0];
+    return reduction.sum(sum);
+  }
+  void emitRoute(moe::RouteOp op, Pointer logits, Weight bias, Weight table, Number token, Pointer ids, Pointer weights) override {
+    nvptx::emitRoute(frame, threads, op, logits, bias, table, token, row, ids, weights);
+  }
+
+  KernelFrame &frame;
+  KernelBuilder &b;
+  Number row;
+  BlockReduction reduction;
+};
+
+} // namespace
+
+LogicalResult moec::lowering::nvptx::emitRowwise(KernelFrame &frame) {
+  frame.launch(threads, {frame.perRow()});
+  return BlockRowEmitter(frame, frame.b.block(0)).emit(frame.kernel.getBody().front());
+}

@@ -1,0 +1,131 @@
+// Threads, warps, blocks and their memory.
+#include "lowering/nvptx/KernelBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace moec::lowering;
+using namespace moec::lowering::nvptx;
+
+static constexpr unsigned globalSpace = 1, sharedSpace = 3;
+static constexpr llvm::StringLiteral sharedName = "moec_shared";
+
+template <typename RegisterOp> static Number readRegister(KernelBuilder &b) {
+  return Number(b, RegisterOp::create(b, b.i32)).toUnsigned(b.i64);
+}
+
+Number KernelBuilder::thread() { return readRegister<NVVM::ThreadIdXOp>(*this); }
+Number KernelBuilder::lane() { return thread() & integer(warpSize - 1); }
+Number KernelBuilder::warp() { return thread() >> 5; }
+
+Number KernelBuilder::block(unsigned dimension) {
+  switch (dimension) {
+  case 0:
+    return readRegister<NVVM::BlockIdXOp>(*this);
+  case 1:
+    return readRegister<NVVM::BlockIdYOp>(*this);
+  default:
+    return readRegister<NVVM::BlockIdZOp>(*this);
+  }
+}
+
+void KernelBuilder::barrier() { NVVM::Barrier0Op::create(*this); }
+
+void KernelBuilder::syncWarp() { NVVM::SyncWarpOp::create(*this, integer32(-1).value); }
+
+static Number shuffle(KernelBuilder &b, Number value, int64_t mask, Type type) {
+  Value everyLane = b.integer32(-1), difference = b.integer32(mask), clamp = b.integer32(warpSize - 1);
+  return {b, NVVM::ShflOp::create(b, type, everyLane, value.value, difference, clamp, NVVM::ShflKind::bfly, UnitAttr())};
+}
+
+Number KernelBuilder::shuffleXor(Number value, int64_t mask) { return shuffle(*this, value, mask, f32); }
+Number KernelBuilder::shuffleXorInteger(Number value, int64_t mask) { return shuffle(*this, value, mask, i32); }
+
+Number KernelBuilder::sumOverWarp(Number value) {
+  for (int64_t mask = warpSize / 2; mask; mask /= 2)
+    value = value + shuffleXor(value, mask);
+  return value;
+}
+
+Number KernelBuilder::maximumOverWarp(Number value) {
+  for (int64_t mask = warpSize / 2; mask; mask /= 2)
+    value = maximum(value, shuffleXor(value, mask));
+  return value;
+}
+
+Number KernelBuilder::sumOfElements(Number vector) {
+  if (!vector.isVector())
+    return vector;
+  for (int64_t half = vector.lanes() / 2; half; half /= 2) {
+    SmallVector<int64_t> low(half), high(half);
+    std::iota(low.begin(), low.end(), 0);
+    std::iota(high.begin(), high.end(), half);
+    vector = vector.shuffle(vector, low) + vector.shuffle(vector, high);
+  }
+  return vector.lane(0);
+}
+
+Number KernelBuilder::roundToBf16(Number value) { return widen(narrow(value, bf16)); }
+
+Number KernelBuilder::loadIf(Number condition, Pointer address, Number otherwise) {
+  auto branch = scf::IfOp::create(*this, otherwise.type(), condition.value, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(*this, address.load().value);
+  setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(*this, otherwise.value);
+  return number(branch.getResult(0));
+}
+
+void KernelBuilder::forThreads(Number count, int64_t threads, function_ref<void(Number)> body) {
+  forRange(thread(), count, threads, body);
+}
+
+void KernelBuilder::forLanes(int64_t count, function_ref<void(Number)> body) { forRange(lane(), integer(count), warpSize, body); }
+
+/// A generic address of `space`, such that LLVM knows the space.
+static Value inSpace(KernelBuilder &b, Value address, unsigned space) {
+  Value there = LLVM::AddrSpaceCastOp::create(b, LLVM::LLVMPointerType::get(b.getContext(), space), address);
+  return LLVM::AddrSpaceCastOp::create(b, b.ptr, there);
+}
+
+Pointer KernelBuilder::loadAddress(Pointer from, Type pointee) {
+  return pointer(inSpace(*this, from.loadPointer(pointee), globalSpace), pointee);
+}
+
+Value KernelBuilder::sharedMemory() {
+  auto global = module.lookupSymbol<LLVM::GlobalOp>(sharedName);
+  if (!global) {
+    OpBuilder::InsertionGuard guard(*this);
+    setInsertionPointToStart(module.getBody());
+    global = LLVM::GlobalOp::create(*this, LLVM::LLVMArrayType::get(i8, 0), /*isConstant=*/false, LLVM::Linkage::External,
+                                    sharedName, Attribute(), /*alignment=*/128, sharedSpace);
+  }
+  return LLVM::AddressOfOp::create(*this, global);
+}
+
+Pointer KernelBuilder::shared(int64_t offset, Type element) {
+  Value generic = LLVM::AddrSpaceCastOp::create(*this, ptr, sharedMemory());
+  return (pointer(generic, i8) + offset).as(element);
+}
+
+void KernelBuilder::kernel(StringRef name, unsigned arguments, Body body) {
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToEnd(module.getBody());
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(getContext()), SmallVector<Type>(arguments, ptr));
+  auto function = LLVM::LLVMFuncOp::create(*this, name, type, LLVM::Linkage::External);
+  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), getUnitAttr());
+  function.setPassthroughAttr(getArrayAttr({getStringAttr("no-builtins"), getStringAttr("nounwind")}));
+  Block *entry = function.addEntryBlock(*this);
+  setInsertionPointToStart(entry);
+  SmallVector<Value> addresses;
+  for (Value argument : entry->getArguments())
+    addresses.push_back(inSpace(*this, argument, globalSpace));
+  int64_t threads = body(addresses);
+  function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), getDenseI32ArrayAttr({int32_t(threads)}));
+  LLVM::ReturnOp::create(*this, ValueRange());
+}

@@ -1,0 +1,63 @@
+// Builds kernels for blocks of threads: who a thread is, what threads exchange, where blocks keep things.
+#ifndef MOEC_LOWERING_NVPTX_KERNELBUILDER_H
+#define MOEC_LOWERING_NVPTX_KERNELBUILDER_H
+
+#include "lowering/kernel/FunctionBuilder.h"
+#include "lowering/nvptx/Target.h"
+
+namespace moec::lowering::nvptx {
+
+/// Threads of a warp.
+inline constexpr int64_t warpSize = 32;
+
+class KernelBuilder : public FunctionBuilder {
+public:
+  /// Appends functions to `module`.
+  KernelBuilder(mlir::ModuleOp module, const Target &target) : FunctionBuilder(module), target(target) {}
+
+  const Target &target;
+
+  /// The thread's number in its block, in its warp, and the warp's in the block; the block's in dimension 0, 1 or 2 of the grid.
+  Number thread();
+  Number lane();
+  Number warp();
+  Number block(unsigned dimension);
+
+  /// All threads of the block meet; what they have stored before is seen after.
+  void barrier();
+  /// The same for the lanes of a warp.
+  void syncWarp();
+  /// The f32 `value` of the lane whose number differs in the bits of `mask`.
+  Number shuffleXor(Number value, int64_t mask);
+  Number shuffleXorInteger(Number value, int64_t mask);
+  /// The sum (largest) over the lanes of a warp, in every lane: lane i meets lane i ^ 16, then i ^ 8, and so on.
+  Number sumOverWarp(Number value);
+  Number maximumOverWarp(Number value);
+  /// The sum of a vector's elements by halving.
+  Number sumOfElements(Number vector);
+  /// `value` rounded to bf16 and back.
+  Number roundToBf16(Number value);
+
+  /// The element at `address` where `condition` holds, else `otherwise`.
+  Number loadIf(Number condition, Pointer address, Number otherwise);
+
+  /// `body(i)` for i in [0, count): thread t takes t, t + threads, ...
+  void forThreads(Number count, int64_t threads, llvm::function_ref<void(Number)> body);
+  /// The same for the lanes of a warp.
+  void forLanes(int64_t count, llvm::function_ref<void(Number)> body);
+
+  Pointer loadAddress(Pointer from, mlir::Type pointee) override;
+  /// The address of byte `offset` of the block's dynamic shared memory.
+  Pointer shared(int64_t offset, mlir::Type element);
+
+  /// An entry of so many `arguments`, addresses all; `body` gets them and returns the number of threads of a block.
+  using Body = llvm::function_ref<int64_t(llvm::ArrayRef<mlir::Value>)>;
+  void kernel(llvm::StringRef name, unsigned arguments, Body body);
+
+private:
+  mlir::Value sharedMemory();
+};
+
+} // namespace moec::lowering::nvptx
+
+#endif // MOEC_LOWERING_NVPTX_KERNELBUILDER_H
