@@ -1,10 +1,9 @@
 // Running kernels in the test's own process, over memory that ends where the data ends.
+#include "CompiledKernel.h"
 #include "KernelRun.h"
 
 #include "lowering/kernel/LowerToLLVM.h"
 #include "lowering/plan/Schedule.h"
-#include "lowering/x86/CodeGenerator.h"
-#include "runtime/kernels/Kernel.h"
 
 #include "dialects/moe/Rotary.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -16,10 +15,7 @@
 
 #include <cmath>
 #include <cstring>
-#include <dlfcn.h>
-#include <fstream>
 #include <random>
-#include <sstream>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -29,10 +25,11 @@ using namespace moec::test;
 
 namespace {
 
-/// Memory that ends at a page nobody may touch: one element read beyond the end is a fault.
+/// Memory that ends (up to an alignment) at a page nobody may touch: one element read beyond the end is a fault.
 class GuardedMemory {
 public:
-  explicit GuardedMemory(size_t bytes) {
+  GuardedMemory(size_t size, size_t alignment) {
+    size_t bytes = (size + alignment - 1) / alignment * alignment;
     size_t page = size_t(sysconf(_SC_PAGESIZE)), whole = (bytes + page - 1) / page * page;
     mapped = whole + page;
     base = static_cast<char *>(mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
@@ -78,26 +75,13 @@ double read(const char *place, Type element) {
   return llvm::APFloat(cast<FloatType>(element).getFloatSemantics(), llvm::APInt(bytesOf(element) * 8, bits)).convertToDouble();
 }
 
-bool hostHas(const std::vector<std::string> &features) {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  std::string line, word;
-  while (std::getline(cpuinfo, line))
-    if (line.rfind("flags", 0) == 0)
-      break;
-  std::istringstream words(line);
-  std::set<std::string> flags;
-  while (words >> word)
-    flags.insert(word);
-  return llvm::all_of(features, [&](const std::string &feature) { return flags.count(feature); });
-}
-
 } // namespace
 
 struct KernelRun::Implementation {
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
   plan::KernelOp kernel;
-  std::vector<lowering::CodeVariant> variants;
+  std::vector<std::unique_ptr<CompiledKernel>> compiled;
 
   std::vector<Sequence> sequences;
   std::vector<int64_t> outputs;
@@ -107,6 +91,8 @@ struct KernelRun::Implementation {
 
   // Of the last run.
   std::vector<GuardedMemory> memory;
+  std::vector<Region> regions;
+  size_t alignment = 1;
   std::vector<char *> cacheBases;
   std::vector<int32_t> pages;
   int64_t maxPages = 0;
@@ -127,7 +113,11 @@ struct KernelRun::Implementation {
   }
   bool gathers() { return !kernel.getBody().front().getOps<moe::GatherOutputsOp>().empty(); }
 
-  char *allocate(size_t bytes) { return memory.emplace_back(bytes).data(); }
+  char *allocate(size_t bytes, bool isResult = false) {
+    char *place = memory.emplace_back(bytes, alignment).data();
+    regions.push_back({place, bytes, isResult});
+    return place;
+  }
   char *fill(Type element, std::span<const double> values) {
     char *place = allocate(values.size() * bytesOf(element));
     for (size_t i = 0; i < values.size(); ++i)
@@ -150,22 +140,11 @@ KernelRun::KernelRun(const std::string &text) : self(new Implementation) {
     return;
   }
   self->kernel = *self->module->getOps<plan::KernelOp>().begin();
-  auto code = lowering::x86::generateCode(*self->module);
-  if (failed(code))
-    ADD_FAILURE() << "expected a kernel that compiles:\n" << text;
-  else
-    self->variants = std::move(*code);
+  compileForProcessor(*self->module, self->compiled);
+  compileForEmulator(*self->module, self->compiled);
 }
 
 KernelRun::~KernelRun() = default;
-
-std::vector<std::string> KernelRun::hostLevels() const {
-  std::vector<std::string> levels;
-  for (auto &variant : self->variants)
-    if (hostHas(variant.features))
-      levels.push_back(variant.isa);
-  return levels;
-}
 
 void KernelRun::setStep(std::vector<Sequence> sequences, std::vector<int64_t> outputs) {
   self->sequences = std::move(sequences);
@@ -279,19 +258,10 @@ void KernelRun::Implementation::bindTables(std::vector<void *> &buffers) {
   });
 }
 
-std::vector<Bits> KernelRun::run(const std::string &isa, int64_t pieces) {
-  auto variant = llvm::find_if(self->variants, [&](auto &v) { return v.isa == isa; });
-  int file = memfd_create("kernels", 0);
-  EXPECT_EQ(::write(file, variant->sharedObject.data(), variant->sharedObject.size()), ssize_t(variant->sharedObject.size()));
-  void *library = dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
-  close(file);
-  if (!library) {
-    ADD_FAILURE() << dlerror();
-    return {};
-  }
-  auto function = reinterpret_cast<runtime::KernelFunction>(dlsym(library, self->kernel.getSymName().str().c_str()));
-
+std::vector<Bits> KernelRun::run(CompiledKernel &kernel, int64_t pieces) {
   self->memory.clear();
+  self->regions.clear();
+  self->alignment = kernel.alignment();
   self->cacheBases.clear();
   self->maxPages = 1;
   for (const Sequence &sequence : self->sequences)
@@ -314,21 +284,13 @@ std::vector<Bits> KernelRun::run(const std::string &isa, int64_t pieces) {
   std::vector<std::pair<char *, size_t>> results;
   for (Value value : self->kernel.getResults()) {
     Tensor shape(self->shapeOf(self->typeOf(value), self->rows()));
-    results.push_back({self->allocate(shape.elements.size() * 4), shape.elements.size()});
+    results.push_back({self->allocate(shape.elements.size() * 4, /*isResult=*/true), shape.elements.size()});
     buffers.push_back(results.back().first);
   }
   self->bindTables(buffers);
 
   runtime::StepNumbers numbers{self->tokens(), int64_t(self->outputs.size()), int64_t(self->sequences.size()), self->maxPages};
-  int64_t units[] = {1, numbers.tokens, numbers.outputs, numbers.sequences};
-  int64_t items = self->kernel.getItemsPerUnit() * units[int(self->kernel.getExtent())];
-  for (int64_t piece = 0; piece < pieces; ++piece) {
-    std::unique_ptr<char, decltype(&free)> scratch(static_cast<char *>(aligned_alloc(64, self->kernel.getScratchBytes() + 64)),
-                                                   free);
-    std::memset(scratch.get(), 0xff, self->kernel.getScratchBytes());
-    function(buffers.data(), &numbers, scratch.get(), items * piece / pieces, items * (piece + 1) / pieces);
-  }
-  dlclose(library);
+  kernel.run({std::move(buffers), self->regions, numbers, pieces});
 
   std::vector<Bits> bits;
   for (auto [place, count] : results) {
@@ -337,6 +299,13 @@ std::vector<Bits> KernelRun::run(const std::string &isa, int64_t pieces) {
       std::memcpy(bits.back().data(), place, count * 4);
   }
   return bits;
+}
+
+std::vector<std::vector<Bits>> KernelRun::runAll() {
+  std::vector<std::vector<Bits>> all;
+  for (auto &kernel : self->compiled)
+    all.push_back(run(*kernel, 1));
+  return all;
 }
 
 std::vector<float> KernelRun::cacheRows(unsigned index) const {
@@ -374,7 +343,7 @@ OwningOpRef<ModuleOp> KernelRun::Implementation::asFunction() {
 }
 
 void KernelRun::expectAsEvaluated(double tolerance) {
-  if (self->variants.empty())
+  if (self->compiled.empty())
     return;
   OwningOpRef<ModuleOp> module = self->asFunction();
   evaluator::Weights weights({});
@@ -404,8 +373,9 @@ void KernelRun::expectAsEvaluated(double tolerance) {
     EXPECT_LE(worst, tolerance * largest) << what << ": element " << worstAt << " of " << count << " is " << actual(worstAt)
                                           << ", expected " << reference(worstAt);
   };
-  for (const std::string &isa : hostLevels()) {
-    std::vector<Bits> whole = run(isa, 1);
+  for (auto &kernel : self->compiled) {
+    std::string isa = kernel->name();
+    std::vector<Bits> whole = run(*kernel, 1);
     for (auto [r, value] : llvm::enumerate(self->kernel.getResults())) {
       const Tensor &reference = (*expected)[r];
       bool isInteger = self->typeOf(value).getElementType().isInteger(32);
@@ -425,19 +395,19 @@ void KernelRun::expectAsEvaluated(double tolerance) {
           isa + ": cache " + std::to_string(c), actual.size(), [&](size_t i) { return double(actual[i]); },
           [&](size_t i) { return reference[i]; });
     }
-    EXPECT_EQ(run(isa, 3), whole) << isa << ": three pieces differ from one";
-    EXPECT_EQ(run(isa, 7), whole) << isa << ": seven pieces differ from one";
+    EXPECT_EQ(run(*kernel, 3), whole) << isa << ": three pieces differ from one";
+    EXPECT_EQ(run(*kernel, 7), whole) << isa << ": seven pieces differ from one";
   }
 }
 
 void KernelRun::expectSameRowsAlone() {
-  if (self->variants.empty())
+  if (self->compiled.empty())
     return;
   std::vector<Sequence> sequences = self->sequences;
   std::map<unsigned, Tensor> inputs = self->inputs;
   evaluator::Caches pasts = self->pasts;
-  for (const std::string &isa : hostLevels()) {
-    std::vector<Bits> together = run(isa, 2);
+  for (auto &kernel : self->compiled) {
+    std::vector<Bits> together = run(*kernel, 2);
     int64_t tokens = self->tokens(), token = 0;
     for (size_t s = 0; s < sequences.size(); ++s)
       for (int64_t i = 0; i < sequences[s].length; ++i, ++token) {
@@ -456,10 +426,10 @@ void KernelRun::expectSameRowsAlone() {
             self->inputs[argument] =
                 Tensor(shape, {value.elements.begin() + token * width, value.elements.begin() + (token + 1) * width});
           }
-        std::vector<Bits> alone = run(isa, 1);
+        std::vector<Bits> alone = run(*kernel, 1);
         for (size_t r = 0; r < alone.size(); ++r)
           EXPECT_TRUE(std::equal(alone[r].begin(), alone[r].end(), together[r].begin() + int64_t(alone[r].size()) * token))
-              << isa << ": result " << r << " of token " << token << " differs from its row in a step of " << tokens << " tokens";
+              << kernel->name() << ": result " << r << " of token " << token << " differs from its row in a step of " << tokens << " tokens";
       }
     self->sequences = sequences;
     self->inputs = inputs;

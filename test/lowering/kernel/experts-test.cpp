@@ -159,8 +159,8 @@ TEST(Combine, RowsAlone) {
     inputs[i] = run.input(i);
   for (unsigned i : weights)
     run.give(i, run.input(i));
-  for (const std::string &isa : run.hostLevels())
-    together.push_back(run.run(isa, 1)[0]);
+  for (auto &results : run.runAll())
+    together.push_back(results[0]);
   Routing single = route(1, k, experts, [](int64_t, int64_t slot) { return (1 + slot) % experts; });
   run.setStep({{0, 1}});
   run.give(2, single.offsets);
@@ -170,8 +170,8 @@ TEST(Combine, RowsAlone) {
     run.give(i, Tensor({1, width}, {inputs[i].elements.begin() + width, inputs[i].elements.end()}));
   }
   run.makeUp(5);
-  for (const std::string &isa : run.hostLevels())
-    alone.push_back(run.run(isa, 1)[0]);
+  for (auto &results : run.runAll())
+    alone.push_back(results[0]);
   for (size_t level = 0; level < alone.size(); ++level)
     EXPECT_EQ(alone[level], Bits(together[level].begin() + 40, together[level].end()));
 }

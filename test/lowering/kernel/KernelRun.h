@@ -1,6 +1,6 @@
-// Compiles the kernel of a plan, runs it on made-up inputs at every level the host has, and compares with the reference evaluator.
-#ifndef MOEC_TEST_LOWERING_X86_KERNELRUN_H
-#define MOEC_TEST_LOWERING_X86_KERNELRUN_H
+// Compiles the kernel of a plan for every target, runs it on made-up inputs, and compares with the reference evaluator.
+#ifndef MOEC_TEST_LOWERING_KERNEL_KERNELRUN_H
+#define MOEC_TEST_LOWERING_KERNEL_KERNELRUN_H
 
 #include "dialects/plan/Plan.h"
 #include "passes/evaluator/Evaluator.h"
@@ -18,14 +18,13 @@ using evaluator::Tensor;
 /// Rows of a result, as the kernel left them.
 using Bits = std::vector<uint32_t>;
 
+class CompiledKernel;
+
 class KernelRun {
 public:
   /// Compiles `text`, one plan.kernel; a failure is a failure of the test.
   explicit KernelRun(const std::string &text);
   ~KernelRun();
-
-  /// The instruction-set levels that were compiled and that this processor has.
-  std::vector<std::string> hostLevels() const;
 
   /// What the step consists of; afterwards inputs are made up from `seed`, except those of `given` (by argument).
   void setStep(std::vector<Sequence> sequences, std::vector<int64_t> outputs = {});
@@ -33,12 +32,10 @@ public:
   void makeUp(uint64_t seed);
   const Tensor &input(unsigned argument) const;
 
-  /// Runs all items at level `isa`, cut into `pieces` ranges; the results' elements as they are in memory.
-  std::vector<Bits> run(const std::string &isa, int64_t pieces);
-  /// The rows that a run left in cache `index`, of all sequences' positions, in f32.
-  std::vector<float> cacheRows(unsigned index) const;
+  /// What runs for every target leave, in order of the targets: the results' elements as they are in memory.
+  std::vector<std::vector<Bits>> runAll();
 
-  /// Runs at every level in one piece and in several, expects the same bits, and values as the evaluator's up to `tolerance`
+  /// Runs for every target in one piece and in several, expects the same bits, and values as the evaluator's up to `tolerance`
   /// times the largest.
   void expectAsEvaluated(double tolerance);
   /// Expects that every token's row comes out the same to the bit when the step has no other token than those of its sequence up
@@ -46,10 +43,15 @@ public:
   void expectSameRowsAlone();
 
 private:
+  /// Runs the kernel, its work cut into `pieces`; the results' elements as they are in memory.
+  std::vector<Bits> run(CompiledKernel &kernel, int64_t pieces);
+  /// The rows that a run left in cache `index`, of all sequences' positions, in f32.
+  std::vector<float> cacheRows(unsigned index) const;
+
   struct Implementation;
   std::unique_ptr<Implementation> self;
 };
 
 } // namespace moec::test
 
-#endif // MOEC_TEST_LOWERING_X86_KERNELRUN_H
+#endif // MOEC_TEST_LOWERING_KERNEL_KERNELRUN_H

@@ -1,0 +1,46 @@
+// One kernel as a target compiles it, ready to run on the host.
+#ifndef MOEC_TEST_LOWERING_KERNEL_COMPILEDKERNEL_H
+#define MOEC_TEST_LOWERING_KERNEL_COMPILEDKERNEL_H
+
+#include "dialects/plan/Plan.h"
+#include "runtime/kernels/Kernel.h"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace moec::test {
+
+/// A buffer of a launch, or the part of a weight.
+struct Region {
+  void *address;
+  size_t bytes;
+  bool isResult;
+};
+
+struct KernelLaunch {
+  std::vector<void *> buffers;  ///< as plan.kernel lists them
+  std::vector<Region> regions;  ///< all memory that the kernel may touch
+  runtime::StepNumbers numbers; ///< of the step
+  int64_t pieces = 1;           ///< how work is to be cut up; the result does not depend on it
+};
+
+class CompiledKernel {
+public:
+  virtual ~CompiledKernel() = default;
+  virtual std::string name() const = 0;
+  /// What addresses of buffers are multiples of, beyond their elements' sizes.
+  virtual size_t alignment() const = 0;
+  /// A failure is a failure of the test.
+  virtual void run(const KernelLaunch &launch) = 0;
+};
+
+/// The one kernel of `plan` at every level that this processor has, and for every GPU target, executed by the emulator. Adds to
+/// `compiled`; a failure is a failure of the test.
+void compileForProcessor(mlir::ModuleOp plan, std::vector<std::unique_ptr<CompiledKernel>> &compiled);
+void compileForEmulator(mlir::ModuleOp plan, std::vector<std::unique_ptr<CompiledKernel>> &compiled);
+
+} // namespace moec::test
+
+#endif // MOEC_TEST_LOWERING_KERNEL_COMPILEDKERNEL_H
