@@ -57,12 +57,11 @@ public:
       grid[i] = uint32_t(valueOf(dimension, launch.numbers));
     if (!grid[0] || !grid[1] || !grid[2])
       return;
-    Status status =
-        emulator.launch(**module, symbol,
-                        {.grid = {grid[0], grid[1], grid[2]},
-                         .block = {uint32_t(shape.threads), 1, 1},
-                         .dynamicSharedBytes = uint32_t(shape.sharedBytes),
-                         .parameters = std::as_bytes(std::span(parameters))});
+    Status status = emulator.launch(**module, symbol,
+                                    {.grid = {grid[0], grid[1], grid[2]},
+                                     .block = {uint32_t(shape.threads), 1, 1},
+                                     .dynamicSharedBytes = uint32_t(shape.sharedBytes),
+                                     .parameters = std::as_bytes(std::span(parameters))});
     EXPECT_TRUE(status.ok()) << code.target << ": " << status.message();
   }
 

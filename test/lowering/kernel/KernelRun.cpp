@@ -1,6 +1,6 @@
 // Running kernels in the test's own process, over memory that ends where the data ends.
-#include "CompiledKernel.h"
 #include "KernelRun.h"
+#include "CompiledKernel.h"
 
 #include "lowering/kernel/LowerToLLVM.h"
 #include "lowering/plan/Schedule.h"
@@ -429,7 +429,8 @@ void KernelRun::expectSameRowsAlone() {
         std::vector<Bits> alone = run(*kernel, 1);
         for (size_t r = 0; r < alone.size(); ++r)
           EXPECT_TRUE(std::equal(alone[r].begin(), alone[r].end(), together[r].begin() + int64_t(alone[r].size()) * token))
-              << kernel->name() << ": result " << r << " of token " << token << " differs from its row in a step of " << tokens << " tokens";
+              << kernel->name() << ": result " << r << " of token " << token << " differs from its row in a step of " << tokens
+              << " tokens";
       }
     self->sequences = sequences;
     self->inputs = inputs;
