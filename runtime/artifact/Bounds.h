@@ -36,6 +36,15 @@ inline uint64_t mostUnits(artifact::Extent extent, const artifact::Program &prog
   return 0;
 }
 
+/// The value of `dimension` in the largest step of a program, or nothing when it leaves the range of sizes.
+inline std::optional<uint64_t> largest(const artifact::LaunchDimension &dimension, const artifact::Program &program) {
+  uint64_t units = mostUnits(dimension.extent(), program), divisor = dimension.divisor();
+  std::optional<uint64_t> grown = product({units / divisor + (units % divisor != 0), dimension.factor()});
+  if (!grown || dimension.addend() > maxBytes - *grown)
+    return std::nullopt;
+  return *grown + dimension.addend();
+}
+
 } // namespace moec::runtime
 
 #endif // MOEC_RUNTIME_ARTIFACT_BOUNDS_H

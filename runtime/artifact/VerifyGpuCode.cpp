@@ -13,15 +13,6 @@ constexpr uint32_t warp = 32, maxThreads = 1024;
 constexpr uint32_t maxSharedBytes = 256 << 10;
 constexpr uint64_t maxGrid[] = {(uint64_t(1) << 31) - 1, 65535, 65535};
 
-/// The dimension in the largest step of a program, or nothing when it leaves the range of sizes.
-std::optional<uint64_t> mostOf(const LaunchDimension &dimension, const Program &program) {
-  uint64_t units = mostUnits(dimension.extent(), program), divisor = dimension.divisor();
-  std::optional<uint64_t> grown = product({units / divisor + (units % divisor != 0), dimension.factor()});
-  if (!grown || dimension.addend() > maxBytes - *grown)
-    return std::nullopt;
-  return *grown + dimension.addend();
-}
-
 class GpuChecker {
 public:
   GpuChecker(const Manifest &manifest, const std::string &path, const GpuCode &code)
@@ -102,10 +93,10 @@ private:
   /// The largest step's grid and workspace.
   Status checkLargest(const std::string &name, const GpuKernel &kernel, const Program &program) const {
     for (uint32_t i = 0; i < kernel.grid()->size(); ++i)
-      if (std::optional<uint64_t> most = mostOf(*kernel.grid()->Get(i), program); !most || *most > maxGrid[i])
+      if (std::optional<uint64_t> most = largest(*kernel.grid()->Get(i), program); !most || *most > maxGrid[i])
         return refuse(name + ": dimension " + std::to_string(i) + " of the grid exceeds " + std::to_string(maxGrid[i]) +
                       " in program '" + program.name()->str() + "'");
-    if (kernel.workspace() && !mostOf(*kernel.workspace(), program))
+    if (kernel.workspace() && !largest(*kernel.workspace(), program))
       return refuse(name + ": workspace out of range in program '" + program.name()->str() + "'");
     return {};
   }

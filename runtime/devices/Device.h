@@ -3,10 +3,10 @@
 #define MOEC_RUNTIME_DEVICES_DEVICE_H
 
 #include "runtime/artifact/Artifact.h"
+#include "runtime/devices/StepInput.h"
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
-#include <span>
 
 namespace moec::runtime {
 
@@ -14,18 +14,6 @@ struct DeviceOptions {
   int threads = 0;    ///< of the host; 0 for as many as it has
   std::string isa;    ///< code variant to run; empty for the best that the processor has
   uint64_t pages = 0; ///< of every cache
-};
-
-/// One step's input, checked by the caller: ids within the vocabulary, positions within pages, tokens of a sequence together
-/// and in order, everything within the program's limits.
-struct StepInput {
-  std::span<const int32_t> tokenIds;      ///< [tokens]
-  std::span<const int32_t> positions;     ///< [tokens]
-  std::span<const int32_t> tokenSequence; ///< [tokens]
-  std::span<const int32_t> starts;        ///< [sequences + 1]
-  std::span<const int32_t> pages;         ///< [sequences, maxPages]
-  std::span<const int32_t> outputTokens;  ///< [outputs], ascending
-  int64_t maxPages = 0;
 };
 
 class Device {

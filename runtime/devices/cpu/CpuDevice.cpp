@@ -48,20 +48,6 @@ private:
   StepNumbers last{};
 };
 
-int64_t unitsOf(Extent extent, const StepNumbers &numbers) {
-  switch (extent) {
-  case Extent::constant:
-    return 1;
-  case Extent::tokens:
-    return numbers.tokens;
-  case Extent::outputs:
-    return numbers.outputs;
-  case Extent::sequences:
-    return numbers.sequences;
-  }
-  return 0;
-}
-
 bool supports(const CodeVariant &variant) {
   return std::ranges::all_of(*variant.features(), [](const auto *feature) { return processorHas(feature->string_view()); });
 }
@@ -164,30 +150,11 @@ Status CpuDevice::resolve() {
   return {};
 }
 
-const int32_t *inputOf(BufferKind kind, const StepInput &input) {
-  switch (kind) {
-  case BufferKind::token_ids:
-    return input.tokenIds.data();
-  case BufferKind::positions:
-    return input.positions.data();
-  case BufferKind::token_sequence:
-    return input.tokenSequence.data();
-  case BufferKind::starts:
-    return input.starts.data();
-  case BufferKind::pages:
-    return input.pages.data();
-  case BufferKind::output_tokens:
-    return input.outputTokens.data();
-  default:
-    return nullptr;
-  }
-}
-
 Status CpuDevice::run(size_t program, const StepInput &input) {
-  last = {int64_t(input.tokenIds.size()), int64_t(input.outputTokens.size()), int64_t(input.starts.size()) - 1, input.maxPages};
+  last = input.numbers();
   for (ResolvedLaunch &launch : programs[program]) {
     for (auto [position, kind] : launch.inputs)
-      launch.buffers[position] = const_cast<int32_t *>(inputOf(kind, input));
+      launch.buffers[position] = const_cast<int32_t *>(input.of(kind).data());
     struct Call {
       const ResolvedLaunch &launch;
       const CpuDevice &device;
