@@ -178,6 +178,41 @@ TEST(Combine, SlotsSharedAndResidual) {
                           {(120 + 1) + 2 * (110 + 1) + 10 + 3000, 240 + 2 * 220 - 10 + 4000}});
 }
 
+/// As the fused form: the row is rounded where it enters gate and up, the hidden elements where they enter down, shared or not.
+TEST(Stages, ComputeInBF16) {
+  const char *text = R"(
+    func.func @f(%x: tensor<?x1xf32>, %weights: tensor<?x1xf32>, %offsets: tensor<2xi32>, %order: tensor<?x1xi32>,
+                 %w: tensor<1x1x1xf32>, %shared: tensor<1x1xf32>) -> (tensor<?x2xf32>, tensor<?x1xf32>) {
+      %h = moe.expert_hidden %x by %offsets, %order with %w, %w shared %shared, %shared (tensor<1x1xf32>, tensor<1x1xf32>)
+        {activation = #moe.activation<kind = identity>, compute = #moe<compute bf16>}
+        : tensor<?x1xf32>, tensor<2xi32>, tensor<?x1xi32>, tensor<1x1x1xf32>, tensor<1x1x1xf32> -> tensor<?x2xf32>
+      %y = moe.combine %h, %weights by %offsets, %order with %w shared %shared (tensor<1x1xf32>) {compute = #moe<compute bf16>}
+        : tensor<?x2xf32>, tensor<?x1xf32>, tensor<2xi32>, tensor<?x1xi32>, tensor<1x1x1xf32> -> tensor<?x1xf32>
+      return %h, %y : tensor<?x2xf32>, tensor<?x1xf32>
+    })";
+  const double odd = 1 + 0x1p-7; // a bf16 number whose square is not one: 1 + 2^-6 + 2^-14
+  std::vector<Tensor> results =
+      evaluate(text, {rows({{odd + 0x1p-10}}), rows({{1 + 0x1p-10}}), vector({0, 1}), rows({{0}}), matrices({{{1}}}), rows({{2}})});
+  ASSERT_EQ(results.size(), 2u);
+  expectRows(results[0], {{odd * odd, 4 * odd * odd}});
+  expectRows(results[1], {{(1 + 0x1p-10) * (1 + 0x1p-6) + 2 * 4 * (1 + 0x1p-6)}});
+}
+
+TEST(FusedExperts, ComputeInBF16) {
+  const char *text = R"(
+    func.func @f(%x: tensor<?x1xf32>, %logits: tensor<?x1xf32>, %w: tensor<1x1x1xf32>, %shared: tensor<1x1xf32>) -> tensor<?x1xf32> {
+      %y, %ids = moe.fused_experts %x by %logits with %w, %w, %w
+        shared %shared, %shared, %shared (tensor<1x1xf32>, tensor<1x1xf32>, tensor<1x1xf32>)
+        {routing = #moe.routing<k = 1, score = softmax, scale = 1.0009765625>, activation = #moe.activation<kind = identity>,
+         compute = #moe<compute bf16>}
+        : tensor<?x1xf32>, tensor<?x1xf32>, tensor<1x1x1xf32>, tensor<1x1x1xf32>, tensor<1x1x1xf32> -> tensor<?x1xf32>, tensor<?x1xi32>
+      return %y : tensor<?x1xf32>
+    })";
+  std::vector<Tensor> results = evaluate(text, {rows({{1 + 0x1p-7 + 0x1p-10}}), rows({{0}}), matrices({{{1}}}), rows({{2}})});
+  ASSERT_EQ(results.size(), 1u);
+  expectRows(results[0], {{(1 + 0x1p-10) * (1 + 0x1p-6) + 2 * 4 * (1 + 0x1p-6)}});
+}
+
 /// Offsets and an order that no dispatch can have made are refused, not followed.
 TEST(Combine, RefusesForeignAssignments) {
   const char *text = R"(

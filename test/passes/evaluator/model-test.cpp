@@ -191,6 +191,15 @@ TEST(Upstream, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(refusal(text, {rows({{8}})}), "the reference evaluator does not know 'math.cbrt'");
 }
 
+TEST(Upstream, RefusesConstantsThatAreNoTensors) {
+  EXPECT_EQ(refusal("func.func @f() { %a = arith.constant 1.0 : f32 return }", {}),
+            "expected a constant tensor, got 1.000000e+00 : f32");
+}
+
+TEST(Arguments, NeedABodyToGoTo) {
+  EXPECT_EQ(refusal("func.func private @f()", {}), "expected a function with a body of one block to evaluate");
+}
+
 TEST(Arguments, MustHaveTheParametersTypes) {
   const char *text = "func.func @f(%a: tensor<?x2xf32>) -> tensor<?x2xf32> { return %a : tensor<?x2xf32> }";
   EXPECT_EQ(refusal(text, {rows({{1, 2, 3}})}), "argument 0 does not have the type 'tensor<?x2xf32>'");

@@ -91,6 +91,25 @@ TEST(Weights, RefusesSlicesBeyondTheFile) {
             std::string::npos);
 }
 
+TEST(Weights, RefusesModulesWithoutFolder) {
+  EXPECT_EQ(refusal(R"(
+    moe.weight @w : tensor<1x2xf32> = [#moe.slice<"w" in "m" at 0 rows 1>]
+    func.func @f(%id: tensor<?xi32>) -> tensor<?x2xf32> {
+      %w = moe.get_weight @w : tensor<1x2xf32>
+      %row = moe.embed %id, %w : tensor<1x2xf32> -> tensor<?x2xf32>
+      return %row : tensor<?x2xf32>
+    })",
+                    firstRow),
+            "cannot read weight 'w': expected the module to say where in 'moe.folder'; random weights need no folder");
+}
+
+TEST(Weights, RefusesTypesThatFilesDoNotHave) {
+  ModelFolder folder(bytes({0, 0, 0, 0}));
+  EXPECT_NE(refusal(folder.module("1x2xi4", "#moe.slice<\"w\" in \"m\" at 0 rows 1>"), firstRow)
+                .find("expected floats of 8 to 64 bits or integers of 8 to 64 bits, got 'i4'"),
+            std::string::npos);
+}
+
 TEST(RoundToBF16, NearestWithTiesToEven) {
   EXPECT_EQ(evaluator::roundToBF16(1 + 0x1p-8), 1);
   EXPECT_EQ(evaluator::roundToBF16(1 + 0x1.8p-8), 1 + 0x1p-7);
