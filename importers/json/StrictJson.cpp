@@ -13,7 +13,6 @@
 
 using namespace moec::importers::json;
 using llvm::StringRef;
-using moec::importers::refuse;
 
 std::optional<double> Value::number() const {
   if (std::optional<int64_t> whole = integer())
@@ -55,17 +54,17 @@ public:
   bool start_object(size_t) { return open(Object()); }
   bool start_array(size_t) { return open(Array()); }
   bool key(std::string &value) {
-    open_.back()->object()->push_back({std::move(value), Value()});
+    containers.back()->object()->push_back({std::move(value), Value()});
     return true;
   }
   bool end_array() {
-    open_.pop_back();
+    containers.pop_back();
     return true;
   }
   bool end_object() {
-    if (const std::string *twice = repeatedKey(*open_.back()->object()))
+    if (const std::string *twice = repeatedKey(*containers.back()->object()))
       return stop("key '" + *twice + "' is given twice");
-    open_.pop_back();
+    containers.pop_back();
     return true;
   }
   bool parse_error(size_t position, const std::string &, const nlohmann::detail::exception &error) {
@@ -83,26 +82,26 @@ private:
   bool add(Value::Storage storage) { return place(std::move(storage)) != nullptr; }
 
   bool open(Value::Storage storage) {
-    if (open_.size() == limits.depth)
+    if (containers.size() == limits.depth)
       return stop("nested deeper than " + std::to_string(limits.depth) + " levels");
     Value *value = place(std::move(storage));
     if (value)
-      open_.push_back(value);
+      containers.push_back(value);
     return value;
   }
 
-  /// Puts a value where the parser stands: at the top, at an array's end, or behind the object's last key. Pointers into `open_`
-  /// stay valid because only the innermost container grows.
+  /// Puts a value where the parser stands: at the top, at an array's end, or behind the object's last key. Pointers into
+  /// `containers` stay valid because only the innermost container grows.
   Value *place(Value::Storage storage) {
     if (++count > limits.values) {
       stop("more than " + std::to_string(limits.values) + " values");
       return nullptr;
     }
-    if (open_.empty())
+    if (containers.empty())
       return &(root = Value(std::move(storage)));
-    if (Array *array = open_.back()->array())
+    if (Array *array = containers.back()->array())
       return &array->emplace_back(std::move(storage));
-    return &(open_.back()->object()->back().value = Value(std::move(storage)));
+    return &(containers.back()->object()->back().value = Value(std::move(storage)));
   }
 
   bool stop(std::string why, bool atPath = true) {
@@ -113,10 +112,10 @@ private:
   /// "model.vocab[3]: " for where the parser stands.
   std::string path() const {
     std::string text;
-    for (const Value *value : open_) {
-      if (const Object *members = value->object(); members && !members->empty() && value != open_.back())
+    for (const Value *value : containers) {
+      if (const Object *members = value->object(); members && !members->empty() && value != containers.back())
         text += (text.empty() ? "" : ".") + members->back().key;
-      else if (const Array *array = value->array(); array && value != open_.back())
+      else if (const Array *array = value->array(); array && value != containers.back())
         text += "[" + std::to_string(array->size() - 1) + "]";
     }
     return text.empty() ? text : text + ": ";
@@ -135,7 +134,7 @@ private:
   const Limits &limits;
   size_t count = 0;
   Value root;
-  std::vector<Value *> open_;
+  std::vector<Value *> containers;
 };
 
 } // namespace
