@@ -76,15 +76,20 @@ llvm::Expected<File> ModelFolder::open(StringRef name) const {
   return File(descriptor, status.st_size, asked);
 }
 
-llvm::Expected<json::Value> ModelFolder::readJson(StringRef name, const json::Limits &limits) const {
+llvm::Expected<std::string> ModelFolder::readText(StringRef name, size_t maxBytes) const {
   llvm::Expected<File> file = open(name);
   if (!file)
     return file.takeError();
-  if (file->size() > limits.bytes)
-    return refuse(file->path() + ": expected at most " + llvm::Twine(limits.bytes) + " bytes of JSON, got " +
+  if (file->size() > maxBytes)
+    return refuse(file->path() + ": expected at most " + llvm::Twine(maxBytes) + " bytes of JSON, got " +
                   llvm::Twine(file->size()));
   std::string text(file->size(), '\0');
   if (llvm::Error error = file->read(0, text))
     return error;
-  return json::parse(text, file->path(), limits);
+  return text;
+}
+
+llvm::Expected<json::Value> ModelFolder::readJson(StringRef name, const json::Limits &limits) const {
+  llvm::Expected<std::string> text = readText(name, limits.bytes);
+  return text ? json::parse(*text, root + "/" + name.str(), limits) : text.takeError();
 }

@@ -41,6 +41,8 @@ public:
   /// Whether there is anything of that name.
   bool has(llvm::StringRef name) const;
   llvm::Expected<File> open(llvm::StringRef name) const;
+  /// All of a file that is expected to be JSON.
+  llvm::Expected<std::string> readText(llvm::StringRef name, size_t maxBytes = json::Limits().bytes) const;
   llvm::Expected<json::Value> readJson(llvm::StringRef name, const json::Limits &limits = {}) const;
 
 private:

@@ -1,12 +1,9 @@
-// JSON for files that anybody may have written: strict, bounded, without surprises.
+// JSON as values, for files small enough to be held as such.
 #ifndef MOEC_IMPORTERS_JSON_STRICTJSON_H
 #define MOEC_IMPORTERS_JSON_STRICTJSON_H
 
-#include "llvm/ADT/StringRef.h"
-#include "llvm/Support/Error.h"
+#include "importers/json/Reader.h"
 
-#include <optional>
-#include <string>
 #include <variant>
 #include <vector>
 
@@ -59,19 +56,8 @@ struct Member {
 inline Value::Value() = default;
 inline Value::Value(Storage storage) : storage(std::move(storage)) {}
 
-struct Limits {
-  size_t bytes = size_t(256) << 20;
-  size_t values = size_t(8) << 20;
-  size_t depth = 64;
-};
-
-/// Parses `text`. Refuses what RFC 8259 does not allow, and also: a byte order mark, invalid UTF-8, a key given twice in one
-/// object, numbers that no double holds, and whatever exceeds the limits. Messages begin with `name` and say the position or the
-/// path of keys.
+/// Parses `text` as a reader goes through it, under the same rules.
 llvm::Expected<Value> parse(llvm::StringRef text, llvm::StringRef name, const Limits &limits = {});
-
-/// Parses a regular file.
-llvm::Expected<Value> parseFile(llvm::StringRef path, const Limits &limits = {});
 
 } // namespace moec::importers::json
 

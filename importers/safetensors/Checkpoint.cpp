@@ -2,9 +2,10 @@
 #include "importers/safetensors/Checkpoint.h"
 #include "importers/Refusal.h"
 
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/Twine.h"
 
-#include <algorithm>
+#include <set>
 
 using namespace moec::importers;
 using namespace moec::importers::safetensors;
@@ -46,24 +47,57 @@ llvm::Error Checkpoint::addFile(const ModelFolder &folder, StringRef name) {
   return llvm::Error::success();
 }
 
+namespace {
+/// Which file an index says a tensor is in.
+struct IndexEntry {
+  StringRef tensor, file;
+};
+
+/// Reads an index's weight_map. Its strings live as long as the reader.
+llvm::Expected<std::vector<IndexEntry>> readWeightMap(json::Reader &json, StringRef origin) {
+  auto no = [&](const llvm::Twine &why) {
+    json.skipRest();
+    return json.failed() ? json.problem() : refuse(origin + ": weight_map: " + why);
+  };
+  std::optional<std::vector<IndexEntry>> entries;
+  bool isObject = json.beginObject();
+  for (StringRef key; isObject && json.nextMember(key);) {
+    if (key != "weight_map") {
+      json.skip();
+      continue;
+    }
+    if (!json.beginObject())
+      return no("expected an object, got " + json.kind());
+    entries.emplace();
+    for (StringRef tensor; json.nextMember(tensor);) {
+      std::optional<StringRef> file = json.string();
+      if (!file)
+        return no("tensor '" + tensor + "': expected the name of a file, got " + json.kind());
+      if (!file->ends_with(".safetensors"))
+        return no("tensor '" + tensor + "': expected a .safetensors file, got '" + *file + "'");
+      entries->push_back({tensor, *file});
+    }
+  }
+  if (!json.failed() && !entries)
+    return no("expected an object, got nothing");
+  if (llvm::Error error = json.finish())
+    return error;
+  return std::move(*entries);
+}
+} // namespace
+
 llvm::Error Checkpoint::addShards(const ModelFolder &folder) {
-  llvm::Expected<json::Value> index = folder.readJson(indexFile);
+  llvm::Expected<std::string> text = folder.readText(indexFile);
+  if (!text)
+    return text.takeError();
+  json::Reader json(*text, origin);
+  llvm::Expected<std::vector<IndexEntry>> index = readWeightMap(json, origin);
   if (!index)
     return index.takeError();
-  const json::Value *map = index->find("weight_map");
-  if (!map || !map->object())
-    return refuse(origin + ": weight_map: expected an object, got " + (map ? map->kind() : "nothing"));
-  std::vector<StringRef> shards;
-  for (const json::Member &member : *map->object()) {
-    if (!member.value.string())
-      return refuse(origin + ": weight_map: tensor '" + member.key + "': expected the name of a file, got " + member.value.kind());
-    StringRef shard = *member.value.string();
-    if (!shard.ends_with(".safetensors"))
-      return refuse(origin + ": weight_map: tensor '" + member.key + "': expected a .safetensors file, got '" + shard + "'");
-    shards.push_back(shard);
-  }
-  std::sort(shards.begin(), shards.end());
-  shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
+
+  std::set<StringRef> shards;
+  for (const IndexEntry &entry : *index)
+    shards.insert(entry.file);
   if (shards.size() > maxShards)
     return refuse(origin + ": weight_map: expected at most " + llvm::Twine(maxShards) + " files, got " +
                   llvm::Twine(shards.size()));
@@ -71,23 +105,22 @@ llvm::Error Checkpoint::addShards(const ModelFolder &folder) {
     if (llvm::Error error = addFile(folder, shard))
       return refuse(origin + ": weight_map: " + llvm::toString(std::move(error)));
 
-  for (const json::Member &member : *map->object()) {
-    auto found = tensors.find(member.key);
+  for (const IndexEntry &entry : *index) {
+    auto found = tensors.find(entry.tensor);
     if (found == tensors.end())
-      return refuse(origin + ": weight_map: tensor '" + member.key + "': expected in " + *member.value.string() +
-                    ", which lacks it");
-    if (found->second.stored.file != *member.value.string())
-      return refuse(origin + ": weight_map: tensor '" + member.key + "': expected in " + *member.value.string() + ", got it in " +
+      return refuse(origin + ": weight_map: tensor '" + entry.tensor + "': expected in " + entry.file + ", which lacks it");
+    if (found->second.stored.file != entry.file)
+      return refuse(origin + ": weight_map: tensor '" + entry.tensor + "': expected in " + entry.file + ", got it in " +
                     found->second.stored.file);
   }
-  if (map->object()->size() != tensors.size()) {
-    llvm::StringMap<std::monostate> indexed;
-    for (const json::Member &member : *map->object())
-      indexed.try_emplace(member.key);
-    for (const auto &entry : tensors)
-      if (!indexed.contains(entry.getKey()))
-        return refuse(folder.path() + "/" + entry.second.stored.file + ": tensor '" + entry.getKey() + "' is not in " + indexFile);
-  }
+  if (index->size() == tensors.size())
+    return llvm::Error::success();
+  llvm::DenseSet<StringRef> indexed;
+  for (const IndexEntry &entry : *index)
+    indexed.insert(entry.tensor);
+  for (const auto &entry : tensors)
+    if (!indexed.contains(entry.getKey()))
+      return refuse(folder.path() + "/" + entry.second.stored.file + ": tensor '" + entry.getKey() + "' is not in " + indexFile);
   return llvm::Error::success();
 }
 

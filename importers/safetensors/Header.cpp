@@ -1,8 +1,9 @@
 // The safetensors format, strictly: 8 bytes of length, that many bytes of JSON, then the tensors without a gap.
 #include "importers/safetensors/Header.h"
 #include "importers/Refusal.h"
+#include "importers/json/Reader.h"
 
-#include "llvm/ADT/StringSwitch.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Endian.h"
 
 #include <algorithm>
@@ -28,115 +29,115 @@ constexpr Type types[] = {{"BOOL", 8},        {"F4", 4},      {"F6_E2M3", 6}, {"
                           {"C64", 64},        {"F64", 64},    {"I64", 64},    {"U64", 64}};
 
 /// One file's reading: every refusal names the file, and the tensor where there is one.
-class Reader {
+class HeaderReader {
 public:
-  Reader(StringRef file, uint64_t fileSize) : file(file), fileSize(fileSize) {}
+  HeaderReader(StringRef file, uint64_t fileSize, StringRef text)
+      : file(file), fileSize(fileSize), data(lengthBytes + text.size()), json(text, file, {.bytes = maxHeaderBytes}) {}
 
-  llvm::Expected<uint64_t> headerLength(StringRef start) {
-    if (fileSize < lengthBytes || start.size() < lengthBytes)
-      return no("expected at least 8 bytes, got " + Twine(fileSize));
-    uint64_t length = llvm::support::endian::read64le(start.data());
-    if (length > maxHeaderBytes)
-      return no("expected a header of at most " + Twine(maxHeaderBytes) + " bytes, got " + Twine(length));
-    if (length > fileSize - lengthBytes)
-      return no("expected a header within the file's " + Twine(fileSize) + " bytes, got a header of " + Twine(length));
-    return length;
-  }
-
-  llvm::Expected<Header> tensors(StringRef text) {
-    if (!text.starts_with("{"))
-      return no("expected a header that starts with '{'");
-    llvm::Expected<json::Value> parsed = json::parse(text, file, {.bytes = maxHeaderBytes});
-    if (!parsed)
-      return parsed.takeError();
-    data = lengthBytes + text.size();
+  llvm::Expected<Header> read() {
     Header header;
-    for (const json::Member &member : *parsed->object()) {
-      if (member.key == "__metadata__") {
-        if (llvm::Error error = checkMetadata(member.value))
+    json.beginObject();
+    for (StringRef name; json.nextMember(name);) {
+      if (name == "__metadata__") {
+        if (llvm::Error error = checkMetadata())
           return error;
         continue;
       }
       if (header.size() == maxTensors)
-        return no("more than " + Twine(maxTensors) + " tensors");
-      llvm::Expected<Tensor> tensor = readTensor(member.key, member.value);
-      if (!tensor)
-        return tensor.takeError();
-      header.push_back(std::move(*tensor));
+        return refuse(file + ": more than " + Twine(maxTensors) + " tensors");
+      if (llvm::Error error = readTensor(header.emplace_back(), name))
+        return error;
     }
+    if (llvm::Error error = json.finish())
+      return error;
     if (llvm::Error error = checkLayout(header))
       return error;
     return header;
   }
 
 private:
-  llvm::Error no(const Twine &why) { return refuse(file + ": " + why); }
-  llvm::Error no(StringRef tensor, const Twine &why) { return refuse(file + ": tensor '" + tensor + "': " + why); }
+  llvm::Error no(const Twine &why) {
+    json.skipRest();
+    return json.failed() ? json.problem() : refuse(file + ": " + why);
+  }
+  llvm::Error no(StringRef tensor, const Twine &why) { return no("tensor '" + tensor + "': " + why); }
 
-  llvm::Error checkMetadata(const json::Value &value) {
-    if (!value.object())
-      return no("__metadata__: expected an object, got " + value.kind());
-    for (const json::Member &member : *value.object())
-      if (!member.value.string())
-        return no("__metadata__." + member.key + ": expected a string, got " + member.value.kind());
-    return llvm::Error::success();
+  llvm::Error checkMetadata() {
+    if (!json.beginObject())
+      return no("__metadata__: expected an object, got " + json.kind());
+    for (StringRef key; json.nextMember(key);)
+      if (!json.string())
+        return no("__metadata__." + key + ": expected a string, got " + json.kind());
+    return json.problem();
   }
 
-  llvm::Expected<Tensor> readTensor(const std::string &name, const json::Value &value) {
-    if (!value.object())
-      return no(name, "expected an object, got " + value.kind());
-    for (const json::Member &member : *value.object())
-      if (member.key != "dtype" && member.key != "shape" && member.key != "data_offsets")
-        return no(name, "unknown key '" + member.key + "'");
-
-    Tensor tensor;
-    tensor.name = name;
-    const json::Value *dtype = value.find("dtype");
-    if (!dtype || !dtype->string())
-      return no(name, "dtype: expected a string, got " + (dtype ? dtype->kind() : "nothing"));
-    const Type *type = std::find_if(std::begin(types), std::end(types), [&](const Type &t) { return t.name == *dtype->string(); });
-    if (type == std::end(types))
-      return no(name, "dtype: unknown type '" + *dtype->string() + "'");
+  llvm::Error readTensor(Tensor &tensor, StringRef name) {
+    tensor.name = name.str();
+    if (!json.beginObject())
+      return no(name, "expected an object, got " + json.kind());
+    const Type *type = nullptr;
+    bool hasShape = false, hasOffsets = false;
+    llvm::SmallVector<int64_t, 2> offsets;
+    for (StringRef key; json.nextMember(key);) {
+      llvm::Error error = key == "dtype"          ? readType(type, name)
+                          : key == "shape"        ? readIntegers(tensor.shape, hasShape, name, key)
+                          : key == "data_offsets" ? readIntegers(offsets, hasOffsets, name, key)
+                                                  : no(name, "unknown key '" + key + "'");
+      if (error)
+        return error;
+    }
+    if (json.failed())
+      return json.problem();
+    if (!type)
+      return no(name, "dtype: expected a string, got nothing");
+    if (!hasShape)
+      return no(name, "shape: expected an array, got nothing");
+    if (!hasOffsets)
+      return no(name, "data_offsets: expected an array, got nothing");
     tensor.type = type->name;
+    return checkSize(tensor, *type, offsets);
+  }
 
-    llvm::Expected<std::vector<int64_t>> shape = integers(name, value, "shape");
-    if (!shape)
-      return shape.takeError();
-    if (shape->size() > maxRank)
-      return no(name, "shape: expected at most " + Twine(maxRank) + " dimensions, got " + Twine(shape->size()));
-    tensor.shape.assign(shape->begin(), shape->end());
-    int64_t bits = type->bits;
-    for (int64_t dim : *shape)
+  llvm::Error readType(const Type *&type, StringRef tensor) {
+    std::optional<StringRef> name = json.string();
+    if (!name)
+      return no(tensor, "dtype: expected a string, got " + json.kind());
+    type = llvm::find_if(types, [&](const Type &known) { return known.name == *name; });
+    return type == std::end(types) ? no(tensor, "dtype: unknown type '" + *name + "'") : llvm::Error::success();
+  }
+
+  llvm::Error readIntegers(llvm::SmallVectorImpl<int64_t> &list, bool &isThere, StringRef tensor, StringRef key) {
+    isThere = true;
+    if (!json.beginArray())
+      return no(tensor, key + ": expected an array, got " + json.kind());
+    while (json.nextElement()) {
+      std::optional<int64_t> integer = json.integer();
+      if (!integer || *integer < 0 || *integer > maxInteger)
+        return no(tensor, key + ": expected integers from 0 to 2^48 - 1");
+      list.push_back(*integer);
+    }
+    return json.problem();
+  }
+
+  /// Sets where `tensor` lies from its `offsets` behind the header.
+  llvm::Error checkSize(Tensor &tensor, const Type &type, llvm::ArrayRef<int64_t> offsets) {
+    StringRef name = tensor.name;
+    if (tensor.shape.size() > maxRank)
+      return no(name, "shape: expected at most " + Twine(maxRank) + " dimensions, got " + Twine(tensor.shape.size()));
+    int64_t bits = type.bits;
+    for (int64_t dim : tensor.shape)
       if (__builtin_mul_overflow(bits, dim, &bits))
         return no(name, "shape: its size overflows");
     if (bits % 8)
-      return no(name, "shape: expected whole bytes, got " + Twine(bits) + " bits of " + type->name);
+      return no(name, "shape: expected whole bytes, got " + Twine(bits) + " bits of " + type.name);
     tensor.bytes = bits / 8;
-
-    llvm::Expected<std::vector<int64_t>> offsets = integers(name, value, "data_offsets");
-    if (!offsets)
-      return offsets.takeError();
-    if (offsets->size() != 2 || (*offsets)[0] > (*offsets)[1])
+    if (offsets.size() != 2 || offsets[0] > offsets[1])
       return no(name, "data_offsets: expected a begin and an end not before it");
-    if ((*offsets)[1] - (*offsets)[0] != tensor.bytes)
+    if (offsets[1] - offsets[0] != tensor.bytes)
       return no(name, "data_offsets: expected " + Twine(tensor.bytes) + " bytes as dtype and shape say, got " +
-                          Twine((*offsets)[1] - (*offsets)[0]));
-    tensor.offset = data + (*offsets)[0];
-    return tensor;
-  }
-
-  llvm::Expected<std::vector<int64_t>> integers(StringRef tensor, const json::Value &value, StringRef key) {
-    const json::Value *list = value.find(key);
-    if (!list || !list->array())
-      return no(tensor, key + ": expected an array, got " + (list ? list->kind() : "nothing"));
-    std::vector<int64_t> result;
-    for (const json::Value &element : *list->array()) {
-      std::optional<int64_t> integer = element.integer();
-      if (!integer || *integer < 0 || *integer > maxInteger)
-        return no(tensor, key + ": expected integers from 0 to 2^48 - 1");
-      result.push_back(*integer);
-    }
-    return result;
+                          Twine(offsets[1] - offsets[0]));
+    tensor.offset = data + offsets[0];
+    return llvm::Error::success();
   }
 
   /// The tensors fill the rest of the file, each byte belonging to one of them.
@@ -161,8 +162,27 @@ private:
   StringRef file;
   uint64_t fileSize;
   /// Where the tensors begin in the file.
-  int64_t data = 0;
+  int64_t data;
+  json::Reader json;
 };
+
+/// The length of the header, which the first bytes of a file of `fileSize` bytes say.
+llvm::Expected<uint64_t> headerLength(StringRef start, uint64_t fileSize, StringRef file) {
+  if (fileSize < lengthBytes || start.size() < lengthBytes)
+    return refuse(file + ": expected at least 8 bytes, got " + Twine(fileSize));
+  uint64_t length = llvm::support::endian::read64le(start.data());
+  if (length > maxHeaderBytes)
+    return refuse(file + ": expected a header of at most " + Twine(maxHeaderBytes) + " bytes, got " + Twine(length));
+  if (length > fileSize - lengthBytes)
+    return refuse(file + ": expected a header within the file's " + Twine(fileSize) + " bytes, got a header of " + Twine(length));
+  return length;
+}
+
+llvm::Expected<Header> tensorsOf(StringRef text, uint64_t fileSize, StringRef file) {
+  if (!text.starts_with("{"))
+    return refuse(file + ": expected a header that starts with '{'");
+  return HeaderReader(file, fileSize, text).read();
+}
 
 } // namespace
 
@@ -171,20 +191,16 @@ llvm::Expected<Header> safetensors::readHeader(const File &file) {
   if (file.size() >= lengthBytes)
     if (llvm::Error error = file.read(0, start))
       return error;
-  Reader reader(file.path(), file.size());
-  llvm::Expected<uint64_t> length = reader.headerLength(StringRef(start, lengthBytes));
+  llvm::Expected<uint64_t> length = headerLength(StringRef(start, lengthBytes), file.size(), file.path());
   if (!length)
     return length.takeError();
   std::string text(*length, '\0');
   if (llvm::Error error = file.read(lengthBytes, text))
     return error;
-  return reader.tensors(text);
+  return tensorsOf(text, file.size(), file.path());
 }
 
 llvm::Expected<Header> safetensors::readHeader(StringRef start, uint64_t fileSize, StringRef name) {
-  Reader reader(name, fileSize);
-  llvm::Expected<uint64_t> length = reader.headerLength(start);
-  if (!length)
-    return length.takeError();
-  return reader.tensors(start.substr(lengthBytes, *length));
+  llvm::Expected<uint64_t> length = headerLength(start, fileSize, name);
+  return length ? tensorsOf(start.substr(lengthBytes, *length), fileSize, name) : length.takeError();
 }
