@@ -6,14 +6,20 @@
 #include "runtime/devices/StepInput.h"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 namespace moec::runtime {
 
 struct DeviceOptions {
   int threads = 0;    ///< of the host; 0 for as many as it has
-  std::string isa;    ///< code variant to run; empty for the best that the processor has
+  std::string isa;    ///< code variant or GPU target to run; empty for the best that the device can
   uint64_t pages = 0; ///< of every cache
+
+  // Of GPUs.
+  int gpu = 0;                                                           ///< which of several
+  std::string driver = {};                                               ///< its library; empty for the system's
+  std::function<void(uint64_t done, uint64_t total)> progress = nullptr; ///< called now and then while weights are uploaded
 };
 
 class Device {
@@ -32,6 +38,9 @@ public:
 
 /// A device on the host's processor for `artifact`, which must outlive it. All memory is planned and code loaded here.
 Result<std::unique_ptr<Device>> createCpuDevice(const Artifact &artifact, const DeviceOptions &options);
+
+/// A device on an NVIDIA GPU, through its driver; likewise.
+Result<std::unique_ptr<Device>> createCudaDevice(const Artifact &artifact, const DeviceOptions &options);
 
 } // namespace moec::runtime
 

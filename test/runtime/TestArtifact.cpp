@@ -157,8 +157,10 @@ artifact::ManifestT test::soundManifest() {
   return manifest;
 }
 
+std::string test::gpuText() { return readFile(MOEC_TEST_DATA "/runtime/kernels.ptx"); }
+
 std::string test::artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit,
-                                const char *kernels) {
+                                const char *kernels, const std::string &gpuKernels) {
   std::string file(72, '\0');
   auto place = [&](const std::string &bytes) {
     file.resize((file.size() + 4095) / 4096 * 4096);
@@ -168,7 +170,7 @@ std::string test::artifactBytes(artifact::ManifestT manifest, const std::functio
   for (auto &[name, bytes] : {std::pair<std::string, std::string>{"code/x86-64-v1", readFile(kernels)},
                               {"constants", floats({1, 2, 3, 4, 5, 6, 7, 8})},
                               {"weights", floats({1, -1, 2, -2, 3, -3, 4, -4})},
-                              {"ptx/sm_80", readFile(MOEC_TEST_DATA "/runtime/kernels.ptx")}})
+                              {"ptx/sm_80", gpuKernels}})
     manifest.sections.push_back(make<artifact::SectionT>([&](artifact::SectionT &section) {
       section.name = name;
       section.offset = place(bytes);

@@ -14,10 +14,13 @@ inline constexpr int32_t vocabulary = 8, maxSequence = 10, maxBatch = 3;
 /// The manifest of a sound artifact, without sections.
 artifact::ManifestT soundManifest();
 
+/// The text of kernels.ptx.
+std::string gpuText();
+
 /// The bytes of an artifact with that manifest: its sections and hashes are right whatever the manifest says. `edit` may change the
 /// manifest after the sections are placed.
 std::string artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit = {},
-                          const char *kernels = MOEC_TEST_KERNELS);
+                          const char *kernels = MOEC_TEST_KERNELS, const std::string &gpuKernels = gpuText());
 
 /// A folder of this process, removed when it ends.
 std::string folder();

@@ -1,0 +1,263 @@
+// An NVIDIA GPU as a device: memory planned and filled once, prefill launched kernel by kernel, decode replayed as recorded graphs.
+#include "runtime/devices/Device.h"
+#include "runtime/devices/cuda/GraphCache.h"
+#include "runtime/devices/cuda/Kernels.h"
+#include "runtime/devices/cuda/Upload.h"
+#include "runtime/devices/gpu/Launches.h"
+
+#include <algorithm>
+
+using namespace moec::runtime;
+using namespace moec::runtime::cuda;
+using namespace moec::artifact;
+
+namespace {
+/// Graphs of so many different steps are kept: every size of a batch that is likely to come again.
+constexpr size_t keptGraphs = 64;
+
+/// A launch as the driver takes it.
+struct PreparedLaunch {
+  Function function;
+  const GpuKernel *kernel;
+  std::vector<uint64_t> arguments;
+  std::vector<void *> places; ///< of the arguments
+};
+
+class CudaDevice : public Device {
+public:
+  static Result<std::unique_ptr<Device>> create(const Artifact &artifact, const DeviceOptions &options);
+  ~CudaDevice() override;
+
+  Status run(size_t program, const StepInput &input) override;
+  std::span<const std::byte> output(size_t program, size_t output) override;
+  std::string description() const override { return gpu.name + ", " + kernels.description(); }
+
+private:
+  CudaDevice(const Artifact &artifact, std::unique_ptr<Driver> loaded)
+      : artifact(artifact), manifest(artifact.manifest()), driver(std::move(loaded)), kernels(*driver), graphs(keptGraphs) {}
+  Status prepare(const DeviceOptions &options);
+  Status planMemory(uint64_t pages);
+  Status allocate();
+  Status fillMemory(const std::function<void(uint64_t, uint64_t)> &progress);
+  void prepareLaunches();
+
+  Status step(size_t program, const StepNumbers &numbers);
+  Status enqueue(size_t program, const StepNumbers &numbers);
+  Result<GraphExec> record(size_t program, const StepNumbers &numbers);
+  uint64_t bytesOfOutput(const Buffer &buffer, const StepNumbers &numbers) const;
+  const Buffer &bufferOf(size_t program, size_t output) const {
+    return *manifest.buffers()->Get(manifest.programs()->Get(uint32_t(program))->outputs()->Get(uint32_t(output))->buffer());
+  }
+
+  const Artifact &artifact;
+  const Manifest &manifest;
+  // Given back in the opposite order: the context last.
+  std::unique_ptr<Driver> driver;
+  Gpu gpu;
+  const GpuCode *code = nullptr;
+  Owned<Context> context;
+  Kernels kernels;
+  Owned<Stream> stream;
+  gpu::MemoryPlan memory;
+  std::vector<Owned<Address>> allocations;
+  Owned<void *> staging; ///< a step's numbers and inputs
+  Owned<void *> results; ///< the outputs of the program that ran last
+  std::vector<std::vector<uint64_t>> outputOffsets;
+  std::vector<std::vector<PreparedLaunch>> programs;
+  GraphCache graphs;
+  StepNumbers last{};
+  Status fault; ///< what ended the context
+};
+
+Result<std::unique_ptr<Device>> CudaDevice::create(const Artifact &artifact, const DeviceOptions &options) {
+  Result<std::unique_ptr<Driver>> driver = Driver::load(options.driver);
+  if (!driver.ok())
+    return driver.status();
+  std::unique_ptr<CudaDevice> device(new CudaDevice(artifact, std::move(*driver)));
+  MOEC_RETURN_IF_ERROR(device->prepare(options));
+  return std::unique_ptr<Device>(std::move(device));
+}
+
+CudaDevice::~CudaDevice() {
+  // Everything is given back within its context; that goes last, and leaves the thread as it does.
+  if (context.get())
+    (void)driver->contextPush(context.get());
+}
+
+Status CudaDevice::prepare(const DeviceOptions &options) {
+  Result<Gpu> found = Gpu::find(*driver, options.gpu);
+  if (!found.ok())
+    return found.status();
+  gpu = *found;
+  Result<const GpuCode *> chosen = gpu::chooseGpuCode(artifact, options.isa, gpu.capability, gpu.name);
+  if (!chosen.ok())
+    return chosen.status();
+  code = *chosen;
+  MOEC_RETURN_IF_ERROR(acquire(context, driver->contextCreate, driver->contextDestroy, 0, gpu.ordinal));
+  Context created;
+  MOEC_RETURN_IF_ERROR(driver->contextPop(&created)); // a new context is current; everything below says itself when it is
+  Current current(*driver, context.get());
+  MOEC_RETURN_IF_ERROR(current.status());
+  MOEC_RETURN_IF_ERROR(kernels.load(artifact, *code, gpu));
+  MOEC_RETURN_IF_ERROR(planMemory(options.pages));
+  MOEC_RETURN_IF_ERROR(acquire(stream, driver->streamCreate, driver->streamDestroy, nonBlocking));
+  MOEC_RETURN_IF_ERROR(allocate());
+  MOEC_RETURN_IF_ERROR(fillMemory(options.progress));
+  prepareLaunches();
+  return {};
+}
+
+Status CudaDevice::planMemory(uint64_t pages) {
+  Result<gpu::MemoryPlan> planned = gpu::MemoryPlan::create(artifact, *code, pages);
+  if (!planned.ok())
+    return planned.status();
+  memory = std::move(*planned);
+  size_t free = 0, all = 0;
+  MOEC_RETURN_IF_ERROR(driver->memoryGetInfo(&free, &all));
+  if (memory.total() > free)
+    return Status::resourceExhausted(
+        artifact.path() + " needs " + std::to_string((memory.total() >> 20) + 1) + " MiB of memory (" + memory.describe() + "), " +
+        gpu.name + " has " + std::to_string(free >> 20) +
+        " MiB free; end other programs on it, or compile with a smaller --max-sequence or --max-batch");
+  return {};
+}
+
+Status CudaDevice::allocate() {
+  for (gpu::Region &region : memory.regions) {
+    if (region.bytes == 0)
+      continue;
+    MOEC_RETURN_IF_ERROR(acquire(allocations.emplace_back(), driver->memoryAllocate, driver->memoryFree, region.bytes));
+    region.address = allocations.back().get();
+  }
+  MOEC_RETURN_IF_ERROR(acquire(staging, driver->pinnedAllocate, driver->pinnedFree, memory.only(gpu::Purpose::step).bytes));
+  uint64_t resultBytes = 1;
+  for (uint32_t i = 0; i < manifest.programs()->size(); ++i) {
+    const Program &program = *manifest.programs()->Get(i);
+    StepNumbers most{program.max_tokens(), program.max_outputs(), program.max_sequences(), 0};
+    uint64_t end = 0;
+    std::vector<uint64_t> &offsets = outputOffsets.emplace_back();
+    for (uint32_t output = 0; output < program.outputs()->size(); ++output) {
+      offsets.push_back(end);
+      end += (bytesOfOutput(bufferOf(i, output), most) + 63) / 64 * 64;
+    }
+    resultBytes = std::max(resultBytes, end);
+  }
+  return acquire(results, driver->pinnedAllocate, driver->pinnedFree, resultBytes);
+}
+
+Status CudaDevice::fillMemory(const std::function<void(uint64_t, uint64_t)> &progress) {
+  uint64_t total = memory.only(gpu::Purpose::weights).bytes, done = 0;
+  Upload upload(*driver, stream.get());
+  MOEC_RETURN_IF_ERROR(upload.begin(total));
+  for (const gpu::PlacedPart &part : memory.parts)
+    // In pieces, so that the progress of a large part can be seen.
+    for (uint64_t at = 0; at < part.bytes;) {
+      uint64_t count = std::min<uint64_t>(part.bytes - at, 64 << 20);
+      MOEC_RETURN_IF_ERROR(upload.write(memory.only(gpu::Purpose::weights).address + part.offset + at, {part.source + at, count}));
+      at += count;
+      done += count;
+      if (progress)
+        progress(done, total);
+    }
+  std::vector<uint64_t> tables = memory.tables();
+  MOEC_RETURN_IF_ERROR(upload.write(memory.only(gpu::Purpose::tables).address, std::as_bytes(std::span(tables))));
+  for (const gpu::Region &region : memory.regions)
+    if (region.purpose == gpu::Purpose::constants)
+      MOEC_RETURN_IF_ERROR(upload.write(region.address, *artifact.section("constants")));
+    else if (region.bytes && region.purpose != gpu::Purpose::weights && region.purpose != gpu::Purpose::tables)
+      MOEC_RETURN_IF_ERROR(driver->fill(region.address, 0, region.bytes, stream.get()));
+  MOEC_RETURN_IF_ERROR(upload.finish());
+  if (progress)
+    progress(total, total);
+  return {};
+}
+
+void CudaDevice::prepareLaunches() {
+  for (std::vector<gpu::Launch> &launches : gpu::resolveLaunches(manifest, *code, memory)) {
+    std::vector<PreparedLaunch> &prepared = programs.emplace_back();
+    for (gpu::Launch &launch : launches) {
+      PreparedLaunch &ready = prepared.emplace_back();
+      ready.function = kernels[launch.kernel];
+      ready.kernel = code->kernels()->Get(launch.kernel);
+      ready.arguments = std::move(launch.arguments);
+      for (uint64_t &argument : ready.arguments)
+        ready.places.push_back(&argument);
+    }
+  }
+}
+
+uint64_t CudaDevice::bytesOfOutput(const Buffer &buffer, const StepNumbers &numbers) const {
+  return buffer.rows_per_unit() * uint64_t(unitsOf(buffer.extent(), numbers)) * buffer.width() * bytesOf(buffer.element());
+}
+
+Status CudaDevice::run(size_t program, const StepInput &input) {
+  MOEC_RETURN_IF_ERROR(fault);
+  MOEC_RETURN_IF_ERROR(memory.steps[program].write(input, static_cast<std::byte *>(staging.get())));
+  Current current(*driver, context.get());
+  last = input.numbers();
+  Status status = current.status().ok() ? step(program, last) : current.status();
+  // What still stands after a wait ended the context; anything else concerned this step alone.
+  if (!status.ok() && (!current.status().ok() || !driver->streamSynchronize(stream.get()).ok()))
+    fault = status;
+  return status;
+}
+
+Status CudaDevice::step(size_t program, const StepNumbers &numbers) {
+  if (manifest.programs()->Get(uint32_t(program))->name()->string_view() == "decode") {
+    GraphExec graph = graphs.find(program, numbers);
+    if (!graph) {
+      Result<GraphExec> recorded = record(program, numbers);
+      if (!recorded.ok())
+        return recorded.status();
+      graph = *recorded;
+    }
+    MOEC_RETURN_IF_ERROR(driver->graphLaunch(graph, stream.get()));
+  } else {
+    MOEC_RETURN_IF_ERROR(enqueue(program, numbers));
+  }
+  return driver->streamSynchronize(stream.get());
+}
+
+/// Inputs to the device, launches, outputs to the host.
+Status CudaDevice::enqueue(size_t program, const StepNumbers &numbers) {
+  MOEC_RETURN_IF_ERROR(driver->copyToDevice(memory.only(gpu::Purpose::step).address, staging.get(),
+                                            memory.steps[program].bytesOf(numbers), stream.get()));
+  for (PreparedLaunch &launch : programs[program])
+    if (std::optional<gpu::Grid> grid = gpu::gridOf(*launch.kernel, numbers))
+      MOEC_RETURN_IF_ERROR(driver->launchKernel(launch.function, (*grid)[0], (*grid)[1], (*grid)[2], launch.kernel->threads(), 1, 1,
+                                                launch.kernel->shared_bytes(), stream.get(), launch.places.data(), nullptr));
+  for (size_t i = 0; i < outputOffsets[program].size(); ++i) {
+    const Buffer &buffer = bufferOf(program, i);
+    if (uint64_t bytes = bytesOfOutput(buffer, numbers))
+      MOEC_RETURN_IF_ERROR(driver->copyToHost(static_cast<std::byte *>(results.get()) + outputOffsets[program][i],
+                                              memory.only(gpu::Purpose::arena).address + buffer.offset(), bytes, stream.get()));
+  }
+  return {};
+}
+
+Result<GraphExec> CudaDevice::record(size_t program, const StepNumbers &numbers) {
+  MOEC_RETURN_IF_ERROR(driver->beginCapture(stream.get(), threadLocal));
+  Status enqueued = enqueue(program, numbers);
+  Graph recorded{};
+  Status ended = driver->endCapture(stream.get(), &recorded); // whatever happened: the stream is needed again
+  Owned<Graph> graph;
+  if (ended.ok())
+    graph = Owned<Graph>(recorded, driver->graphDestroy);
+  MOEC_RETURN_IF_ERROR(enqueued);
+  MOEC_RETURN_IF_ERROR(ended);
+  Owned<GraphExec> executable;
+  MOEC_RETURN_IF_ERROR(acquire(executable, driver->graphInstantiate, driver->graphExecDestroy, graph.get(), 0));
+  GraphExec handle = executable.get();
+  graphs.keep(program, numbers, std::move(executable));
+  return handle;
+}
+
+std::span<const std::byte> CudaDevice::output(size_t program, size_t output) {
+  return {static_cast<const std::byte *>(results.get()) + outputOffsets[program][output],
+          bytesOfOutput(bufferOf(program, output), last)};
+}
+} // namespace
+
+Result<std::unique_ptr<Device>> moec::runtime::createCudaDevice(const Artifact &artifact, const DeviceOptions &options) {
+  return CudaDevice::create(artifact, options);
+}

@@ -1,0 +1,24 @@
+// Recorded steps, by the numbers that their launches depend on.
+#include "runtime/devices/cuda/GraphCache.h"
+
+#include <algorithm>
+
+using namespace moec::runtime;
+using namespace moec::runtime::cuda;
+
+GraphExec GraphCache::find(size_t program, const StepNumbers &numbers) {
+  auto found = std::ranges::find_if(entries, [&](const Entry &entry) {
+    return entry.program == program && entry.numbers.tokens == numbers.tokens && entry.numbers.outputs == numbers.outputs &&
+           entry.numbers.sequences == numbers.sequences && entry.numbers.maxPages == numbers.maxPages;
+  });
+  if (found == entries.end())
+    return nullptr;
+  std::rotate(found, found + 1, entries.end());
+  return entries.back().graph.get();
+}
+
+void GraphCache::keep(size_t program, const StepNumbers &numbers, Owned<GraphExec> graph) {
+  if (entries.size() == capacity)
+    entries.erase(entries.begin());
+  entries.push_back({program, numbers, std::move(graph)});
+}

@@ -1,0 +1,49 @@
+// The kernels of an artifact's GPU code, loaded into a context.
+#ifndef MOEC_RUNTIME_DEVICES_CUDA_KERNELS_H
+#define MOEC_RUNTIME_DEVICES_CUDA_KERNELS_H
+
+#include "runtime/artifact/Artifact.h"
+#include "runtime/devices/cuda/Owned.h"
+
+#include <vector>
+
+namespace moec::runtime::cuda {
+
+/// What a GPU is.
+struct Gpu {
+  int ordinal = 0;
+  std::string name;
+  uint32_t capability = 0; ///< 10 x major + minor
+  uint32_t maxSharedBytes = 0;
+
+  static Result<Gpu> find(const Driver &driver, int ordinal);
+};
+
+class Kernels {
+public:
+  explicit Kernels(const Driver &driver) : driver(driver) {}
+
+  /// Loads the code that was assembled for the GPU's chip, or else the PTX, and finds every kernel of it.
+  Status load(const Artifact &artifact, const artifact::GpuCode &code, const Gpu &gpu);
+
+  /// By place in the code's kernels.
+  Function operator[](size_t kernel) const { return functions[kernel]; }
+  /// "sm_80" from PTX, or "sm_80 for sm_86" when it was assembled before.
+  const std::string &description() const { return loaded; }
+
+private:
+  Status loadModule(const Artifact &artifact, const artifact::GpuCode &code, const Gpu &gpu);
+  Status prepare(const artifact::GpuKernel &kernel, const char *symbol, const Gpu &gpu);
+
+  const Driver &driver;
+  Owned<Module> module;
+  std::vector<Function> functions;
+  std::string loaded;
+};
+
+/// The code assembled for a chip of this compute capability, or for an older one of the same generation; null when there is none.
+const artifact::Cubin *cubinFor(const artifact::GpuCode &code, uint32_t capability);
+
+} // namespace moec::runtime::cuda
+
+#endif // MOEC_RUNTIME_DEVICES_CUDA_KERNELS_H
