@@ -10,7 +10,7 @@
 namespace moec::importers {
 
 /// The bytes of a Tokenizer (runtime/schema/Tokenizer.fbs) for the folder's tokenizer.json, or nothing when there is no such file.
-/// Byte-level BPE only; whatever in the file changes results and is not known here is refused by name.
+/// BPE over bytes or characters; whatever in the file changes results and is not known here is refused by name.
 llvm::Expected<std::optional<std::string>> importTokenizer(const ModelFolder &folder);
 
 /// The text of chat_template.jinja, or of tokenizer_config.json's `chat_template`; nothing when there is neither.

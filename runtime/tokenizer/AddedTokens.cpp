@@ -4,28 +4,46 @@
 #include "runtime/tokenizer/Utf8.h"
 
 #include <algorithm>
+#include <span>
+#include <tuple>
 #include <utf8proc.h>
 
 using namespace moec::runtime;
 
 void AddedTokens::add(const artifact::AddedToken &token, std::string content) {
   if (!content.empty())
-    entries.push_back({std::move(content), token.id(), token.single_word(), token.lstrip(), token.rstrip()});
+    entries.push_back(
+        {std::move(content), entries.size(), token.id(), token.special(), token.single_word(), token.lstrip(), token.rstrip()});
 }
 
 void AddedTokens::prepare() {
-  std::sort(entries.begin(), entries.end(), [](const Entry &a, const Entry &b) {
-    return a.content.size() != b.content.size() ? a.content.size() > b.content.size() : a.id < b.id;
-  });
-  for (uint32_t i = 0; i < entries.size(); ++i)
-    byFirst[static_cast<unsigned char>(entries[i].content[0])].push_back(i);
+  std::ranges::sort(entries, {},
+                    [](const Entry &entry) { return std::tuple(std::string_view(entry.content), !entry.special, entry.order); });
+  for (size_t i = 0; i < entries.size(); ++i) {
+    Range &range = byFirst[static_cast<unsigned char>(entries[i].content[0])];
+    range = {range.end ? range.begin : i, i + 1};
+  }
 }
 
 const AddedTokens::Entry *AddedTokens::longestAt(std::string_view text) const {
-  for (uint32_t i : byFirst[static_cast<unsigned char>(text[0])])
-    if (text.starts_with(entries[i].content))
-      return &entries[i];
-  return nullptr;
+  auto byteAt = [](size_t depth) {
+    return [depth](const Entry &entry) {
+      return depth < entry.content.size() ? static_cast<unsigned char>(entry.content[depth]) : -1;
+    };
+  };
+  const Entry *longest = nullptr;
+  Range first = byFirst[static_cast<unsigned char>(text[0])];
+  std::span<const Entry> candidates(entries.data() + first.begin,
+                                    first.end - first.begin); // begin as the text does, to `depth` bytes
+  for (size_t depth = 1; !candidates.empty(); ++depth) {
+    if (candidates.front().content.size() == depth)
+      longest = &candidates.front();
+    if (depth == text.size())
+      break;
+    auto next = std::ranges::equal_range(candidates, int(static_cast<unsigned char>(text[depth])), {}, byteAt(depth));
+    candidates = {next.begin(), next.end()};
+  }
+  return longest;
 }
 
 namespace {
@@ -34,8 +52,11 @@ bool isSpace(char32_t c) {
          c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-/// What a regular expression calls \w.
+/// What a regular expression of Rust calls \w: letters, marks, digits, connectors, joiners, and the letters in circles and squares.
 bool isWord(char32_t c) {
+  if (c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) ||
+      (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189))
+    return true;
   switch (utf8proc_category(utf8proc_int32_t(c))) {
   case UTF8PROC_CATEGORY_LU:
   case UTF8PROC_CATEGORY_LL:
@@ -53,19 +74,12 @@ bool isWord(char32_t c) {
     return false;
   }
 }
-
-/// Where the last character of valid `text` starts.
-size_t lastStart(std::string_view text) {
-  size_t at = text.size() - 1;
-  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
-    --at;
-  return at;
-}
 } // namespace
 
 void AddedTokens::split(std::string_view whole, const std::function<void(std::string_view)> &text,
                         const std::function<void(int32_t)> &token) const {
-  size_t done = 0; // everything before has been handed out
+  size_t spacesEnd = 0; // of the spaces that were stripped last
+  size_t done = 0;      // where the text begins that has not been handed out
   for (size_t at = 0; !entries.empty() && at < whole.size();) {
     const Entry *entry = longestAt(whole.substr(at));
     if (!entry) {
@@ -76,31 +90,33 @@ void AddedTokens::split(std::string_view whole, const std::function<void(std::st
     at = end;
     if (entry->singleWord) {
       std::string_view before = whole.substr(0, begin), after = whole.substr(end);
-      if ((!before.empty() && isWord(firstCharacter(before.substr(lastStart(before))).code)) ||
+      if ((!before.empty() && isWord(firstCharacter(before.substr(lastCharacterStart(before))).code)) ||
           (!after.empty() && isWord(firstCharacter(after).code)))
         continue;
     }
-    if (entry->leftStrip)
+    if (entry->leftStrip) {
       while (begin > done) {
-        size_t previous = lastStart(whole.substr(0, begin));
-        if (previous < done || !isSpace(firstCharacter(whole.substr(previous)).code))
+        size_t previous = lastCharacterStart(whole.substr(0, begin));
+        if (!isSpace(firstCharacter(whole.substr(previous)).code))
           break;
         begin = previous;
       }
-    if (entry->rightStrip)
+      begin = std::max(begin, done);
+    }
+    if (entry->rightStrip) {
+      end = std::max(end, spacesEnd);
       while (end < whole.size()) {
         Utf8Character next = firstCharacter(whole.substr(end));
         if (!isSpace(next.code))
           break;
         end += next.length;
       }
-    if (begin < done)
-      continue; // inside what the token before has swallowed
+      spacesEnd = end;
+    }
     if (begin > done)
       text(whole.substr(done, begin - done));
     token(entry->id);
-    done = end;
-    at = std::max(at, end);
+    done = end; // a token of spaces behind one that strips them is found all the same, as in the reference
   }
   if (done < whole.size())
     text(whole.substr(done));

@@ -4,11 +4,10 @@
 
 #include "runtime/schema/Tokenizer_generated.h"
 
+#include "runtime/tokenizer/Pattern.h"
+
 #include <array>
 #include <functional>
-#include <string>
-#include <string_view>
-#include <vector>
 
 namespace moec::runtime {
 
@@ -20,20 +19,21 @@ public:
   void prepare();
 
   /// Calls `text` for the pieces between tokens and `token` for each token, in order. Of several that start at a place the
-  /// longest is taken.
+  /// longest is taken. Time per place grows with the length of the tokens, not with their number.
   void split(std::string_view whole, const std::function<void(std::string_view)> &text,
              const std::function<void(int32_t)> &token) const;
 
 private:
   struct Entry {
     std::string content;
+    size_t order;
     int32_t id;
-    bool singleWord, leftStrip, rightStrip;
+    bool special, singleWord, leftStrip, rightStrip;
   };
   const Entry *longestAt(std::string_view text) const;
 
-  std::vector<Entry> entries;                     ///< longest first
-  std::array<std::vector<uint32_t>, 256> byFirst; ///< entries by their first byte, longest first
+  std::vector<Entry> entries;       ///< by content; of equal ones the special first, then the one added first
+  std::array<Range, 256> byFirst{}; ///< entries by their first byte
 };
 
 } // namespace moec::runtime

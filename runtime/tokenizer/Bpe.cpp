@@ -1,20 +1,93 @@
-// Byte-pair encoding of one piece of text (arXiv 1508.07909), over bytes.
+// Byte-pair encoding of one piece of text (arXiv 1508.07909), over bytes or characters.
 #include "runtime/tokenizer/Bpe.h"
 
-#include <queue>
+#include "runtime/tokenizer/Utf8.h"
+
+#include <algorithm>
+#include <utility>
 
 using namespace moec::runtime;
 
-Bpe::Bpe(const artifact::Tokenizer &tokenizer) : tokenizer(tokenizer) {
-  rules.reserve(tokenizer.merges()->size());
-  for (uint32_t rank = 0; rank < tokenizer.merges()->size(); ++rank) {
-    const artifact::Merge *merge = tokenizer.merges()->Get(rank);
-    rules[keyOf(merge->left(), merge->right())] = {rank, merge->result()}; // of equal pairs the last counts, as in the reference
+Bpe::Bpe(const artifact::Tokenizer &tokenizer)
+    : tokenizer(tokenizer), rules(*tokenizer.merges()), queue(tokenizer.merges()->size()) {
+  bytes.fill(-1);
+  for (int32_t id : *tokenizer.vocabulary()) {
+    std::string_view token = tokenizer.tokens()->Get(uint32_t(id))->string_view();
+    if (token.empty())
+      continue;
+    if (token.size() == 1)
+      bytes[static_cast<unsigned char>(token[0])] = id;
+    else if (!tokenizer.byte_level() && firstCharacter(token).length == token.size())
+      characters.emplace(token, id);
+    if (tokenizer.ignore_merges())
+      wholeTokens.emplace(token, id);
   }
-  if (tokenizer.ignore_merges())
-    for (uint32_t id = 0; id < tokenizer.tokens()->size(); ++id)
-      if (std::string_view bytes = tokenizer.tokens()->Get(id)->string_view(); !bytes.empty())
-        wholeTokens.emplace(bytes, int32_t(id));
+}
+
+std::vector<Bpe::Symbol> Bpe::spell(std::string_view piece) const {
+  std::vector<Symbol> symbols;
+  symbols.reserve(piece.size());
+  auto add = [&](int32_t id) { symbols.push_back({id, int32_t(symbols.size()) - 1, int32_t(symbols.size()) + 1}); };
+  auto tokenOf = [&](std::string_view character) {
+    if (character.size() == 1)
+      return bytes[static_cast<unsigned char>(character[0])];
+    auto found = characters.find(character);
+    return found == characters.end() ? -1 : found->second;
+  };
+  const flatbuffers::Vector<int32_t> *fallback = tokenizer.fallback_tokens();
+  auto fallbackOf = [&](char byte) { return fallback->Get(static_cast<unsigned char>(byte)); };
+
+  bool unknown = false; // one is yet to be added
+  while (!piece.empty()) {
+    std::string_view character = piece.substr(0, tokenizer.byte_level() ? 1 : firstCharacter(piece).length);
+    piece.remove_prefix(character.size());
+    if (int32_t id = tokenOf(character); id >= 0) {
+      if (std::exchange(unknown, false))
+        add(tokenizer.unknown_token());
+      add(id);
+    } else if (fallback && std::ranges::none_of(character, [&](char byte) { return fallbackOf(byte) < 0; })) {
+      for (char byte : character) // before an unknown one that is yet to be added: as the reference does it
+        add(fallbackOf(byte));
+    } else if (tokenizer.unknown_token() >= 0) {
+      if (unknown && !tokenizer.fuse_unknown())
+        add(tokenizer.unknown_token());
+      unknown = true;
+    }
+  }
+  if (unknown)
+    add(tokenizer.unknown_token());
+  if (!symbols.empty())
+    symbols.back().next = -1;
+  return symbols;
+}
+
+void Bpe::merge(std::vector<Symbol> &symbols) const {
+  auto ruleAt = [&](int32_t left) -> const MergeRules::Rule * {
+    if (left < 0 || symbols[size_t(left)].id < 0 || symbols[size_t(left)].next < 0)
+      return nullptr;
+    return rules.find(symbols[size_t(left)].id, symbols[size_t(symbols[size_t(left)].next)].id);
+  };
+  auto consider = [&](int32_t left) {
+    if (const MergeRules::Rule *rule = ruleAt(left))
+      queue.push(rule->rank, left);
+  };
+  for (int32_t i = 0; i + 1 < int32_t(symbols.size()); ++i)
+    consider(i);
+  while (!queue.empty()) {
+    auto [rank, place] = queue.pop();
+    // The symbols may have changed since. The reference still merges them when they now give the same token by another rule.
+    const MergeRules::Rule *rule = ruleAt(place);
+    if (!rule || rule->result != tokenizer.merges()->Get(rank)->result())
+      continue;
+    Symbol &left = symbols[size_t(place)], &right = symbols[size_t(left.next)];
+    left.id = rule->result;
+    left.next = right.next;
+    right.id = -1;
+    if (left.next >= 0)
+      symbols[size_t(left.next)].previous = place;
+    consider(left.previous);
+    consider(place);
+  }
 }
 
 void Bpe::encode(std::string_view piece, std::vector<int32_t> &ids) const {
@@ -22,51 +95,10 @@ void Bpe::encode(std::string_view piece, std::vector<int32_t> &ids) const {
     ids.push_back(whole->second);
     return;
   }
-  // A doubly linked list of symbols; a merged right symbol becomes empty.
-  struct Symbol {
-    int32_t id, previous, next;
-  };
-  std::vector<Symbol> symbols;
-  symbols.reserve(piece.size());
-  for (char c : piece)
-    if (int32_t id = tokenizer.byte_tokens()->Get(static_cast<unsigned char>(c)); id >= 0)
-      symbols.push_back({id, int32_t(symbols.size()) - 1, int32_t(symbols.size()) + 1});
+  std::vector<Symbol> symbols = spell(piece);
   if (symbols.empty())
     return;
-  symbols.back().next = -1;
-
-  struct Candidate {
-    uint32_t rank;
-    int32_t left;
-    int32_t result;
-    uint64_t pair; ///< what the symbols were when this was queued: it is stale when they have changed
-    bool operator<(const Candidate &other) const { return rank != other.rank ? rank > other.rank : left > other.left; }
-  };
-  std::priority_queue<Candidate> queue;
-  auto consider = [&](int32_t left) {
-    if (left < 0 || symbols[size_t(left)].next < 0)
-      return;
-    uint64_t pair = keyOf(symbols[size_t(left)].id, symbols[size_t(symbols[size_t(left)].next)].id);
-    if (auto rule = rules.find(pair); rule != rules.end())
-      queue.push({rule->second.rank, left, rule->second.result, pair});
-  };
-  for (int32_t i = 0; i + 1 < int32_t(symbols.size()); ++i)
-    consider(i);
-  while (!queue.empty()) {
-    Candidate best = queue.top();
-    queue.pop();
-    Symbol &left = symbols[size_t(best.left)];
-    if (left.id < 0 || left.next < 0 || keyOf(left.id, symbols[size_t(left.next)].id) != best.pair)
-      continue;
-    Symbol &right = symbols[size_t(left.next)];
-    left.id = best.result;
-    left.next = right.next;
-    right.id = -1;
-    if (left.next >= 0)
-      symbols[size_t(left.next)].previous = best.left;
-    consider(left.previous);
-    consider(best.left);
-  }
+  merge(symbols);
   for (int32_t at = 0; at >= 0; at = symbols[size_t(at)].next)
     ids.push_back(symbols[size_t(at)].id);
 }

@@ -1,10 +1,10 @@
-// A regular expression of a tokenizer, as Oniguruma reads it, run by PCRE2.
+// A regular expression of a tokenizer, run by PCRE2 within bounds.
 #ifndef MOEC_RUNTIME_TOKENIZER_PATTERN_H
 #define MOEC_RUNTIME_TOKENIZER_PATTERN_H
 
 #include "runtime/Status.h"
 
-#include <cstdint>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,25 +12,40 @@
 
 namespace moec::runtime {
 
+/// The time that one text may take. Patterns come with a model and texts from anywhere: some pairs of them take time quadratic in
+/// the text or worse.
+class Deadline {
+public:
+  /// Ten seconds, and five for every megabyte: a thousand times what patterns in use need.
+  explicit Deadline(size_t bytes)
+      : end(std::chrono::steady_clock::now() + std::chrono::seconds(10) + std::chrono::microseconds(5 * bytes)) {}
+  bool passed() const { return std::chrono::steady_clock::now() > end; }
+
+private:
+  std::chrono::steady_clock::time_point end;
+};
+
+/// Part of a text, in bytes.
+struct Range {
+  size_t begin, end;
+};
+
 class Pattern {
 public:
-  /// Compiles `pattern` (UTF-8, Unicode properties). A pattern that could run away is stopped by limits when it matches.
+  /// Compiles `pattern` (UTF-8, Unicode properties, ^ and $ at lines).
   static Result<Pattern> compile(std::string_view pattern);
 
-  struct Range {
-    size_t begin, end;
-  };
-  /// Appends the matches in valid UTF-8 `text`, from left to right; empty matches are left out.
-  Status findAll(std::string_view text, std::vector<Range> &matches) const;
+  /// Appends the matches in valid UTF-8 `text`, from left to right. An empty match is one too, unless it follows another at once
+  /// (as the reference counts them).
+  Status findAll(std::string_view text, const Deadline &deadline, std::vector<Range> &matches) const;
+  /// `text` with every match replaced.
+  Status replaceAll(std::string &text, std::string_view content, const Deadline &deadline) const;
 
 private:
   struct Compiled;
   explicit Pattern(std::shared_ptr<const Compiled> compiled) : compiled(std::move(compiled)) {}
   std::shared_ptr<const Compiled> compiled;
 };
-
-/// The pattern with \s and \S as Oniguruma means them (Unicode's White_Space), which PCRE2's differ from.
-std::string spellOutSpaces(std::string_view pattern);
 
 } // namespace moec::runtime
 

@@ -3,94 +3,42 @@
 
 #include "runtime/tokenizer/Utf8.h"
 
-#include <cstdlib>
-#include <utf8proc.h>
+#include <algorithm>
 
 using namespace moec;
 using namespace moec::runtime;
 
-namespace {
-using Range = Pattern::Range;
-
-/// `text` in a normalization form; false when there is no memory for it.
-bool normalize(std::string &text, artifact::Normalizer form) {
-  int options = UTF8PROC_STABLE;
-  switch (form) {
-  case artifact::Normalizer::none:
-    return true;
-  case artifact::Normalizer::nfc:
-    options |= UTF8PROC_COMPOSE;
-    break;
-  case artifact::Normalizer::nfd:
-    options |= UTF8PROC_DECOMPOSE;
-    break;
-  case artifact::Normalizer::nfkc:
-    options |= UTF8PROC_COMPOSE | UTF8PROC_COMPAT;
-    break;
-  case artifact::Normalizer::nfkd:
-    options |= UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT;
-    break;
-  }
-  utf8proc_uint8_t *result = nullptr;
-  utf8proc_ssize_t length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t *>(text.data()), utf8proc_ssize_t(text.size()),
-                                         &result, utf8proc_option_t(options));
-  if (length < 0)
-    return false;
-  text.assign(reinterpret_cast<const char *>(result), size_t(length));
-  std::free(result);
-  return true;
+/// Why the parts of a well-formed section do not fit together; ok when they do.
+static Status verify(const artifact::Tokenizer &model) {
+  int64_t size = model.tokens()->size();
+  auto known = [&](int64_t id) { return id >= 0 && id < size; };
+  auto knownOrNone = [&](int64_t id) { return id == -1 || known(id); };
+  auto tokenOf = [&](int32_t id) { return model.tokens()->Get(uint32_t(id))->str(); };
+  if (model.fallback_tokens() && model.fallback_tokens()->size() != 256)
+    return Status::invalidData("expected 256 fallback tokens, got " + std::to_string(model.fallback_tokens()->size()));
+  if (model.fallback_tokens() && !std::ranges::all_of(*model.fallback_tokens(), knownOrNone))
+    return Status::invalidData("a fallback token that does not exist");
+  if (!knownOrNone(model.unknown_token()))
+    return Status::invalidData("no token " + std::to_string(model.unknown_token()));
+  for (const artifact::Merge *merge : *model.merges())
+    if (!known(merge->left()) || !known(merge->right()) || !known(merge->result()))
+      return Status::invalidData("a merge of tokens that do not exist");
+    else if (tokenOf(merge->result()) != tokenOf(merge->left()) + tokenOf(merge->right()))
+      return Status::invalidData("token " + std::to_string(merge->result()) + " is not what its parts are together");
+  for (const auto *ids : {model.vocabulary(), model.prefix_ids(), model.suffix_ids()})
+    if (ids)
+      for (int32_t id : *ids)
+        if (!known(id))
+          return Status::invalidData("no token " + std::to_string(id));
+  for (const artifact::AddedToken *token : *model.added_tokens())
+    if (!known(token->id()) || !isUtf8(token->content()->string_view()))
+      return Status::invalidData("added token " + std::to_string(token->id()) + " does not exist or is no text");
+  return {};
 }
 
-/// Cuts [0, size) at the matches and joins pieces as `behavior` says.
-std::vector<Range> piecesOf(size_t size, const std::vector<Range> &matches, artifact::SplitBehavior behavior, bool invert) {
-  struct Piece {
-    Range range;
-    bool isMatch;
-  };
-  std::vector<Piece> pieces;
-  size_t done = 0;
-  for (const Range &match : matches) {
-    if (match.begin > done)
-      pieces.push_back({{done, match.begin}, invert});
-    pieces.push_back({match, !invert});
-    done = match.end;
-  }
-  if (done < size)
-    pieces.push_back({{done, size}, invert});
-
-  std::vector<Range> result;
-  bool previousIsMatch = false;
-  for (size_t i = 0; i < pieces.size(); ++i) {
-    auto [range, isMatch] = pieces[i];
-    bool join = false; // with the piece before
-    switch (behavior) {
-    case artifact::SplitBehavior::isolated:
-      break;
-    case artifact::SplitBehavior::removed:
-      if (isMatch)
-        continue;
-      break;
-    case artifact::SplitBehavior::contiguous:
-      join = i > 0 && isMatch == previousIsMatch;
-      break;
-    case artifact::SplitBehavior::merged_with_previous:
-      join = i > 0 && isMatch && !previousIsMatch;
-      break;
-    case artifact::SplitBehavior::merged_with_next:
-      join = i > 0 && !isMatch && previousIsMatch;
-      break;
-    }
-    if (join)
-      result.back().end = range.end;
-    else
-      result.push_back(range);
-    previousIsMatch = isMatch;
-  }
-  return result;
-}
-} // namespace
-
-Tokenizer::Tokenizer(const artifact::Tokenizer &model) : model(model), tokens(model.tokens()), bpe(model) {}
+Tokenizer::Tokenizer(const artifact::Tokenizer &model, Normalizer normalizer, PreTokenizer preTokenizer, Decoder decoder)
+    : model(model), normalizer(std::move(normalizer)), preTokenizer(std::move(preTokenizer)), bpe(model),
+      decoder(std::move(decoder)), special(model.tokens()->size()) {}
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::create(std::span<const std::byte> section) {
   auto refuse = [](const std::string &why) { return Status::invalidData("section 'tokenizer': " + why); };
@@ -100,82 +48,54 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::create(std::span<const std::byte> 
       !artifact::VerifyTokenizerBuffer(verifier))
     return refuse("malformed");
   const artifact::Tokenizer &model = *artifact::GetTokenizer(data);
-  int64_t size = model.tokens()->size();
-  auto known = [&](int64_t id) { return id >= 0 && id < size; };
-  if (model.byte_tokens()->size() != 256)
-    return refuse("expected 256 byte tokens, got " + std::to_string(model.byte_tokens()->size()));
-  for (int32_t id : *model.byte_tokens())
-    if (id != -1 && !known(id))
-      return refuse("no token " + std::to_string(id));
-  for (const artifact::Merge *merge : *model.merges())
-    if (!known(merge->left()) || !known(merge->right()) || !known(merge->result()))
-      return refuse("a merge of tokens that do not exist");
-  for (const auto *ids : {model.prefix_ids(), model.suffix_ids()})
-    if (ids)
-      for (int32_t id : *ids)
-        if (!known(id))
-          return refuse("no token " + std::to_string(id));
-  if (model.normalizers())
-    for (artifact::Normalizer form : *model.normalizers())
-      if (form > artifact::Normalizer::MAX)
-        return refuse("unknown normalizer");
-
-  std::unique_ptr<Tokenizer> tokenizer(new Tokenizer(model));
-  tokenizer->special.resize(size_t(size));
-  for (const artifact::AddedToken *token : *model.added_tokens()) {
-    if (!known(token->id()) || !isUtf8(token->content()->string_view()))
-      return refuse("added token " + std::to_string(token->id()) + " does not exist or is no text");
-    tokenizer->special[size_t(token->id())] = token->special();
-    std::string content = token->content()->str();
-    if (token->normalized() && model.normalizers())
-      for (artifact::Normalizer form : *model.normalizers())
-        if (!normalize(content, form))
-          return refuse("an added token cannot be normalized");
-    (token->normalized() ? tokenizer->normalizedTokens : tokenizer->rawTokens).add(*token, std::move(content));
-  }
-  tokenizer->rawTokens.prepare();
-  tokenizer->normalizedTokens.prepare();
-  if (model.pre_tokenizers())
-    for (const artifact::PreTokenizer *split : *model.pre_tokenizers()) {
-      if (split->behavior() > artifact::SplitBehavior::MAX)
-        return refuse("unknown split behavior");
-      Result<Pattern> pattern = Pattern::compile(split->pattern()->string_view());
-      if (!pattern.ok())
-        return refuse(pattern.status().message());
-      tokenizer->splits.push_back({std::move(*pattern), split->behavior(), split->invert()});
-    }
+  if (Status status = verify(model); !status.ok())
+    return refuse(status.message());
+  Result<Normalizer> normalizer = Normalizer::create(model);
+  Result<PreTokenizer> preTokenizer = PreTokenizer::create(model);
+  Result<Decoder> decoder = Decoder::create(model);
+  for (const Status &status : {normalizer.status(), preTokenizer.status(), decoder.status()})
+    if (!status.ok())
+      return refuse(status.message());
+  std::unique_ptr<Tokenizer> tokenizer(new Tokenizer(model, std::move(*normalizer), std::move(*preTokenizer), std::move(*decoder)));
+  if (Status status = tokenizer->readAddedTokens(); !status.ok())
+    return refuse(status.message());
   return tokenizer;
 }
 
-Status Tokenizer::encodeSegment(std::string_view text, std::vector<int32_t> &ids) const {
-  std::string prefixed;
-  if (model.add_prefix_space() && !text.starts_with(' ')) {
-    prefixed = " ";
-    prefixed += text;
-    text = prefixed;
-  }
-  std::vector<Range> pieces{{0, text.size()}}, next, matches;
-  for (const Split &split : splits) {
-    next.clear();
-    for (const Range &piece : pieces) {
-      matches.clear();
-      MOEC_RETURN_IF_ERROR(split.pattern.findAll(text.substr(piece.begin, piece.end - piece.begin), matches));
-      for (const Range &part : piecesOf(piece.end - piece.begin, matches, split.behavior, split.invert))
-        next.push_back({piece.begin + part.begin, piece.begin + part.end});
+Status Tokenizer::readAddedTokens() {
+  for (const artifact::AddedToken *token : *model.added_tokens()) {
+    special[size_t(token->id())] = token->special();
+    std::string content = token->content()->str();
+    if (token->normalized()) {
+      MOEC_RETURN_IF_ERROR(normalizer.apply(content, Deadline(content.size())));
+      if (content != token->content()->string_view())
+        decoder.rename(token->id(), content); // so it decodes in the reference too
     }
-    pieces.swap(next);
+    (token->normalized() ? normalizedTokens : rawTokens).add(*token, std::move(content));
   }
+  rawTokens.prepare();
+  normalizedTokens.prepare();
+  return {};
+}
+
+Status Tokenizer::encodeSegment(std::string text, bool beginsText, const Deadline &deadline, std::vector<int32_t> &ids) const {
+  std::vector<Range> pieces;
+  MOEC_RETURN_IF_ERROR(preTokenizer.cut(text, beginsText, deadline, pieces));
   for (const Range &piece : pieces)
-    bpe.encode(text.substr(piece.begin, piece.end - piece.begin), ids);
+    bpe.encode(std::string_view(text).substr(piece.begin, piece.end - piece.begin), ids);
   return {};
 }
 
 Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, bool special) const {
+  if (text.size() > maxTextBytes)
+    return Status::invalidArgument("a text of " + std::to_string(text.size()) + " bytes, expected at most " +
+                                   std::to_string(maxTextBytes));
   std::string repaired;
   if (!isUtf8(text)) {
     appendLossy(text, repaired);
     text = repaired;
   }
+  Deadline deadline(text.size());
   std::vector<int32_t> ids;
   auto append = [&](const flatbuffers::Vector<int32_t> *around) {
     if (special && around)
@@ -183,23 +103,25 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, bool speci
   };
   append(model.prefix_ids());
   Status status;
-  auto take = [&](int32_t id) { ids.push_back(id); };
+  bool beginsText = true;
+  auto take = [&](int32_t id) {
+    ids.push_back(id);
+    beginsText = false;
+  };
   rawTokens.split(
       text,
       [&](std::string_view piece) {
-        std::string normalized;
-        if (model.normalizers() && model.normalizers()->size()) {
-          normalized = piece;
-          for (artifact::Normalizer form : *model.normalizers())
-            if (!normalize(normalized, form))
-              status = Status::resourceExhausted("no memory to normalize a text of " + std::to_string(piece.size()) + " bytes");
-          piece = normalized;
-        }
+        std::string normalized(piece);
+        if (status.ok())
+          status = normalizer.apply(normalized, deadline);
+        if (!status.ok())
+          return;
         normalizedTokens.split(
-            piece,
+            normalized,
             [&](std::string_view segment) {
               if (status.ok())
-                status = encodeSegment(segment, ids);
+                status = encodeSegment(std::string(segment), beginsText, deadline, ids);
+              beginsText = false;
             },
             take);
       },
@@ -211,39 +133,30 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, bool speci
 }
 
 std::string_view Tokenizer::bytesOf(int32_t id) const {
-  return id >= 0 && size_t(id) < size() ? tokens->Get(uint32_t(id))->string_view() : std::string_view();
+  return id >= 0 && size_t(id) < size() ? model.tokens()->Get(uint32_t(id))->string_view() : std::string_view();
 }
 
 bool Tokenizer::isSpecial(int32_t id) const { return id >= 0 && size_t(id) < special.size() && special[size_t(id)]; }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skipSpecial) const {
-  std::string bytes, text;
+  std::string text;
+  Decoder::Stream stream(decoder, /*beginsText=*/true);
   for (int32_t id : ids)
     if (!skipSpecial || !isSpecial(id))
-      bytes += bytesOf(id);
-  appendLossy(bytes, text);
+      stream.next(id, text);
+  stream.finish(text);
   return text;
 }
 
 std::string StreamDecoder::next(int32_t id) {
-  if (!tokenizer.isSpecial(id))
-    held += tokenizer.bytesOf(id);
   std::string text;
-  std::string_view rest = held;
-  while (!rest.empty()) {
-    Utf8Character character = firstCharacter(rest);
-    if (character.cutOff)
-      break;
-    appendLossy(rest.substr(0, character.length), text);
-    rest.remove_prefix(character.length);
-  }
-  held = std::string(rest);
+  if (!tokenizer.isSpecial(id))
+    stream.next(id, text);
   return text;
 }
 
 std::string StreamDecoder::finish() {
   std::string text;
-  appendLossy(held, text);
-  held.clear();
+  stream.finish(text);
   return text;
 }

@@ -5,14 +5,17 @@
 #include "runtime/Status.h"
 #include "runtime/tokenizer/AddedTokens.h"
 #include "runtime/tokenizer/Bpe.h"
-#include "runtime/tokenizer/Pattern.h"
+#include "runtime/tokenizer/Decoder.h"
+#include "runtime/tokenizer/Normalizer.h"
+#include "runtime/tokenizer/PreTokenizer.h"
 
 #include <memory>
 #include <span>
 
 namespace moec::runtime {
 
-/// Byte-level BPE behind pre-tokenizers, as the Hugging Face library `tokenizers` computes it. Not thread-safe.
+/// BPE over bytes or characters, behind normalizers and pre-tokenizers, as the Hugging Face library `tokenizers` computes it. Not
+/// thread-safe.
 class Tokenizer {
 public:
   /// From the section "tokenizer", which is untrusted: verified here. The bytes must outlive the result.
@@ -23,35 +26,35 @@ public:
   Result<std::vector<int32_t>> encode(std::string_view text, bool special) const;
 
   /// Number of ids, used or not.
-  size_t size() const { return tokens->size(); }
-  /// The bytes that an id stands for; none for an id that is not in use or out of range.
+  size_t size() const { return model.tokens()->size(); }
+  /// What the vocabulary says an id is, in bytes; none for an id that is not in use or out of range.
   std::string_view bytesOf(int32_t id) const;
   bool isSpecial(int32_t id) const;
   /// The text of `ids`, broken UTF-8 replaced by U+FFFD.
   std::string decode(std::span<const int32_t> ids, bool skipSpecial) const;
 
 private:
-  explicit Tokenizer(const artifact::Tokenizer &model);
-  Status encodeSegment(std::string_view text, std::vector<int32_t> &ids) const;
-
-  struct Split {
-    Pattern pattern;
-    artifact::SplitBehavior behavior;
-    bool invert;
-  };
+  friend class StreamDecoder;
+  Tokenizer(const artifact::Tokenizer &model, Normalizer normalizer, PreTokenizer preTokenizer, Decoder decoder);
+  Status readAddedTokens();
+  /// Encodes text between added tokens. `beginsText`: nothing stands before it.
+  Status encodeSegment(std::string text, bool beginsText, const Deadline &deadline, std::vector<int32_t> &ids) const;
 
   const artifact::Tokenizer &model;
-  const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *tokens;
+  Normalizer normalizer;
+  PreTokenizer preTokenizer;
   Bpe bpe;
+  Decoder decoder;
   AddedTokens rawTokens, normalizedTokens;
-  std::vector<Split> splits;
   std::vector<bool> special; ///< by id
 };
 
-/// Turns ids into text as they come: holds back the bytes of a character until it is whole.
+/// Turns ids into text as they come: gives out whole characters only, the same text in all as Tokenizer::decode.
 class StreamDecoder {
 public:
-  explicit StreamDecoder(const Tokenizer &tokenizer) : tokenizer(tokenizer) {}
+  /// `beginsText`: the text that comes goes on behind nothing.
+  explicit StreamDecoder(const Tokenizer &tokenizer, bool beginsText = true)
+      : tokenizer(tokenizer), stream(tokenizer.decoder, beginsText) {}
   /// The text that `id` completes; it may be empty. Special tokens give none.
   std::string next(int32_t id);
   /// What is held back at the end, broken as it is.
@@ -59,7 +62,7 @@ public:
 
 private:
   const Tokenizer &tokenizer;
-  std::string held;
+  Decoder::Stream stream;
 };
 
 } // namespace moec::runtime

@@ -26,6 +26,25 @@ Utf8Character moec::runtime::firstCharacter(std::string_view text) {
   return {length, true, false, code};
 }
 
+size_t moec::runtime::lastCharacterStart(std::string_view text) {
+  size_t at = text.size() - 1;
+  while (at > 0 && isContinuation(text[at]))
+    --at;
+  return at;
+}
+
+void moec::runtime::appendCharacter(char32_t code, std::string &text) {
+  if (code < 0x80)
+    text += char(code);
+  else if (code < 0x800)
+    text += {char(0xc0 | code >> 6), char(0x80 | (code & 0x3f))};
+  else if (code < 0x10000)
+    text += {char(0xe0 | code >> 12), char(0x80 | (code >> 6 & 0x3f)), char(0x80 | (code & 0x3f))};
+  else
+    text +=
+        {char(0xf0 | code >> 18), char(0x80 | (code >> 12 & 0x3f)), char(0x80 | (code >> 6 & 0x3f)), char(0x80 | (code & 0x3f))};
+}
+
 bool moec::runtime::isUtf8(std::string_view text) {
   while (!text.empty()) {
     Utf8Character character = firstCharacter(text);

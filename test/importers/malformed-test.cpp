@@ -1,6 +1,8 @@
 // Every file under fixtures/malformed is refused with the message that its folder's table expects.
 #include "importers/Importer.h"
 #include "importers/safetensors/Checkpoint.h"
+#include "importers/tokenizer/TokenizerImporter.h"
+#include "runtime/tokenizer/Tokenizer.h"
 
 #include "mlir/IR/MLIRContext.h"
 
@@ -79,6 +81,30 @@ TEST(Malformed, Configs) {
   checkAll("config", [&](const fs::path &path) {
     fs::copy_file(path, folder / "config.json", fs::copy_options::overwrite_existing);
     return importMessage(folder);
+  });
+  fs::remove_all(folder);
+}
+
+/// What importing the tokenizer says, or else using it.
+std::string tokenizerMessage(const fs::path &folder) {
+  llvm::Expected<ModelFolder> model = ModelFolder::at(folder.string());
+  if (!model)
+    return llvm::toString(model.takeError());
+  llvm::Expected<std::optional<std::string>> section = importTokenizer(*model);
+  if (!section)
+    return llvm::toString(section.takeError());
+  auto tokenizer = moec::runtime::Tokenizer::create(std::as_bytes(std::span<const char>(**section)));
+  if (!tokenizer.ok())
+    return tokenizer.status().message();
+  return (*tokenizer)->encode(std::string(60, 'a') + "!b ", /*special=*/true).status().message();
+}
+
+TEST(Malformed, Tokenizers) {
+  fs::path folder = fs::path(testing::TempDir()) / "malformed-tokenizer";
+  fs::create_directories(folder);
+  checkAll("tokenizer", [&](const fs::path &path) {
+    fs::copy_file(path, folder / "tokenizer.json", fs::copy_options::overwrite_existing);
+    return tokenizerMessage(folder);
   });
   fs::remove_all(folder);
 }

@@ -2,6 +2,7 @@
 #include "importers/tokenizer/TokenizerImporter.h"
 #include "runtime/tokenizer/Tokenizer.h"
 
+#include <chrono>
 #include <fstream>
 #include <gtest/gtest.h>
 
@@ -9,23 +10,31 @@ using namespace moec;
 using namespace moec::importers;
 
 namespace {
-struct ShippedTokenizer : testing::Test {
-  static void SetUpTestSuite() {
-    llvm::Expected<ModelFolder> folder = ModelFolder::at(MOEC_TEST_DATA "/fixtures/model");
-    ASSERT_TRUE(bool(folder)) << llvm::toString(folder.takeError());
-    llvm::Expected<std::optional<std::string>> imported = importTokenizer(*folder);
-    ASSERT_TRUE(bool(imported)) << llvm::toString(imported.takeError());
-    ASSERT_TRUE(imported->has_value());
-    bytes = new std::string(std::move(**imported));
-    runtime::Result<std::unique_ptr<runtime::Tokenizer>> made = runtime::Tokenizer::create(std::as_bytes(std::span(*bytes)));
-    ASSERT_TRUE(made.ok()) << made.status().message();
-    tokenizer = made->release();
-  }
-  static const std::string *bytes;
-  static const runtime::Tokenizer *tokenizer;
+/// The tokenizer of a folder, and the section that it lives in.
+struct Imported {
+  std::string section;
+  std::unique_ptr<runtime::Tokenizer> tokenizer;
 };
-const std::string *ShippedTokenizer::bytes = nullptr;
-const runtime::Tokenizer *ShippedTokenizer::tokenizer = nullptr;
+
+std::unique_ptr<Imported> import(const std::string &path) {
+  llvm::Expected<ModelFolder> folder = ModelFolder::at(path);
+  EXPECT_TRUE(bool(folder)) << llvm::toString(folder.takeError());
+  llvm::Expected<std::optional<std::string>> section = importTokenizer(*folder);
+  EXPECT_TRUE(bool(section)) << llvm::toString(section.takeError());
+  auto imported = std::make_unique<Imported>(Imported{**section, nullptr});
+  runtime::Result<std::unique_ptr<runtime::Tokenizer>> made =
+      runtime::Tokenizer::create(std::as_bytes(std::span(imported->section)));
+  EXPECT_TRUE(made.ok()) << made.status().message();
+  imported->tokenizer = std::move(*made);
+  return imported;
+}
+
+struct ShippedTokenizer : testing::Test {
+  static void SetUpTestSuite() { imported = import(MOEC_TEST_DATA "/fixtures/model"); }
+  static void TearDownTestSuite() { imported.reset(); }
+  static inline std::unique_ptr<Imported> imported;
+  const runtime::Tokenizer *tokenizer = imported->tokenizer.get();
+};
 
 std::vector<int32_t> idsOf(const json::Value *value) {
   std::vector<int32_t> ids;
@@ -34,39 +43,62 @@ std::vector<int32_t> idsOf(const json::Value *value) {
   return ids;
 }
 
-TEST_F(ShippedTokenizer, agreesWithTheReferenceOnEveryLine) {
-  std::ifstream lines(MOEC_TEST_DATA "/fixtures/tokenizer/lines.jsonl");
-  std::string line;
+std::string streamed(const runtime::Tokenizer &tokenizer, const std::vector<int32_t> &ids) {
+  runtime::StreamDecoder stream(tokenizer);
+  std::string text;
+  for (int32_t id : ids)
+    text += stream.next(id);
+  return text + stream.finish();
+}
+
+/// Holds `tokenizer` to a file of lines; returns their number.
+size_t checkLines(const runtime::Tokenizer &tokenizer, const std::string &path) {
+  std::ifstream lines(path);
   size_t count = 0;
-  for (; std::getline(lines, line); ++count) {
+  for (std::string line; std::getline(lines, line); ++count) {
     llvm::Expected<json::Value> row = json::parse(line, "line");
-    ASSERT_TRUE(bool(row)) << llvm::toString(row.takeError());
+    EXPECT_TRUE(bool(row)) << llvm::toString(row.takeError());
     std::vector<int32_t> ids = idsOf(row->find("ids"));
-    EXPECT_EQ(tokenizer->decode(ids, false), *row->find("decoded")->string()) << line;
-    runtime::StreamDecoder stream(*tokenizer);
-    std::string streamed;
-    bool special = false;
-    for (int32_t id : ids) {
-      streamed += stream.next(id);
-      special |= tokenizer->isSpecial(id);
-    }
-    if (!special) {
-      EXPECT_EQ(streamed + stream.finish(), *row->find("decoded")->string()) << line;
-    }
+    EXPECT_EQ(tokenizer.decode(ids, false), *row->find("decoded")->string()) << line;
+    EXPECT_EQ(streamed(tokenizer, ids), tokenizer.decode(ids, true)) << line;
+    if (const json::Value *plain = row->find("decoded_plain")) // special tokens left out
+      EXPECT_EQ(tokenizer.decode(ids, true), *plain->string()) << line;
     if (const std::string *text = row->find("text")->string()) {
-      runtime::Result<std::vector<int32_t>> plain = tokenizer->encode(*text, false), withSpecial = tokenizer->encode(*text, true);
-      ASSERT_TRUE(plain.ok() && withSpecial.ok());
+      runtime::Result<std::vector<int32_t>> plain = tokenizer.encode(*text, false), withSpecial = tokenizer.encode(*text, true);
+      EXPECT_TRUE(plain.ok() && withSpecial.ok()) << plain.status().message();
       EXPECT_EQ(*plain, ids) << line;
       EXPECT_EQ(*withSpecial, idsOf(row->find("ids_special"))) << line;
     }
   }
-  EXPECT_EQ(count, 1800u);
+  return count;
 }
 
-TEST_F(ShippedTokenizer, mergesAMegabyteOfOneLetterInTime) {
-  runtime::Result<std::vector<int32_t>> ids = tokenizer->encode(std::string(1 << 20, 'a'), false);
-  ASSERT_TRUE(ids.ok()) << ids.status().message();
-  EXPECT_EQ(tokenizer->decode(*ids, false), std::string(1 << 20, 'a'));
+TEST_F(ShippedTokenizer, agreesWithTheReferenceOnEveryLine) {
+  EXPECT_EQ(checkLines(*tokenizer, MOEC_TEST_DATA "/fixtures/tokenizer/lines.jsonl"), 1800u);
+}
+
+/// Every layout of tokenizer.json that fixtures/tokenizer/layouts.py writes.
+class TokenizerLayout : public testing::TestWithParam<const char *> {};
+TEST_P(TokenizerLayout, agreesWithTheReferenceOnEveryLine) {
+  std::string folder = std::string(MOEC_TEST_DATA "/fixtures/tokenizer/layouts/") + GetParam();
+  EXPECT_EQ(checkLines(*import(folder)->tokenizer, folder + "/lines.jsonl"), 40u);
+}
+INSTANTIATE_TEST_SUITE_P(Tokenizer, TokenizerLayout,
+                         testing::Values("added", "deepseek-v2", "deepseek-v3", "empty-matches", "fallback-holes", "gpt2",
+                                         "gpt2-prefix", "llama3", "metaspace-first", "metaspace-unknown", "mixtral", "nfkd",
+                                         "o200k", "qwen2"));
+
+TEST_F(ShippedTokenizer, mergesLongWordsInTimeThatGrowsLikeTheirLength) {
+  for (const char *part : {"a", "apple", " ", "=", "\u00e9"}) {
+    std::string text;
+    while (text.size() < (2 << 20))
+      text += part;
+    auto start = std::chrono::steady_clock::now();
+    runtime::Result<std::vector<int32_t>> ids = tokenizer->encode(text, false);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10)) << part; // a quadratic merge takes an hour
+    ASSERT_TRUE(ids.ok()) << ids.status().message();
+    EXPECT_EQ(tokenizer->decode(*ids, false), text);
+  }
 }
 
 TEST_F(ShippedTokenizer, holdsBackACharacterUntilItIsWhole) {
@@ -81,8 +113,8 @@ TEST_F(ShippedTokenizer, holdsBackACharacterUntilItIsWhole) {
 }
 
 TEST_F(ShippedTokenizer, refusesADamagedSection) {
-  for (size_t length : {size_t(0), size_t(7), bytes->size() / 2, bytes->size() - 64}) {
-    std::string damaged = bytes->substr(0, length);
+  for (size_t length : {size_t(0), size_t(7), imported->section.size() / 2, imported->section.size() - 64}) {
+    std::string damaged = imported->section.substr(0, length);
     EXPECT_FALSE(runtime::Tokenizer::create(std::as_bytes(std::span(damaged))).ok()) << length;
   }
 }

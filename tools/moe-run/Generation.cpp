@@ -46,7 +46,8 @@ int moec::run::generate(const Options &options, Session &session, const Tokenize
     return complain(status);
 
   bool streams = tokenizer && !options.json;
-  if (streams && (!options.prompt.empty() || !options.promptFile.empty()))
+  bool printsPrompt = streams && (!options.prompt.empty() || !options.promptFile.empty());
+  if (printsPrompt)
     printText(tokenizer->decode(ids, /*skipSpecial=*/true));
 
   auto start = std::chrono::steady_clock::now();
@@ -62,7 +63,7 @@ int moec::run::generate(const Options &options, Session &session, const Tokenize
   Sampler sampler(session.model().vocabulary(), {options.temperature, options.topK, options.topP, options.seed});
   std::optional<StreamDecoder> stream;
   if (tokenizer)
-    stream.emplace(*tokenizer);
+    stream.emplace(*tokenizer, /*beginsText=*/!printsPrompt);
   std::string text;
   start = std::chrono::steady_clock::now();
   for (int64_t i = 0; i < options.generate && !interrupted; ++i) {
