@@ -60,15 +60,21 @@ TEST(Artifact, refusesOtherFiles) {
   EXPECT_NE(errorOf(testing::TempDir()).find("expected a regular file"), std::string::npos);
   EXPECT_NE(errorOf(writeFile("text.moec", std::string(5000, 'a'))).find("not a compiled model"), std::string::npos);
   std::string other = artifactBytes(soundManifest());
-  other[8] = 3;
-  EXPECT_NE(errorOf(writeFile("version.moec", other)).find("format version 3, expected 2"), std::string::npos);
+  other[8] = formatVersion + 1;
+  std::string expected = "format version " + std::to_string(formatVersion + 1) + ", expected " + std::to_string(formatVersion);
+  EXPECT_NE(errorOf(writeFile("version.moec", other)).find(expected), std::string::npos);
 }
 
 /// A file that each version of the format wrote: this version's still opens, an older one's is refused by name.
 TEST(Artifact, knowsTheVersionsOfItsFormat) {
   std::string golden = MOEC_TEST_DATA "/fixtures/artifacts/version-";
-  EXPECT_EQ(errorOf(golden + "2.moec"), "");
-  EXPECT_NE(errorOf(golden + "1.moec").find("format version 1, expected 2; compile the model again"), std::string::npos);
+  EXPECT_EQ(errorOf(golden + std::to_string(formatVersion) + ".moec"), "");
+  for (uint32_t old = 1; old < formatVersion; ++old) {
+    std::string version = std::to_string(old);
+    EXPECT_NE(errorOf(golden + version + ".moec")
+                  .find("format version " + version + ", expected " + std::to_string(formatVersion) + "; compile the model again"),
+              std::string::npos);
+  }
 }
 
 /// A manifest that says something wrong, with all hashes right, and a piece of the message that it must cause.
