@@ -7,6 +7,8 @@ using namespace moec::runtime;
 
 Result<std::unique_ptr<Session>> Session::create(const Artifact &artifact, const DeviceOptions &options,
                                                  DeviceFactory createDevice) {
+  if (!artifact.hasWeights())
+    return Status::invalidArgument(artifact.path() + ": opened without its weights, and cannot run");
   std::unique_ptr<Session> session(new Session(artifact));
   MOEC_RETURN_IF_ERROR(session->findPrograms());
 

@@ -77,8 +77,10 @@ Result<std::unique_ptr<Artifact>> Artifact::open(const std::string &path, const 
   MOEC_RETURN_IF_ERROR(verifyManifest(*artifact->parsed, path));
   MOEC_RETURN_IF_ERROR(artifact->checkSections(options.verifyAll));
   MOEC_RETURN_IF_ERROR(artifact->checkGpuText());
-  MOEC_RETURN_IF_ERROR(artifact->openWeightFiles(options.weightFolder));
-  MOEC_RETURN_IF_ERROR(artifact->locateWeights());
+  if (options.openWeights) {
+    MOEC_RETURN_IF_ERROR(artifact->openWeightFiles(options.weightFolder));
+    MOEC_RETURN_IF_ERROR(artifact->locateWeights());
+  }
   return artifact;
 }
 

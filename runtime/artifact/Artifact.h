@@ -16,8 +16,9 @@ inline constexpr auto headerBytes = size_t(artifact::Layout::header_bytes);
 inline constexpr auto sectionAlignment = uint64_t(artifact::Layout::section_alignment);
 
 struct ArtifactOptions {
-  bool verifyAll = false;   ///< check the hash of every section, however large
-  std::string weightFolder; ///< where external weight files are, if not beside the artifact or where they were at compile time
+  bool verifyAll = false;        ///< check the hash of every section, however large
+  std::string weightFolder = {}; ///< where external weight files are, if not beside the artifact or where they were at compile time
+  bool openWeights = true;       ///< without, external weight files may be absent: enough to describe the artifact, not to run it
 };
 
 /// Holds the mapping; everything that it hands out lives as long as it does. A damaged or malformed file is refused here:
@@ -35,6 +36,8 @@ public:
   std::optional<std::span<const std::byte>> section(std::string_view name) const;
   std::span<const std::byte> section(const artifact::Section &section) const;
 
+  /// Whether it was opened with its weights.
+  bool hasWeights() const { return parts.size() == parsed->weights()->size(); }
   /// The addresses of each weight's parts: what kernels get.
   std::span<const void *const> partsOf(size_t weight) const { return parts[weight]; }
 

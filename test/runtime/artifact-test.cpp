@@ -224,6 +224,10 @@ TEST(Artifact, findsExternalWeightsByFolderAndSize) {
   std::string folder = test::folder() + "/weights";
   std::string path = writeFile("external.moec", artifactBytes(soundManifest(), external));
   EXPECT_NE(errorOf(path).find("--weights"), std::string::npos);
+  auto described = Artifact::open(path, {.openWeights = false});
+  ASSERT_TRUE(described.ok()) << described.status().message();
+  EXPECT_FALSE((*described)->hasWeights());
+  EXPECT_NE(Session::create(**described, {1, ""}).status().message().find("without its weights"), std::string::npos);
   ASSERT_EQ(system(("mkdir -p " + folder).c_str()), 0);
   std::ofstream(folder + "/external.bin") << std::string(31, 'w');
   Result<std::unique_ptr<Artifact>> wrongSize = Artifact::open(path, {false, folder});

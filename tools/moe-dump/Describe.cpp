@@ -4,6 +4,7 @@
 #include "tools/moe-dump/GpuCode.h"
 
 #include <cstdio>
+#include <flatbuffers/minireflect.h>
 #include <map>
 
 using namespace moec;
@@ -118,6 +119,13 @@ Json moec::dump::describe(const Artifact &artifact) {
           {"kernels", kernels},
           {"routing", routing},
           {"provenance", provenance}};
+}
+
+std::string moec::dump::textOfManifest(const Artifact &artifact) {
+  flatbuffers::ToStringVisitor text("\n", /*quotes=*/true, "  ");
+  flatbuffers::IterateFlatBuffer(reinterpret_cast<const uint8_t *>(artifact.manifestBytes().data()), artifact::ManifestTypeTable(),
+                                 &text);
+  return text.s + "\n";
 }
 
 std::string moec::dump::page(const Json &description) {

@@ -10,6 +10,9 @@ namespace moec::dump {
 
 nlohmann::ordered_json describe(const runtime::Artifact &artifact);
 
+/// The whole manifest as JSON, as the schema names its fields.
+std::string textOfManifest(const runtime::Artifact &artifact);
+
 /// A page that a person reads, from the same description.
 std::string page(const nlohmann::ordered_json &description);
 

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+using namespace moec;
 using namespace moec::dump;
 using namespace moec::runtime;
 
@@ -13,18 +14,33 @@ int complain(const Status &status) {
   return 2;
 }
 
-/// Writes a section's bytes and nothing else.
-int writeSection(const Artifact &artifact, const std::string &name) {
-  std::optional<std::span<const std::byte>> bytes = name == "manifest" ? artifact.manifestBytes() : artifact.section(name);
-  if (!bytes) {
-    std::string names = "manifest";
-    for (const auto *section : *artifact.manifest().sections())
-      if (section->name()->string_view() != "manifest")
-        names += ", " + section->name()->str();
-    return complain(Status::invalidArgument("no section '" + name + "'; expected one of " + names));
-  }
-  std::cout.write(reinterpret_cast<const char *>(bytes->data()), std::streamsize(bytes->size())).flush();
+int write(std::string_view bytes) {
+  std::cout.write(bytes.data(), std::streamsize(bytes.size())).flush();
   return std::cout ? 0 : complain(Status::ioError("cannot write to standard output"));
+}
+
+/// Writes one section and nothing else. A name like "ptx" will do where only one section "ptx/..." is there.
+int writeSection(const Artifact &artifact, const std::string &name) {
+  if (name == "manifest")
+    return write(textOfManifest(artifact));
+  auto writeBytes = [&](const artifact::Section &section) {
+    std::span<const std::byte> bytes = artifact.section(section);
+    return write({reinterpret_cast<const char *>(bytes.data()), bytes.size()});
+  };
+  std::vector<const artifact::Section *> within;
+  std::string names = "manifest";
+  for (const artifact::Section *section : *artifact.manifest().sections()) {
+    std::string candidate = section->name()->str();
+    if (candidate == name)
+      return writeBytes(*section);
+    if (candidate.starts_with(name + "/"))
+      within.push_back(section);
+    names += ", " + candidate;
+  }
+  if (within.size() == 1)
+    return writeBytes(*within.front());
+  return complain(
+      Status::invalidArgument((within.empty() ? "no" : "more than one") + (" section '" + name) + "'; expected one of " + names));
 }
 } // namespace
 
@@ -34,23 +50,26 @@ int main(int argc, char **argv) {
   std::string path, section, weights;
   bool verify = false, json = false;
   app.add_option("artifact", path, "compiled model (.moec)")->required();
-  app.add_flag("--verify", verify, "check the hash of every section, however large");
+  app.add_flag("--verify", verify,
+               "check every section's hash, however large, and the weight files; exit code 1 when one does not hold");
   app.add_flag("--json", json, "print as JSON");
-  app.add_option("--section", section, "write one section's bytes to standard output: manifest, code/ISA, weights, tokenizer, ...");
+  app.add_option("--section", section, "write one section alone: manifest (as text), ptx, code/ISA, tokenizer, ...");
   app.add_option("--weights", weights, "folder of external weight files");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
     return app.exit(error, std::cout, std::cerr) == 0 ? 0 : 2;
   }
-  Result<std::unique_ptr<Artifact>> artifact = Artifact::open(path, {verify, weights});
-  if (!artifact.ok())
-    return complain(artifact.status());
+  Result<std::unique_ptr<Artifact>> artifact =
+      Artifact::open(path, {.verifyAll = verify, .weightFolder = weights, .openWeights = verify});
+  if (!artifact.ok()) {
+    complain(artifact.status());
+    return verify && artifact.status().code() == StatusCode::invalidData ? 1 : 2;
+  }
   if (!section.empty())
     return writeSection(**artifact, section);
   nlohmann::ordered_json description = describe(**artifact);
   if (verify)
     std::cerr << "moe-dump: every section has the hash that the manifest gives\n";
-  std::cout << (json ? description.dump(2) + "\n" : page(description));
-  return 0;
+  return write(json ? description.dump(2) + "\n" : page(description));
 }
