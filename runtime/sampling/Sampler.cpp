@@ -16,7 +16,7 @@ Sampler::Sampler(size_t vocabulary, const SamplingOptions &options) : options(op
 int32_t moec::runtime::largestLogit(std::span<const float> logits) {
   size_t best = 0;
   for (size_t i = 1; i < logits.size(); ++i)
-    if (logits[i] > logits[best] || std::isnan(logits[best]))
+    if (logits[i] > logits[best] || (std::isnan(logits[best]) && !std::isnan(logits[i])))
       best = i;
   return int32_t(best);
 }
@@ -34,14 +34,16 @@ int32_t Sampler::sample(std::span<const float> logits) {
     return largestLogit(logits);
   candidates.clear();
   for (size_t i = 0; i < logits.size(); ++i)
-    if (!std::isnan(logits[i]))
+    if (logits[i] > -INFINITY) // no number is not
       candidates.emplace_back(logits[i], int32_t(i));
   if (candidates.empty())
-    return 0;
+    return largestLogit(logits);
   auto likelier = [](const auto &a, const auto &b) { return a.first != b.first ? a.first > b.first : a.second < b.second; };
   size_t kept = options.topK > 0 ? std::min(size_t(options.topK), candidates.size()) : candidates.size();
   std::partial_sort(candidates.begin(), candidates.begin() + std::ptrdiff_t(kept), candidates.end(), likelier);
   candidates.resize(kept);
+  if (std::isinf(candidates.front().first)) // nothing finite has any probability beside it
+    return candidates.front().second;
 
   weights.clear();
   double total = 0;

@@ -22,7 +22,8 @@ public:
   /// Reserves memory for a vocabulary of that size; sampling allocates nothing.
   Sampler(size_t vocabulary, const SamplingOptions &options);
 
-  /// The chosen id. Greedy takes the lowest id of the largest logit. A logit that is no number is never chosen.
+  /// The chosen id. Greedy takes the lowest id of the largest logit. A logit that is no number or minus infinity is never chosen
+  /// where there is another; plus infinity is certain.
   int32_t sample(std::span<const float> logits);
 
 private:
