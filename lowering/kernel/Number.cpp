@@ -84,6 +84,9 @@ Number moec::lowering::operator<<(Number a, int64_t bits) {
 Number moec::lowering::operator>>(Number a, int64_t bits) {
   return {*a.builder, arith::ShRUIOp::create(*a.builder, a.value, a.like(bits).value)};
 }
+Number moec::lowering::operator>>(Number a, Number bits) {
+  return {*a.builder, arith::ShRUIOp::create(*a.builder, a.value, bits.value)};
+}
 Number moec::lowering::operator-(Number a) {
   return a.isFloat() ? Number(*a.builder, arith::NegFOp::create(*a.builder, a.value)) : a.like(int64_t(0)) - a;
 }
@@ -101,6 +104,8 @@ Number moec::lowering::operator<=(Number a, Number b) {
 Number moec::lowering::operator>(Number a, Number b) { return b < a; }
 Number moec::lowering::operator>=(Number a, Number b) { return b <= a; }
 Number moec::lowering::operator==(Number a, Number b) { return compare(a, b, arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq); }
+
+Number moec::lowering::operator!=(Number a, Number b) { return compare(a, b, arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne); }
 
 Number moec::lowering::select(Number condition, Number a, Number b) {
   return {*a.builder, arith::SelectOp::create(*a.builder, condition.value, a.value, b.value)};

@@ -49,11 +49,13 @@ Number operator&(Number a, Number b);
 Number operator|(Number a, Number b);
 Number operator<<(Number a, int64_t bits);
 Number operator>>(Number a, int64_t bits); // unsigned
+Number operator>>(Number a, Number bits);  // unsigned
 Number operator<(Number a, Number b);
 Number operator<=(Number a, Number b);
 Number operator>(Number a, Number b);
 Number operator>=(Number a, Number b);
 Number operator==(Number a, Number b);
+Number operator!=(Number a, Number b);
 Number operator-(Number a);
 
 inline Number operator+(Number a, int64_t b) { return a + a.like(b); }
@@ -66,6 +68,7 @@ inline Number operator<=(Number a, int64_t b) { return a <= a.like(b); }
 inline Number operator>(Number a, int64_t b) { return a > a.like(b); }
 inline Number operator>=(Number a, int64_t b) { return a >= a.like(b); }
 inline Number operator==(Number a, int64_t b) { return a == a.like(b); }
+inline Number operator!=(Number a, int64_t b) { return a != a.like(b); }
 
 Number select(Number condition, Number a, Number b);
 Number minimum(Number a, Number b);

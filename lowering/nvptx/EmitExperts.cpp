@@ -1,9 +1,10 @@
 // The stages of a mixture of experts: dispatch, the hidden rows of every chosen expert, their combination.
 //
-// A block takes its columns of every chosen expert, so that blocks have equal work whatever the routing, and a result is summed by
-// one thread, over a token's experts in ascending order.
+// A block takes its columns of every chosen expert, so that blocks have equal work whatever the routing, and sums a result over a
+// token's experts in ascending order.
 #include "lowering/kernel/Functions.h"
 #include "lowering/nvptx/Emit.h"
+#include "lowering/nvptx/MatrixProduct.h"
 #include "lowering/nvptx/WarpProduct.h"
 
 using namespace mlir;
@@ -50,14 +51,73 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::DispatchOp op) {
   });
 }
 
-/// Calls `body(expert, assignment)` for every assignment, in order of experts.
-static void forAssignments(KernelBuilder &b, Pointer offsets, Pointer order, int64_t experts,
-                           function_ref<void(Number, Number)> body) {
-  b.forRange(experts, [&](Number e) {
-    Number first = (offsets + e).load().toInteger(b.i64), end = (offsets + e + 1).load().toInteger(b.i64);
-    b.forRange(first, end, 1, [&](Number i) { body(e, (order + i).load().toInteger(b.i64)); });
+/// Calls `body(expert, first, end)` for the experts that have assignments, in order: `order` entries [first, end). For all lanes of
+/// a warp, which look at 32 experts at once.
+static void forChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts, function_ref<void(Number, Number, Number)> body) {
+  b.forRange(b.integer(0), b.integer(experts), warpSize, [&](Number base) {
+    Number own = base + b.lane(), isExpert = own < experts;
+    Number begin = b.loadIf(isExpert, offsets + own, b.integer32(0)), end = b.loadIf(isExpert, offsets + own + 1, b.integer32(0));
+    Number chosen = b.ballot(begin < end);
+    b.ifThen(chosen != 0, [&] {
+      b.forRange(b.integer32(0), b.integer32(warpSize), 1, [&](Number lane) {
+        b.ifThen(((chosen >> lane) & b.integer32(1)) != 0, [&] {
+          body(base + lane.toInteger(b.i64), b.shuffleFrom(begin, lane).toInteger(b.i64),
+               b.shuffleFrom(end, lane).toInteger(b.i64));
+        });
+      });
+    });
   });
 }
+
+namespace {
+
+/// Columns of a product with each of several weights, by matrix units or else by warps.
+class ExpertProduct {
+public:
+  ExpertProduct(KernelFrame &frame, bool byMatrix, moe::Compute compute, int64_t width, ArrayRef<int64_t> strides, int64_t groups)
+      : b(frame.b), groups(groups) {
+    if (byMatrix)
+      matrix.emplace(frame, width, groups);
+    else
+      warp.emplace(b, compute, width, strides);
+  }
+
+  int64_t columnsOfBlock() const { return matrix ? MatrixProduct::columns : productWarps; }
+  int64_t blocksOf(int64_t columns) const { return (columns + columnsOfBlock() - 1) / columnsOfBlock(); }
+  static constexpr int64_t threads = MatrixProduct::threads;
+  static_assert(threads == productThreads);
+
+  /// Products of `rows` rows of activations with the block's columns.
+  void multiply(Number block, int64_t columns, Number rows, MatrixProduct::WeightRow weight,
+                MatrixProduct::ActivationRow activation, MatrixProduct::Store store) {
+    if (matrix) {
+      b.forRange(b.integer(0), rows, MatrixProduct::rows, [&](Number first) {
+        matrix->multiply(
+            block * MatrixProduct::columns, columns, minimum(rows - first, b.integer(MatrixProduct::rows)), weight,
+            [&](Number row) { return activation(first + row); },
+            [&](Number row, Number column, ArrayRef<Number> sums) { store(first + row, column, sums); });
+      });
+      return;
+    }
+    Number column = block * productWarps + b.warp();
+    b.ifThen(column < columns, [&] {
+      b.forRange(rows, [&](Number row) {
+        KernelBuilder::Numbers sums;
+        for (int64_t group = 0; group < groups; ++group)
+          sums.push_back(warp->dot(weight(group, column), activation(row)));
+        b.ifThen(b.lane() == 0, [&] { store(row, column, sums); });
+      });
+    });
+  }
+
+private:
+  KernelBuilder &b;
+  int64_t groups;
+  std::optional<MatrixProduct> matrix;
+  std::optional<WarpProduct> warp;
+};
+
+} // namespace
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   KernelBuilder &b = frame.b;
@@ -66,37 +126,45 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
          sharedUp = frame.weight(op.getSharedUp());
   auto gateType = cast<RankedTensorType>(op.getGate().getType());
   int64_t experts = gateType.getDimSize(0), intermediate = gateType.getDimSize(1), in = gateType.getDimSize(2);
-  int64_t sharedColumns = sharedGate ? sharedGate.leadingRows() : 0;
   int64_t k = moe::widthOf(op.getOrder().getType()), hiddenWidth = moe::widthOf(op.getType());
   Pointer input = frame.buffer(op.getInput()), offsets = frame.buffer(op.getOffsets()), order = frame.buffer(op.getOrder()),
           result = frame.result(0);
-  frame.launch(productThreads, {KernelFrame::constant(blocksOfColumns(intermediate) + blocksOfColumns(sharedColumns))});
 
-  WarpProduct product(b, op.getCompute(), in);
-  auto store = [&](Pointer destination, Number g, Number u) {
-    b.ifThen(b.lane() == 0, [&] { destination.store(activate(op.getActivation(), g, u)); });
+  // The first blocks have the routed experts' columns, the others those of the shared experts.
+  bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), gate.element(), in);
+  ExpertProduct product(frame, byMatrix, op.getCompute(), in, {}, 2);
+  int64_t routedBlocks = product.blocksOf(intermediate);
+  int64_t sharedColumns = sharedGate ? sharedGate.leadingRows() : 0;
+  frame.launch(ExpertProduct::threads, {KernelFrame::constant(routedBlocks + product.blocksOf(sharedColumns))});
+  Number block = b.block(0);
+  auto store = [&](Pointer destination, Number g, Number u) { destination.store(activate(op.getActivation(), g, u)); };
+  auto routed = [&] {
+    forChosenExperts(b, offsets, experts, [&](Number expert, Number begin, Number end) {
+      auto assignmentAt = [&](Number i) { return (order + begin + i).load().toInteger(b.i64); };
+      product.multiply(
+          block, intermediate, end - begin,
+          [&](int64_t group, Number column) { return (group ? up : gate).row(expert) + column * in; },
+          [&](Number i) { return input + assignmentAt(i) / k * in; },
+          [&](Number i, Number column, ArrayRef<Number> sums) {
+            Number g = sums[0], u = sums[1], assignment = assignmentAt(i);
+            if (gateBias) {
+              g = g + (gateBias.row(expert) + column).loadF32();
+              u = u + (upBias.row(expert) + column).loadF32();
+            }
+            store(result + assignment / k * hiddenWidth + assignment % k * intermediate + column, g, u);
+          });
+    });
   };
-  Number column = b.block(0) * productWarps + b.warp();
-  b.ifThen(column < intermediate, [&] {
-    forAssignments(b, offsets, order, experts, [&](Number expert, Number assignment) {
-      Pointer x = input + assignment / k * in;
-      Number g = product.dot(gate.row(expert) + column * in, x), u = product.dot(up.row(expert) + column * in, x);
-      if (gateBias) {
-        g = g + (gateBias.row(expert) + column).loadF32();
-        u = u + (upBias.row(expert) + column).loadF32();
-      }
-      store(result + assignment / k * hiddenWidth + assignment % k * intermediate + column, g, u);
-    });
-  });
   if (!sharedGate)
-    return;
-  Number sharedColumn = (b.block(0) - blocksOfColumns(intermediate)) * productWarps + b.warp();
-  b.ifThen((sharedColumn >= sharedColumn.like(int64_t(0))) & (sharedColumn < sharedColumns), [&] {
-    b.forRange(frame.rows, [&](Number row) {
-      Pointer x = input + row * in;
-      store(result + row * hiddenWidth + k * intermediate + sharedColumn, product.dot(sharedGate.row(sharedColumn), x),
-            product.dot(sharedUp.row(sharedColumn), x));
-    });
+    return routed();
+  b.ifThenElse(block < routedBlocks, routed, [&] {
+    product.multiply(
+        block - routedBlocks, sharedColumns, frame.rows,
+        [&](int64_t group, Number column) { return (group ? sharedUp : sharedGate).row(column); },
+        [&](Number row) { return input + row * in; },
+        [&](Number row, Number column, ArrayRef<Number> sums) {
+          store(result + row * hiddenWidth + k * intermediate + column, sums[0], sums[1]);
+        });
   });
 }
 
@@ -110,33 +178,50 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::CombineOp op) {
   Pointer hidden = frame.buffer(op.getHidden()), weights = frame.buffer(op.getWeights()), offsets = frame.buffer(op.getOffsets()),
           order = frame.buffer(op.getOrder()), result = frame.result(0);
   Pointer residual = op.getResidual() ? frame.buffer(op.getResidual()) : Pointer();
-  frame.launch(productThreads, {KernelFrame::constant(blocksOfColumns(out))});
 
-  Number column = b.block(0) * productWarps + b.warp(), isFirst = b.lane() == 0;
-  WarpProduct product(b, op.getCompute(), intermediate, {hiddenWidth});
-  b.ifThen(column < out, [&] {
-    auto at = [&](Number row) { return result + row * out + column; };
-    b.ifThen(isFirst, [&] { b.forRange(frame.rows, [&](Number row) { at(row).store(b.real(0)); }); });
-    forAssignments(b, offsets, order, experts, [&](Number expert, Number assignment) {
-      Number token = assignment / k;
-      Number sum =
-          product.dot(down.row(expert) + column * intermediate, hidden + token * hiddenWidth + assignment % k * intermediate);
-      if (downBias)
-        sum = sum + (downBias.row(expert) + column).loadF32();
-      b.ifThen(isFirst, [&] { at(token).store(fma((weights + assignment).load(), sum, at(token).load())); });
+  int64_t sharedWidth = sharedDown ? sharedDown.width() : 0;
+  bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), down.element(), intermediate, {hiddenWidth, sharedWidth});
+  ExpertProduct product(frame, byMatrix, op.getCompute(), intermediate, {hiddenWidth}, 1);
+  int64_t columns = product.columnsOfBlock();
+  frame.launch(ExpertProduct::threads, {KernelFrame::constant(product.blocksOf(out))});
+
+  /// `body(element)` for the block's columns of all rows of the result.
+  auto forResults = [&](function_ref<void(Number)> body) {
+    b.forThreads(frame.rows * columns, ExpertProduct::threads, [&](Number i) {
+      Number column = b.block(0) * columns + i % columns;
+      b.ifThen(column < out, [&] { body(i / columns * out + column); });
     });
-    if (!sharedDown && !residual.builder)
-      return;
-    int64_t sharedWidth = sharedDown ? sharedDown.width() : 1;
-    WarpProduct shared(b, op.getCompute(), sharedWidth, {hiddenWidth, k * intermediate});
-    b.forRange(frame.rows, [&](Number row) {
-      Number addend = b.real(0);
-      if (sharedDown)
-        addend = shared.dot(sharedDown.row(column), hidden + row * hiddenWidth + k * intermediate);
-      b.ifThen(isFirst, [&] {
-        Number sum = at(row).load() + addend;
-        at(row).store(residual.builder ? sum + (residual + row * out + column).load() : sum);
-      });
-    });
+    b.barrier();
+  };
+  forResults([&](Number element) { (result + element).store(b.real(0)); });
+  forChosenExperts(b, offsets, experts, [&](Number expert, Number begin, Number end) {
+    auto assignmentAt = [&](Number i) { return (order + begin + i).load().toInteger(b.i64); };
+    product.multiply(
+        b.block(0), out, end - begin, [&](int64_t, Number column) { return down.row(expert) + column * intermediate; },
+        [&](Number i) {
+          Number assignment = assignmentAt(i);
+          return hidden + assignment / k * hiddenWidth + assignment % k * intermediate;
+        },
+        [&](Number i, Number column, ArrayRef<Number> sums) {
+          Number sum = sums[0], assignment = assignmentAt(i);
+          if (downBias)
+            sum = sum + (downBias.row(expert) + column).loadF32();
+          Pointer destination = result + assignment / k * out + column;
+          destination.store(fma((weights + assignment).load(), sum, destination.load()));
+        });
+    b.barrier(); // the next expert's sums may be added by other threads
   });
+  if (sharedDown) {
+    ExpertProduct shared(frame, byMatrix, op.getCompute(), sharedWidth, {hiddenWidth, k * intermediate}, 1);
+    shared.multiply(
+        b.block(0), out, frame.rows, [&](int64_t, Number column) { return sharedDown.row(column); },
+        [&](Number row) { return hidden + row * hiddenWidth + k * intermediate; },
+        [&](Number row, Number column, ArrayRef<Number> sums) {
+          Pointer destination = result + row * out + column;
+          destination.store(destination.load() + sums[0]);
+        });
+    b.barrier();
+  }
+  if (residual.builder)
+    forResults([&](Number element) { (result + element).store((result + element).load() + (residual + element).load()); });
 }

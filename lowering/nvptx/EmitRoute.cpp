@@ -83,7 +83,7 @@ Number RouteEmitter::takeLargest(Pointer keys, int64_t count) {
                  });
   Number index = best[0], key = best[1];
   for (int64_t mask = warpSize / 2; mask; mask /= 2) {
-    Number otherIndex = b.shuffleXorInteger(index, mask), otherKey = b.shuffleXor(key, mask);
+    Number otherIndex = b.shuffleXor(index, mask), otherKey = b.shuffleXor(key, mask);
     Number better = (otherKey > key) | ((otherKey == key) & (otherIndex < index));
     index = select(better, otherIndex, index);
     key = select(better, otherKey, key);

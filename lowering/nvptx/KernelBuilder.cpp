@@ -37,13 +37,19 @@ void KernelBuilder::barrier() { NVVM::Barrier0Op::create(*this); }
 
 void KernelBuilder::syncWarp() { NVVM::SyncWarpOp::create(*this, integer32(-1).value); }
 
-static Number shuffle(KernelBuilder &b, Number value, int64_t mask, Type type) {
-  Value everyLane = b.integer32(-1), difference = b.integer32(mask), clamp = b.integer32(warpSize - 1);
-  return {b, NVVM::ShflOp::create(b, type, everyLane, value.value, difference, clamp, NVVM::ShflKind::bfly, UnitAttr())};
+static Number shuffle(KernelBuilder &b, Number value, Value offset, NVVM::ShflKind kind) {
+  Value everyLane = b.integer32(-1), clamp = b.integer32(warpSize - 1);
+  return {b, NVVM::ShflOp::create(b, value.type(), everyLane, value.value, offset, clamp, kind, UnitAttr())};
 }
 
-Number KernelBuilder::shuffleXor(Number value, int64_t mask) { return shuffle(*this, value, mask, f32); }
-Number KernelBuilder::shuffleXorInteger(Number value, int64_t mask) { return shuffle(*this, value, mask, i32); }
+Number KernelBuilder::shuffleXor(Number value, int64_t mask) {
+  return shuffle(*this, value, integer32(mask), NVVM::ShflKind::bfly);
+}
+Number KernelBuilder::shuffleFrom(Number value, Number from) { return shuffle(*this, value, from, NVVM::ShflKind::idx); }
+
+Number KernelBuilder::ballot(Number condition) {
+  return {*this, NVVM::VoteSyncOp::create(*this, i32, integer32(-1).value, condition.value, NVVM::VoteSyncKind::ballot)};
+}
 
 Number KernelBuilder::sumOverWarp(Number value) {
   for (int64_t mask = warpSize / 2; mask; mask /= 2)

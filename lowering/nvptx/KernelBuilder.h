@@ -27,9 +27,12 @@ public:
   void barrier();
   /// The same for the lanes of a warp.
   void syncWarp();
-  /// The f32 `value` of the lane whose number differs in the bits of `mask`.
+  /// The 32-bit `value` of the lane whose number differs in the bits of `mask`.
   Number shuffleXor(Number value, int64_t mask);
-  Number shuffleXorInteger(Number value, int64_t mask);
+  /// The i32 `value` of lane `from`.
+  Number shuffleFrom(Number value, Number from);
+  /// An i32 with a bit for each lane, set where its `condition` holds.
+  Number ballot(Number condition);
   /// The sum (largest) over the lanes of a warp, in every lane: lane i meets lane i ^ 16, then i ^ 8, and so on.
   Number sumOverWarp(Number value);
   Number maximumOverWarp(Number value);
