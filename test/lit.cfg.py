@@ -1,5 +1,6 @@
 # lit configuration: the build folder comes from --param build=DIR, by default build/ beside test/.
 import os
+import shutil
 import lit.formats
 
 config.name = "moec"
@@ -13,3 +14,5 @@ config.environment["PATH"] = os.pathsep.join([os.path.join(build, "bin"), "/usr/
 config.substitutions.append(("%fixtures", os.path.join(config.test_source_root, "fixtures")))
 config.substitutions.append(("%build", build))
 config.substitutions.append(("%root", os.path.dirname(config.test_source_root)))
+if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
+    config.available_features.add("ptxas")  # NVIDIA's assembler, which no package has

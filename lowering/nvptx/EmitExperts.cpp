@@ -87,15 +87,24 @@ public:
   static constexpr int64_t threads = MatrixProduct::threads;
   static_assert(threads == productThreads);
 
-  /// Products of `rows` rows of activations with the block's columns.
+  /// Takes the products of all groups for one element; called by one thread.
+  using Store = function_ref<void(Number row, Number column, ArrayRef<Number> sums)>;
+  /// Rows that are added to the same place of the result: neighbours with the same number, at most `longest`.
+  struct Runs {
+    int64_t longest = 1;
+    function_ref<Number(Number row)> numberOf = nullptr;
+  };
+  /// Products of `rows` rows of activations with the block's columns. The elements of a run are stored one after the other.
   void multiply(Number block, int64_t columns, Number rows, MatrixProduct::WeightRow weight,
-                MatrixProduct::ActivationRow activation, MatrixProduct::Store store) {
+                MatrixProduct::ActivationRow activation, Store store, Runs runs) {
     if (matrix) {
       b.forRange(b.integer(0), rows, MatrixProduct::rows, [&](Number first) {
+        Number count = minimum(rows - first, b.integer(MatrixProduct::rows));
         matrix->multiply(
-            block * MatrixProduct::columns, columns, minimum(rows - first, b.integer(MatrixProduct::rows)), weight,
-            [&](Number row) { return activation(first + row); },
-            [&](Number row, Number column, ArrayRef<Number> sums) { store(first + row, column, sums); });
+            block * MatrixProduct::columns, columns, count, weight, [&](Number row) { return activation(first + row); },
+            [&](Number row, Number column, MatrixProduct::Sums sums) {
+              forRun(runs, first, count, row, [&](Number each) { store(first + each, column, sums(each)); });
+            });
       });
       return;
     }
@@ -111,6 +120,19 @@ public:
   }
 
 private:
+  /// Calls `body` for `row` if it has no run; for all rows of its run if it is the first of them; else not at all.
+  void forRun(Runs runs, Number first, Number count, Number row, function_ref<void(Number)> body) {
+    if (runs.longest == 1)
+      return body(row);
+    Number number = runs.numberOf(first + row);
+    Number isFirst = (row == 0) | (runs.numberOf(first + maximum(row - 1, b.integer(0))) != number);
+    b.forRange(row, minimum(row + runs.longest, count), 1, {isFirst}, [&](Number each, ArrayRef<Number> before) {
+      Number continues = before[0] & (runs.numberOf(first + each) == number);
+      b.ifThen(continues, [&] { body(each); });
+      return KernelBuilder::Numbers{continues};
+    });
+  }
+
   KernelBuilder &b;
   int64_t groups;
   std::optional<MatrixProduct> matrix;
@@ -152,7 +174,8 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
               u = u + (upBias.row(expert) + column).loadF32();
             }
             store(result + assignment / k * hiddenWidth + assignment % k * intermediate + column, g, u);
-          });
+          },
+          {});
     });
   };
   if (!sharedGate)
@@ -164,7 +187,8 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
         [&](Number row) { return input + row * in; },
         [&](Number row, Number column, ArrayRef<Number> sums) {
           store(result + row * hiddenWidth + k * intermediate + column, sums[0], sums[1]);
-        });
+        },
+        {});
   });
 }
 
@@ -196,6 +220,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::CombineOp op) {
   forResults([&](Number element) { (result + element).store(b.real(0)); });
   forChosenExperts(b, offsets, experts, [&](Number expert, Number begin, Number end) {
     auto assignmentAt = [&](Number i) { return (order + begin + i).load().toInteger(b.i64); };
+    auto tokenAt = [&](Number i) { return assignmentAt(i) / k; }; // an expert may be chosen twice
     product.multiply(
         b.block(0), out, end - begin, [&](int64_t, Number column) { return down.row(expert) + column * intermediate; },
         [&](Number i) {
@@ -208,7 +233,8 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::CombineOp op) {
             sum = sum + (downBias.row(expert) + column).loadF32();
           Pointer destination = result + assignment / k * out + column;
           destination.store(fma((weights + assignment).load(), sum, destination.load()));
-        });
+        },
+        {k, tokenAt});
     b.barrier(); // the next expert's sums may be added by other threads
   });
   if (sharedDown) {
@@ -219,7 +245,8 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::CombineOp op) {
         [&](Number row, Number column, ArrayRef<Number> sums) {
           Pointer destination = result + row * out + column;
           destination.store(destination.load() + sums[0]);
-        });
+        },
+        {});
     b.barrier();
   }
   if (residual.builder)

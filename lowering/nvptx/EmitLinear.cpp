@@ -29,7 +29,7 @@ static void emitProducts(KernelFrame &frame, Pointer input, ArrayRef<Weight> wei
         b.block(0) * MatrixProduct::columns, columns, minimum(frame.rows - firstRow, b.integer(MatrixProduct::rows)),
         [&](int64_t group, Number column) { return weights[group].row(column); },
         [&](Number row) { return input + (firstRow + row) * in; },
-        [&](Number row, Number column, ArrayRef<Number> sums) { store(firstRow + row, column, sums); });
+        [&](Number row, Number column, MatrixProduct::Sums sums) { store(firstRow + row, column, sums(row)); });
     return;
   }
 

@@ -133,5 +133,7 @@ void KernelBuilder::kernel(StringRef name, unsigned arguments, Body body) {
     addresses.push_back(inSpace(*this, argument, globalSpace));
   int64_t threads = body(addresses);
   function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), getDenseI32ArrayAttr({int32_t(threads)}));
+  // Without a limit of its own the assembler spills a register here and there to have one block more at a time.
+  function->setAttr(NVVM::NVVMDialect::getMaxnregAttrName(), getI32IntegerAttr(int32_t(std::min<int64_t>(255, 65536 / threads))));
   LLVM::ReturnOp::create(*this, ValueRange());
 }

@@ -110,20 +110,22 @@ void MatrixProduct::multiplyTiles(int64_t tiles, Number first, int64_t count, Nu
   b.barrier();
   // A thread takes one column of the result and a row of each tile: neighbours store next to each other.
   Number column = b.thread() & b.integer(MatrixTile::rows - 1), rowInTile = b.thread() >> 4;
-  Number holder = MatrixTile::accumulatorLane(column, rowInTile), element = MatrixTile::accumulatorElement(column, rowInTile);
+  auto sumsAt = [&](Number row) {
+    Number tile = row >> 3, inTile = row & b.integer(MatrixTile::columns - 1);
+    Number holder = MatrixTile::accumulatorLane(column, inTile), element = MatrixTile::accumulatorElement(column, inTile);
+    KernelBuilder::Numbers totals;
+    for (int64_t group = 0; group < groups; ++group) {
+      Pointer place = partial + (((tile + group * tiles) * accumulators + element) * warpSize + holder);
+      Number total = place.load();
+      for (int64_t other = 1; other < warps; ++other)
+        total = total + (place + other * ofWarp).load();
+      totals.push_back(total);
+    }
+    return totals;
+  };
   for (int64_t tile = 0; tile < tiles; ++tile) {
     Number row = rowInTile + tile * MatrixTile::columns;
-    b.ifThen((row < activations) & (first + column < count), [&] {
-      KernelBuilder::Numbers totals;
-      for (int64_t group = 0; group < groups; ++group) {
-        Pointer place = partial + ((element + (group * tiles + tile) * accumulators) * warpSize + holder);
-        Number total = place.load();
-        for (int64_t other = 1; other < warps; ++other)
-          total = total + (place + other * ofWarp).load();
-        totals.push_back(total);
-      }
-      store(row, first + column, totals);
-    });
+    b.ifThen((row < activations) & (first + column < count), [&] { store(row, first + column, sumsAt); });
   }
   b.barrier();
 }

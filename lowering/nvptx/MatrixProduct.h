@@ -30,8 +30,10 @@ public:
   /// A row of weights and a row of f32 activations.
   using WeightRow = llvm::function_ref<Pointer(int64_t group, Number column)>;
   using ActivationRow = llvm::function_ref<Pointer(Number row)>;
-  /// Takes the products of all groups for one element; called by one thread.
-  using Store = llvm::function_ref<void(Number row, Number column, llvm::ArrayRef<Number> sums)>;
+  /// The products of all groups for one column of the thread's and any row.
+  using Sums = llvm::function_ref<KernelBuilder::Numbers(Number row)>;
+  /// Takes what came of one element; called by one thread.
+  using Store = llvm::function_ref<void(Number row, Number column, Sums sums)>;
   /// Multiplies columns [first, first + 16) of `count` with activation rows [0, activations), 1 to 32 of them. For all threads of
   /// the block; ends with a barrier.
   void multiply(Number first, int64_t count, Number activations, WeightRow weight, ActivationRow activation, Store store);
