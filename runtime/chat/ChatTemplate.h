@@ -19,12 +19,14 @@ struct ChatContext {
   bool addGenerationPrompt = true;
 };
 
-/// The subset of Jinja that released templates use: output, if, for, set, namespace, filters, tests, string methods. What it does
-/// not know is refused by name; a template is untrusted, so steps, depth and output are bounded.
+/// The subset of Jinja that released templates use: output, if, for, set, with, macros, namespace, filters, tests, methods. What it
+/// does not know is refused by name; a template is untrusted, so steps, depth and output are bounded.
 class ChatTemplate {
 public:
   static Result<ChatTemplate> parse(std::string_view source);
   Result<std::string> render(std::span<const Message> messages, const ChatContext &context) const;
+  /// With any variables.
+  Result<std::string> render(chat::Dictionary variables) const;
 
 private:
   explicit ChatTemplate(std::vector<chat::Statement> statements) : statements(std::move(statements)) {}

@@ -1,7 +1,10 @@
 // Cuts a chat template into text, and tags into tokens.
 #include "runtime/chat/Lexer.h"
 
+#include "runtime/tokenizer/Utf8.h"
+
 #include <algorithm>
+#include <charconv>
 
 using namespace moec::runtime;
 using namespace moec::runtime::chat;
@@ -30,7 +33,8 @@ public:
       std::string_view text = source.substr(at, open - at);
       addText(trim ? withoutTrailing(text) : kind != '{' && !keep ? withoutIndent(text) : text);
       advance(open + 2 + (trim || keep));
-      if (Status status = kind == '#' ? comment() : tag(kind == '{'); !status.ok())
+      Status status = kind == '#' ? comment() : kind == '%' && isRaw() ? raw() : tag(kind == '{');
+      if (!status.ok())
         return status;
     }
     tokens.push_back({Token::Kind::end, "", line});
@@ -64,13 +68,13 @@ private:
     return startsLine ? cut : text;
   }
   /// Behind a closing mark: all whitespace after `-`, else the line break after a tag (trim_blocks).
-  void closed(bool trim, bool isOutput) {
+  void closed(bool trim, bool keepsLine) {
     if (trim) {
       size_t to = at;
       while (to < source.size() && isSpace(source[to]))
         ++to;
       advance(to);
-    } else if (!isOutput && at < source.size() && source[at] == '\n') {
+    } else if (!keepsLine && at < source.size() && source[at] == '\n') {
       advance(at + 1);
     }
   }
@@ -84,21 +88,62 @@ private:
     return {};
   }
 
+  /// Where "NAME %}" ends that begins at `from`, in blanks; npos when it is something else.
+  size_t endOfTag(size_t from, std::string_view name) const {
+    auto skip = [&] {
+      while (from < source.size() && isSpace(source[from]))
+        ++from;
+    };
+    skip();
+    if (!source.substr(from).starts_with(name))
+      return std::string_view::npos;
+    from += name.size();
+    skip();
+    for (std::string_view close : {"%}", "-%}", "+%}"})
+      if (source.substr(from).starts_with(close))
+        return from + close.size();
+    return std::string_view::npos;
+  }
+  bool isRaw() const { return endOfTag(at, "raw") != std::string_view::npos; }
+
+  /// Everything up to {% endraw %} is text.
+  Status raw() {
+    size_t begin = endOfTag(at, "raw");
+    bool trimBegin = source[begin - 3] == '-', keepBegin = source[begin - 3] == '+';
+    advance(begin);
+    closed(trimBegin, keepBegin);
+    for (size_t open = source.find("{%", at); open != std::string_view::npos; open = source.find("{%", open + 2)) {
+      bool trim = open + 2 < source.size() && source[open + 2] == '-', keep = open + 2 < source.size() && source[open + 2] == '+';
+      size_t end = endOfTag(open + 2 + (trim || keep), "endraw");
+      if (end == std::string_view::npos)
+        continue;
+      std::string_view text = source.substr(at, open - at);
+      addText(trim ? withoutTrailing(text) : keep ? text : withoutIndent(text));
+      bool trimEnd = source[end - 3] == '-', keepEnd = source[end - 3] == '+';
+      advance(end);
+      closed(trimEnd, keepEnd);
+      return {};
+    }
+    return refuse("expected {% endraw %}");
+  }
+
   Status tag(bool isOutput) {
     tokens.push_back({isOutput ? Token::Kind::beginOutput : Token::Kind::beginTag, "", line});
+    int braces = 0; // of dictionaries that are open: }} may close two of them
     while (true) {
       while (at < source.size() && isSpace(source[at]))
         advance(at + 1);
       std::string_view rest = source.substr(at);
       if (rest.empty())
         return refuse("a tag without an end");
-      bool trim = rest.starts_with(isOutput ? "-}}" : "-%}");
-      if (trim || rest.starts_with(isOutput ? "}}" : "%}")) {
+      bool trim = rest.starts_with(isOutput ? "-}}" : "-%}"), keep = !isOutput && rest.starts_with("+%}");
+      if (trim || keep || (braces == 0 && rest.starts_with(isOutput ? "}}" : "%}"))) {
         tokens.push_back({isOutput ? Token::Kind::endOutput : Token::Kind::endTag, "", line});
-        advance(at + 2 + trim);
-        closed(trim, isOutput);
+        advance(at + 2 + (trim || keep));
+        closed(trim, isOutput || keep);
         return {};
       }
+      braces += rest[0] == '{' ? 1 : rest[0] == '}' ? -1 : 0;
       MOEC_RETURN_IF_ERROR(token(rest));
     }
   }
@@ -112,9 +157,13 @@ private:
     } else if (isDigit(rest[0])) {
       while (length < rest.size() && isDigit(rest[length]))
         ++length;
+      bool isFraction = length + 1 < rest.size() && rest[length] == '.' && isDigit(rest[length + 1]);
+      if (isFraction)
+        for (++length; length < rest.size() && isDigit(rest[length]);)
+          ++length;
       if (length > 18)
         return refuse("a number of " + std::to_string(length) + " digits");
-      tokens.push_back({Token::Kind::integer, std::string(rest.substr(0, length)), line});
+      tokens.push_back({isFraction ? Token::Kind::fraction : Token::Kind::integer, std::string(rest.substr(0, length)), line});
     } else if (rest[0] == '"' || rest[0] == '\'') {
       return stringToken(rest[0]);
     } else {
@@ -138,23 +187,20 @@ private:
         continue;
       }
       char escaped = source[++i];
-      switch (escaped) {
-      case 'n':
-        text += '\n';
-        break;
-      case 't':
-        text += '\t';
-        break;
-      case 'r':
-        text += '\r';
-        break;
-      case '\\':
-      case '\'':
-      case '"':
-        text += escaped;
-        break;
-      default:
+      static constexpr std::string_view letters = "ntrabfv0\\'\"", meanings("\n\t\r\a\b\f\v\0\\'\"", 11);
+      size_t digits = escaped == 'x' ? 2 : escaped == 'u' ? 4 : escaped == 'U' ? 8 : 0;
+      if (size_t known = letters.find(escaped); known != std::string_view::npos)
+        text += meanings[known];
+      else if (digits == 0)
         text += {'\\', escaped};
+      else if (uint32_t code = 0;
+               std::from_chars(source.data() + i + 1, source.data() + std::min(i + 1 + digits, source.size()), code, 16).ptr ==
+                   source.data() + i + 1 + digits &&
+               code < 0x110000 && (code < 0xd800 || code > 0xdfff)) {
+        appendCharacter(code, text);
+        i += digits;
+      } else {
+        return refuse(std::string("an escape \\") + escaped + " of no character");
       }
     }
     if (i == source.size())
@@ -171,4 +217,14 @@ private:
 };
 } // namespace
 
-Result<std::vector<Token>> moec::runtime::chat::tokenizeTemplate(std::string_view source) { return Lexer(source).run(); }
+Result<std::vector<Token>> moec::runtime::chat::tokenizeTemplate(std::string_view source) {
+  std::string lines; // with the line ends that Jinja makes of all, and without the last
+  for (size_t i = 0; i < source.size(); ++i)
+    if (source[i] != '\r')
+      lines += source[i];
+    else if (i + 1 == source.size() || source[i + 1] != '\n')
+      lines += '\n';
+  if (lines.ends_with('\n'))
+    lines.pop_back();
+  return Lexer(lines).run();
+}

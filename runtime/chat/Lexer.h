@@ -11,7 +11,7 @@
 namespace moec::runtime::chat {
 
 struct Token {
-  enum class Kind { text, beginOutput, endOutput, beginTag, endTag, name, string, integer, symbol, end };
+  enum class Kind { text, beginOutput, endOutput, beginTag, endTag, name, string, integer, fraction, symbol, end };
   Kind kind = Kind::end;
   std::string text;
   int line = 1;

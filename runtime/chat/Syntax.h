@@ -19,7 +19,8 @@ struct Expression {
     call,        ///< operands[0](operands[1...]) with keywords
     filter,      ///< operands[0] | text(operands[1...])
     test,        ///< operands[0] is text(operands[1...])
-    unary,       ///< text operands[0]: "not", "-"
+    comparison,  ///< operands, each compared to the next by the operation of the same number in `keywords`
+    unary,       ///< text operands[0]: "not", "-", "+"
     binary,      ///< operands[0] text operands[1]
     conditional, ///< operands[0] if operands[1] else operands[2]
   };
@@ -28,7 +29,7 @@ struct Expression {
   std::string text;
   Value value;
   std::vector<Expression> operands;
-  /// Names of keyword arguments, which are the last operands of a call or filter.
+  /// Names of keyword arguments, which are the last operands of a call or filter; a comparison's operations.
   std::vector<std::string> keywords;
 };
 
@@ -39,6 +40,9 @@ struct Statement {
     branch, ///< if expression: body, else: otherwise
     loop,   ///< for names in expression (if condition): body, else: otherwise
     set,    ///< names (.attribute) = expression; or body as text when there is no expression
+    filter, ///< expression over body as text, which it finds under names[0]
+    with,   ///< body, in which names are expressions
+    macro,  ///< text(names): body; expressions are the values of the last names when they are not given
     stop,   ///< break
     next,   ///< continue
   };

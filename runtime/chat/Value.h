@@ -2,8 +2,12 @@
 #ifndef MOEC_RUNTIME_CHAT_VALUE_H
 #define MOEC_RUNTIME_CHAT_VALUE_H
 
+#include "runtime/chat/Budget.h"
+
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,7 +21,8 @@ using List = std::vector<Value>;
 /// In the order of insertion, as Jinja prints them.
 using Dictionary = std::vector<std::pair<std::string, Value>>;
 
-/// Undefined, none, a truth, an integer, a string, a list or a dictionary. Lists and dictionaries are shared, as in Python.
+/// Undefined, none, a truth, a number, a string, a list, a dictionary or a namespace. The last three are shared, as in Python; only
+/// a namespace changes.
 class Value {
 public:
   struct Undefined {};
@@ -26,37 +31,61 @@ public:
   static Value none() { return Value(Storage(None{})); }
   static Value of(bool value) { return Value(Storage(value)); }
   static Value of(int64_t value) { return Value(Storage(value)); }
+  static Value of(double value) { return Value(Storage(value)); }
   static Value of(std::string value) { return Value(Storage(std::move(value))); }
-  static Value of(List value) { return Value(Storage(std::make_shared<List>(std::move(value)))); }
-  static Value of(Dictionary value) { return Value(Storage(std::make_shared<Dictionary>(std::move(value)))); }
+  static Value of(List value);
+  static Value of(Dictionary value);
+  static Value makeNamespace(Dictionary members) { return Value(Storage(std::make_shared<Namespace>(std::move(members)))); }
 
   bool isUndefined() const { return std::holds_alternative<Undefined>(storage); }
   bool isNone() const { return std::holds_alternative<None>(storage); }
   const bool *truth() const { return std::get_if<bool>(&storage); }
   const int64_t *integer() const { return std::get_if<int64_t>(&storage); }
   const std::string *string() const { return std::get_if<std::string>(&storage); }
-  List *list() const { return get<List>(); }
-  Dictionary *dictionary() const { return get<Dictionary>(); }
+  const double *fraction() const { return std::get_if<double>(&storage); }
+  /// An integer, a fraction, or a truth as 0 or 1.
+  std::optional<double> number() const;
+  /// An integer, or a truth as 0 or 1.
+  std::optional<int64_t> whole() const;
+  const List *list() const { return get<List>(); }
+  const Dictionary *dictionary() const { return get<Dictionary>(); }
+  /// The members of a namespace.
+  Dictionary *space() const;
 
   /// Python's idea of truth.
   bool isTrue() const;
-  /// What `{{ value }}` prints.
-  std::string text() const;
-  /// The value as JSON, with Python's separators.
-  std::string json() const;
-  bool operator==(const Value &other) const;
-  /// A dictionary's member; undefined when there is none.
+  /// What `{{ value }}` prints; cut off where the budget ends.
+  std::string text(Budget &budget) const;
+  /// The value as Python's json.dumps writes it.
+  struct Json {
+    std::optional<int64_t> indent;
+    std::string comma = ", ", colon = ": ";
+    bool ascii = false, sorted = false;
+  };
+  std::string json(const Json &style, Budget &budget) const;
+  bool equals(const Value &other, Budget &budget) const;
+  /// A dictionary's or namespace's member; undefined when there is none.
   Value member(std::string_view key) const;
+  /// How deep lists and dictionaries lie in each other.
+  int depth() const;
   const char *kind() const;
 
 private:
-  using Storage = std::variant<Undefined, None, bool, int64_t, std::string, std::shared_ptr<List>, std::shared_ptr<Dictionary>>;
+  template <typename T> struct Shared {
+    T items;
+    int depth;
+  };
+  struct Namespace {
+    Dictionary members;
+  };
+  using Storage = std::variant<Undefined, None, bool, int64_t, double, std::string, std::shared_ptr<Shared<List>>,
+                               std::shared_ptr<Shared<Dictionary>>, std::shared_ptr<Namespace>>;
   explicit Value(Storage storage) : storage(std::move(storage)) {}
-  template <typename T> T *get() const {
-    const std::shared_ptr<T> *shared = std::get_if<std::shared_ptr<T>>(&storage);
-    return shared ? shared->get() : nullptr;
+  template <typename T> const T *get() const {
+    const std::shared_ptr<Shared<T>> *shared = std::get_if<std::shared_ptr<Shared<T>>>(&storage);
+    return shared ? &(*shared)->items : nullptr;
   }
-  std::string represent(bool asJson) const;
+  friend class Writer;
   Storage storage;
 };
 

@@ -1,9 +1,13 @@
 // Chat templates, with the texts that jinja2 gives (trim_blocks and lstrip_blocks on), and what is refused.
 #include "runtime/chat/ChatTemplate.h"
 
+#include <fstream>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 using namespace moec::runtime;
+using namespace moec::runtime::chat;
+using Json = nlohmann::ordered_json;
 
 namespace {
 const std::vector<Message> talk{{"system", "Be kind."}, {"user", " Hi "}, {"assistant", "Hello\n"}, {"user", "Bye"}};
@@ -40,7 +44,7 @@ const Case rendered[] = {
     {"{% for m in messages | list if m.role != 'system' %}{{ loop.length }}{% endfor %}", "333"},
     {"{{ messages[0]['content'] + '!' ~ 1 }}", "Be kind.!1"},
     {"{{ 'user' in ['user', 'tool'] }} {{ 'x' not in 'yz' }} {{ 1 < 2 and not false }}", "True True True"},
-    {"{{ tools is defined }}{{ tools is not none }}{{ x | default('d') }}{{ 'a' is string }}", "FalseTruedTrue"},
+    {"{{ tools is defined }}{{ tools is not none }}{{ x | default('d') }}{{ 'a' is string }}", "TrueFalsedTrue"},
     {"{{ ' a b '.strip().split(' ') | join('-') }}{{ 'abc'.startswith('ab') }}{{ 'A'.lower() }}", "a-bTruea"},
     {"{{ {'a': [1, true, none, 'x\"y']} | tojson }}", "{\"a\": [1, true, null, \"x\\\"y\"]}"},
     {"{{ [1, 'two', none] }}", "[1, 'two', None]"},
@@ -52,9 +56,14 @@ const Case rendered[] = {
     {"{% for m in [] %}x{% else %}none{% endfor %}", "none"},
     {"{% set x %}block{% endset %}{{ x }}", "block"},
     {"{{ messages[::-1][0].content }}{{ missing }}", "Bye"},
-    {"{{ undefined_name is undefined }}{{ (1, )[0] if false else 'ok' }}", "ERROR chat template, line 1: expected ')', got ','"},
+    {"{{ undefined_name is undefined }}{{ (1, )[0] if false else 'ok' }}", "Trueok"},
     {"{{ raise_exception('no tools') }}", "ERROR chat template, line 1: the template refuses the messages: no tools"},
-    {"a\nb{% macro x() %}{% endmacro %}", "ERROR chat template, line 2: {% macro %} is not supported"},
+    {"a\nb{% call x() %}{% endcall %}", "ERROR chat template, line 2: {% call %} is not supported"},
+    {"{% macro x(a) %}{% endmacro %}{{ x(1, 2) }}", "ERROR chat template, line 1: macro 'x' takes 1 arguments, got 2"},
+    {"{% macro x(a) %}{% endmacro %}{{ x(b=2) }}", "ERROR chat template, line 1: macro 'x' has no parameter 'b'"},
+    {"{% for x in [] recursive %}{% endfor %}", "ERROR chat template, line 1: a recursive loop is not supported"},
+    {"{% raw %}{{ x", "ERROR chat template, line 1: expected {% endraw %}"},
+    {"{{ '\\uD800' }}", "ERROR chat template, line 1: an escape \\u of no character"},
     {"{{ x | frobnicate }}", "ERROR chat template, line 1: the filter 'frobnicate' is not supported"},
     {"{{ 1 is frob }}", "ERROR chat template, line 1: the test 'frob' is not supported"},
     {"{{ 'a'.format(1) }}", "ERROR chat template, line 1: the method 'format' of a string is not supported"},
@@ -70,13 +79,94 @@ const Case rendered[] = {
 };
 INSTANTIATE_TEST_SUITE_P(ChatTemplate, Rendered, testing::ValuesIn(rendered));
 
-TEST(ChatTemplate, isBoundedInSteps) {
-  EXPECT_NE(render("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}").find("steps"),
-            std::string::npos);
-  EXPECT_NE(render("{{ " + std::string(100000, '(') + " }}").find("deep"), std::string::npos);
-  std::string nested;
-  for (int i = 0; i < 1000; ++i)
-    nested += "{% if 1 %}";
-  EXPECT_NE(render(nested).find("deep"), std::string::npos);
+Value valueOf(const Json &json) {
+  if (json.is_null())
+    return Value::none();
+  if (json.is_boolean())
+    return Value::of(json.get<bool>());
+  if (json.is_number_integer())
+    return Value::of(json.get<int64_t>());
+  if (json.is_number())
+    return Value::of(json.get<double>());
+  if (json.is_string())
+    return Value::of(json.get<std::string>());
+  if (json.is_array()) {
+    List list;
+    for (const Json &each : json)
+      list.push_back(valueOf(each));
+    return Value::of(std::move(list));
+  }
+  Dictionary entries;
+  for (const auto &[key, each] : json.items())
+    entries.emplace_back(key, valueOf(each));
+  return Value::of(std::move(entries));
 }
+
+TEST(ChatTemplate, givesWhatJinjaGivesForReleasedShapes) {
+  std::ifstream lines(MOEC_TEST_DATA "/fixtures/chat/cases.jsonl");
+  size_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    Json row = Json::parse(line);
+    Result<ChatTemplate> chatTemplate = ChatTemplate::parse(row["template"].get<std::string>());
+    ASSERT_TRUE(chatTemplate.ok()) << chatTemplate.status().message() << "\n" << line;
+    Result<std::string> text = chatTemplate->render(*valueOf(row["variables"]).dictionary());
+    EXPECT_EQ(text.ok(), !row.contains("error")) << text.status().message() << "\n" << line;
+    if (text.ok() && row.contains("expected"))
+      EXPECT_EQ(*text, row["expected"].get<std::string>()) << line;
+  }
+  EXPECT_EQ(count, 124u);
+}
+
+/// Templates that would take forever, or all memory, or the stack.
+struct Hostile {
+  const char *name;
+  std::string source;
+  const char *message;
+};
+std::string repeat(const std::string &text, int count) {
+  std::string result;
+  while (count--)
+    result += text;
+  return result;
+}
+class Bounded : public testing::TestWithParam<Hostile> {};
+TEST_P(Bounded, isRefusedSoon) {
+  std::string text = render(GetParam().source);
+  EXPECT_TRUE(text.starts_with("ERROR ")) << text.substr(0, 100);
+  EXPECT_NE(text.find(GetParam().message), std::string::npos) << text.substr(0, 300);
+}
+
+const std::string twice = "{% set x = x ~ x %}", pair = "{% set x = [x, x] %}";
+const Hostile hostile[] = {
+    {"loops", "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "steps"},
+    {"longRange", "{{ range(1000000000) }}", "'range' expects at most"},
+    {"manyRanges", "{% for i in range(1000) %}{{ range(900000) | length }}{% endfor %}", "steps"},
+    {"repetition", "{{ 'abc' * 100000000 }}", "'*' makes more than"},
+    {"doubling", "{% set x = 'abcdefgh' %}" + repeat(twice, 60), "steps"},
+    {"doublingInALoop", "{% set ns = namespace(x='ab') %}{% for i in range(100) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+     "steps"},
+    {"printing", "{% set x = 'a' * 1000000 %}{% for i in range(1000) %}{{ x }}{% endfor %}", "bytes of text"},
+    {"replacing", "{% set x = 'a' * 1000000 %}{{ x.replace('a', x) }}", "'replace' makes too long a text"},
+    {"indenting", "{{ ('\n' * 1000000) | indent(1000) }}", "'indent' makes too long a text"},
+    {"nestedPairs", "{% set x = [] %}" + repeat(pair, 40) + "{{ x }}", "steps"},
+    {"comparedPairs", "{% set x = [] %}" + repeat(pair, 40) + "{% set y = x %}{% set x = [] %}" + repeat(pair, 40) + "{{ x == y }}",
+     "steps"},
+    {"deepLists", "{% set ns = namespace(x=[]) %}{% for i in range(1000) %}{% set ns.x = [ns.x] %}{% endfor %}",
+     "nested more than 64 deep"},
+    {"cycle", "{% set ns = namespace() %}{% set ns.a = ns %}", "a namespace inside another is not supported"},
+    {"cycleInAList", "{% set ns = namespace() %}{% set ns.a = [ns] %}", "a namespace in a list"},
+    {"recursion", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nested more than 1000 deep"},
+    {"branchingRecursion", "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}", "steps"},
+    {"parentheses", "{{ " + repeat("(", 100000) + " }}", "nested more than 64 deep"},
+    {"negations", "{{ " + repeat("not ", 100000) + "1 }}", "nested more than 64 deep"},
+    {"signs", "{{ " + repeat("- ", 100000) + "1 }}", "nested more than 64 deep"},
+    {"blocks", repeat("{% if 1 %}", 1000), "nested more than 64 deep"},
+    {"elifs", "{% if 0 %}" + repeat("{% elif 0 %}", 10000) + "{% endif %}", "nested more than 64 deep"},
+    {"sum", "{{ 1" + repeat(" + 1", 100000) + " }}", "a chain of more than 256 operations"},
+    {"attributes", "{{ a" + repeat(".a", 100000) + " }}", "a chain of more than 256 operations"},
+    {"filters", "{{ 'a'" + repeat(" | trim", 100000) + " }}", "a chain of more than 256 operations"},
+    {"comparisons", "{{ 1" + repeat(" < 2", 100000) + " }}", "a chain of more than 256 operations"},
+    {"source", std::string((1 << 20) + 1, 'a'), "1048577 bytes, expected at most 1048576"},
+};
+INSTANTIATE_TEST_SUITE_P(ChatTemplate, Bounded, testing::ValuesIn(hostile), [](const auto &info) { return info.param.name; });
 } // namespace
