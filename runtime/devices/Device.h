@@ -34,6 +34,9 @@ public:
 
   /// What runs: the code variant's name and the number of threads, for messages.
   virtual std::string description() const = 0;
+
+  /// What a device that counts has counted so far, kernel by kernel, as a table in Markdown.
+  virtual std::string counted() const { return {}; }
 };
 
 /// A device on the host's processor for `artifact`, which must outlive it. All memory is planned and code loaded here.
@@ -41,6 +44,9 @@ Result<std::unique_ptr<Device>> createCpuDevice(const Artifact &artifact, const 
 
 /// A device on an NVIDIA GPU, through its driver; likewise.
 Result<std::unique_ptr<Device>> createCudaDevice(const Artifact &artifact, const DeviceOptions &options);
+
+/// The artifact's GPU code on the host's processor, watched for mistakes; likewise. A step fails when a kernel does something wrong.
+Result<std::unique_ptr<Device>> createEmulatorDevice(const Artifact &artifact, const DeviceOptions &options);
 
 } // namespace moec::runtime
 

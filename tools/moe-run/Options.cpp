@@ -17,6 +17,7 @@ std::optional<int> moec::run::parseOptions(int argc, char **argv, Options &optio
   app.add_option("--isa", options.isa, "code variant to run (moe-dump lists them); by default the best for this processor")
       ->group(where);
   app.add_option("--weights", options.weights, "folder of external weight files")->group(where);
+  app.add_flag("--counters", options.counters, "at the end, what --device emulator counted, to stderr")->group(where);
   app.add_flag("--verify", options.verify, "check the hash of every section first, however large")->group(where);
 
   const char *what = "What goes in (one of these)";

@@ -12,7 +12,7 @@ namespace moec::run {
 struct Options {
   std::string artifact, device = "cpu", isa, weights;
   int threads = 0;
-  bool verify = false;
+  bool verify = false, counters = false;
 
   std::string prompt, promptFile, ids, idsFile, tokenize, perplexity;
   bool chat = false;

@@ -81,9 +81,24 @@ Result<std::vector<int32_t>> givenIds(const Options &options, const Tokenizer *t
   return ids;
 }
 
+/// Prints at the end what the device has counted.
+struct PrintCounted {
+  const Session &session;
+  bool wanted;
+  ~PrintCounted() {
+    if (wanted)
+      std::fputs(session.device().counted().c_str(), stderr);
+  }
+};
+
+DeviceFactory deviceNamed(const std::string &name) {
+  return name == "cpu" ? createCpuDevice : name == "emulator" ? createEmulatorDevice : nullptr;
+}
+
 int run(const Options &options) {
-  if (options.device != "cpu")
-    return complain(Status::unavailable("--device " + options.device + ": expected cpu, the only device of this build"));
+  DeviceFactory createDevice = deviceNamed(options.device);
+  if (!createDevice)
+    return complain(Status::unavailable("--device " + options.device + ": expected cpu or emulator, the devices of this build"));
   if (!options.inputs.empty() || !options.outputs.empty())
     return complain(
         Status::invalidArgument("--input and --output are for models that are not language models; use --prompt or --ids"));
@@ -106,9 +121,10 @@ int run(const Options &options) {
     return status.ok() ? 0 : complain(status);
   }
 
-  Result<std::unique_ptr<Session>> session = Session::create(**artifact, {options.threads, options.isa});
+  Result<std::unique_ptr<Session>> session = Session::create(**artifact, {options.threads, options.isa}, createDevice);
   if (!session.ok())
     return complain(session.status());
+  PrintCounted printCounted{**session, options.counters};
   if (!options.perplexity.empty())
     return reportPerplexity(options, **session, *tokenizer);
   if (options.chat)

@@ -338,6 +338,8 @@ Status Decoder::finish() {
     error = "modifier '." + std::string(words[1]) + "' is not supported here";
   if (error.empty() && !instruction.execute)
     error = "not supported";
+  if (error.empty() && (function().registerBytes > maximumRegisterBytes || module.constants.size() > maximumRegisterBytes))
+    error = "the function has more registers or values than can be held";
   if (!error.empty())
     return Status::invalidData(module.name + ":" + std::to_string(statement.line) + ": '" + std::string(statement.opcode) +
                                "': " + error);

@@ -1,6 +1,7 @@
 // The registry of allocations.
 #include "runtime/devices/emulator/Memory.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -40,6 +41,11 @@ void Memory::markWritten(const void *address, uint64_t bytes) {
     return;
   uint64_t first = reinterpret_cast<uintptr_t>(address) - allocation->begin;
   std::memset(allocation->written.data() + first, 0xff, std::min(bytes, allocation->bytes - first));
+}
+
+void Memory::markUnwritten(const void *address) {
+  if (Allocation *allocation = find(reinterpret_cast<uintptr_t>(address)))
+    std::ranges::fill(allocation->written, 0);
 }
 
 Allocation *Memory::find(uint64_t address) const {

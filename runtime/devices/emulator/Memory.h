@@ -61,6 +61,8 @@ public:
   Status remove(const void *address);
   /// The host has written these bytes; nothing happens where no fresh allocation holds them.
   void markWritten(const void *address, uint64_t bytes);
+  /// All of a fresh allocation must be written anew before it is read.
+  void markUnwritten(const void *allocation);
 
   /// The allocation that holds an address, or null.
   Allocation *find(uint64_t address) const;

@@ -18,6 +18,7 @@ constexpr uint64_t maximumSharedBytes = 256 << 10;
 constexpr uint64_t maximumLocalBytes = 512 << 10;
 constexpr uint64_t maximumVariableBytes = 64 << 20;
 constexpr uint64_t maximumParameterBytes = 32764;
+constexpr uint64_t maximumRegisterBytes = 64 << 20; ///< of a warp, and of all values that instructions name
 
 struct Register {
   Slot slot;

@@ -1,0 +1,158 @@
+// Runs the programs of an artifact on the emulator.
+#include "runtime/devices/emulator/EmulatorDevice.h"
+
+#include "runtime/devices/cpu/Processor.h"
+#include "runtime/devices/emulator/CounterTable.h"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+using namespace moec::runtime;
+using namespace moec::runtime::emulator;
+using moec::runtime::gpu::Purpose;
+
+namespace {
+/// What the emulator understands is what chips of that capability do, tensor maps and clusters of later ones apart.
+constexpr uint32_t capability = 89;
+
+std::byte *at(uint64_t address) { return reinterpret_cast<std::byte *>(address); }
+} // namespace
+
+Result<std::unique_ptr<EmulatorDevice>> EmulatorDevice::create(const Artifact &artifact, const DeviceOptions &options) {
+  for (const char *feature : {"avx2", "fma", "f16c", "bmi2"})
+    if (!processorHas(feature))
+      return Status::unavailable("the emulator needs a processor with " + std::string(feature));
+  int threads = options.threads ? options.threads : int(std::max(1u, std::thread::hardware_concurrency()));
+  std::unique_ptr<EmulatorDevice> device(new EmulatorDevice(artifact, threads));
+  Result<const artifact::GpuCode *> chosen = gpu::chooseGpuCode(artifact, options.isa, capability, "the emulator");
+  if (!chosen.ok())
+    return chosen.status();
+  MOEC_RETURN_IF_ERROR(device->load(**chosen));
+  MOEC_RETURN_IF_ERROR(device->allocate(options.pages));
+  device->programs = gpu::resolveLaunches(artifact.manifest(), *device->code, device->plan);
+  device->resetCounters();
+  return device;
+}
+
+Status EmulatorDevice::load(const artifact::GpuCode &chosen) {
+  code = &chosen;
+  std::span<const std::byte> text = artifact.section(*artifact.manifest().sections()->Get(code->section()));
+  Result<const Module *> loaded =
+      emulator.load({reinterpret_cast<const char *>(text.data()), text.size()}, artifact.path() + ": ptx/" + code->target()->str());
+  if (!loaded.ok())
+    return loaded.status();
+  module = *loaded;
+  for (const artifact::GpuKernel *kernel : *code->kernels()) {
+    std::string_view symbol = artifact.manifest().kernels()->Get(kernel->kernel())->symbol()->string_view();
+    if (!module->entry(symbol))
+      return Status::invalidData(module->name + " has no entry '" + std::string(symbol) + "'");
+  }
+  return {};
+}
+
+/// Each part of a weight is an allocation of its own, so that reading beyond one is found.
+Status EmulatorDevice::allocate(uint64_t pages) {
+  Result<gpu::MemoryPlan> planned = gpu::MemoryPlan::create(artifact, *code, pages);
+  if (!planned.ok())
+    return planned.status();
+  plan = std::move(*planned);
+  for (gpu::Region &region : plan.regions) {
+    Result<HostMemory> memory = HostMemory::allocate(std::max<uint64_t>(region.bytes, 1), "the emulated device");
+    if (!memory.ok())
+      return memory.status();
+    region.address = reinterpret_cast<uintptr_t>(memory->data());
+    regions.push_back(std::move(*memory));
+  }
+  uint64_t weights = plan.only(Purpose::weights).address;
+  for (const gpu::PlacedPart &part : plan.parts) {
+    std::memcpy(at(weights + part.offset), part.source, part.bytes);
+    if (part.bytes)
+      MOEC_RETURN_IF_ERROR(emulator.memory().add(at(weights + part.offset), part.bytes, Contents::readOnly));
+  }
+  std::vector<uint64_t> tables = plan.tables();
+  std::memcpy(at(plan.only(Purpose::tables).address), tables.data(), tables.size() * sizeof(uint64_t));
+  for (const gpu::Region &region : plan.regions) {
+    if (!region.bytes || region.purpose == Purpose::weights || region.purpose == Purpose::step)
+      continue;
+    bool isConstant = region.purpose == Purpose::tables || region.purpose == Purpose::constants;
+    if (region.purpose == Purpose::constants)
+      std::memcpy(at(region.address), artifact.section("constants")->data(), region.bytes);
+    MOEC_RETURN_IF_ERROR(
+        emulator.memory().add(at(region.address), region.bytes, isConstant ? Contents::readOnly : Contents::fresh));
+  }
+  return {};
+}
+
+/// What a kernel finds in its workspace are the counters, and nothing else.
+Status EmulatorDevice::launch(const gpu::Launch &launch, const StepNumbers &numbers) {
+  const artifact::GpuKernel &kernel = *code->kernels()->Get(launch.kernel);
+  std::optional<gpu::Grid> grid = gpu::gridOf(kernel, numbers);
+  if (!grid)
+    return {};
+  uint64_t workspace = plan.addressOfWorkspace(launch.kernel);
+  if (workspace) {
+    emulator.memory().markUnwritten(at(workspace));
+    emulator.memory().markWritten(at(workspace), kernel.counter_bytes());
+  }
+  LaunchArguments arguments;
+  arguments.grid = {(*grid)[0], (*grid)[1], (*grid)[2]};
+  arguments.block = {kernel.threads(), 1, 1};
+  arguments.dynamicSharedBytes = kernel.shared_bytes();
+  arguments.parameters = std::as_bytes(std::span(launch.arguments));
+  KernelCounters &counted = kernels[launch.kernel];
+  Counters counters;
+  MOEC_RETURN_IF_ERROR(emulator.launch(*module, counted.kernel, arguments, &counters));
+  ++counted.launches;
+  counted.counters.add(counters);
+  for (uint64_t byte = 0; workspace && byte < kernel.counter_bytes(); ++byte)
+    if (at(workspace)[byte] != std::byte(0))
+      return Status::invalidData(counted.kernel + ": expected its counters to be zero when it ends, byte " + std::to_string(byte) +
+                                 " is not");
+  return {};
+}
+
+Status EmulatorDevice::run(size_t program, const StepInput &input) {
+  last = input.numbers();
+  std::byte *step = at(plan.only(Purpose::step).address);
+  const gpu::StepLayout &layout = plan.steps[program];
+  MOEC_RETURN_IF_ERROR(layout.write(input, step));
+  // What earlier steps left in the arena is not this step's to read.
+  if (plan.only(Purpose::arena).bytes)
+    emulator.memory().markUnwritten(at(plan.only(Purpose::arena).address));
+  MOEC_RETURN_IF_ERROR(emulator.memory().add(step, layout.bytesOf(last), Contents::readOnly));
+  Status status;
+  for (const gpu::Launch &one : programs[program])
+    if (status = launch(one, last); !status.ok())
+      break;
+  MOEC_RETURN_IF_ERROR(emulator.memory().remove(step));
+  return status;
+}
+
+std::span<const std::byte> EmulatorDevice::output(size_t program, size_t output) {
+  const artifact::Manifest &manifest = artifact.manifest();
+  const artifact::Buffer *buffer =
+      manifest.buffers()->Get(manifest.programs()->Get(uint32_t(program))->outputs()->Get(uint32_t(output))->buffer());
+  uint64_t rows = buffer->rows_per_unit() * uint64_t(unitsOf(buffer->extent(), last));
+  return {at(plan.only(Purpose::arena).address + buffer->offset()),
+          rows * buffer->width() * moec::runtime::bytesOf(buffer->element())};
+}
+
+std::string EmulatorDevice::description() const {
+  return "emulator, " + code->target()->str() + ", " + std::to_string(threads) + " threads";
+}
+
+void EmulatorDevice::resetCounters() {
+  kernels.clear();
+  for (const artifact::GpuKernel *kernel : *code->kernels())
+    kernels.push_back({artifact.manifest().kernels()->Get(kernel->kernel())->symbol()->str(), 0, {}});
+}
+
+std::string EmulatorDevice::counted() const { return counterTable(kernels); }
+
+Result<std::unique_ptr<Device>> moec::runtime::createEmulatorDevice(const Artifact &artifact, const DeviceOptions &options) {
+  Result<std::unique_ptr<EmulatorDevice>> made = EmulatorDevice::create(artifact, options);
+  if (!made.ok())
+    return made.status();
+  return std::unique_ptr<Device>(std::move(*made));
+}
