@@ -61,6 +61,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
 int cuCtxCreate_v2(void **context, unsigned flags, int device) {
   return state().call("cuCtxCreate_v2", Needs::driver, Injected::replaces, [&] {
     Context *made = state().make<Context>();
+    made->owner = nullptr;
     state().current.push_back(made);
     *context = made;
     return success;
@@ -70,23 +71,15 @@ int cuCtxCreate_v2(void **context, unsigned flags, int device) {
 int cuCtxDestroy_v2(void *context) {
   return state().call("cuCtxDestroy_v2", Needs::driver, Injected::accompanies, [&]() -> int {
     State &s = state();
-    if (!s.find<Context>(context))
+    Context *found = s.find<Context>(context);
+    if (!found)
       return invalidHandle;
-    if (!s.current.empty() && s.current.back() == context)
+    if (s.context() == found)
       s.current.pop_back();
-    s.executeAll();
-    s.objects.erase(context);
-    if (std::string held = s.held(); !held.empty() && !s.pushFailed)
+    s.executeAll(found);
+    if (std::string held = s.held(found); !held.empty() && !s.pushFailed)
       s.complain(success, "the context still has objects\n" + held);
-    // The driver gives back whatever a context still has.
-    for (auto *allocations : {&s.device, &s.pinned}) {
-      for (auto [address, bytes] : *allocations)
-        std::free(reinterpret_cast<void *>(address));
-      allocations->clear();
-    }
-    s.objects.clear();
-    s.usedBytes = 0;
-    s.sticky = 0;
+    s.removeAllOf(found); // the driver gives back whatever a context still has
     return success;
   });
 }
@@ -147,7 +140,7 @@ int cuModuleUnload(void *module) {
     Module *found = state().find<Module>(module);
     if (!found)
       return invalidHandle;
-    state().executeAll();
+    state().executeAll(state().context());
     std::erase_if(state().objects, [&](const auto &entry) {
       return entry.second->kind == Kind::function && static_cast<Function &>(*entry.second).module == found;
     });

@@ -52,7 +52,7 @@ int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
     void *memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
     std::memset(memory, 0xee, bytes); // what a GPU's memory holds is anybody's guess
     *address = reinterpret_cast<uint64_t>(memory);
-    s.device[*address] = bytes;
+    s.device[*address] = {bytes, s.context()};
     s.usedBytes += bytes;
     Status added = s.emulator->memory().add(memory, bytes, emulator::Contents::fresh);
     return added.ok() ? success : s.complain(invalidValue, added.message());
@@ -65,11 +65,8 @@ int cuMemFree_v2(uint64_t address) {
     auto found = s.device.find(address);
     if (found == s.device.end())
       return s.complain(invalidValue, "no such allocation: never made, or freed already");
-    s.executeAll();
-    (void)s.emulator->memory().remove(reinterpret_cast<void *>(address));
-    s.usedBytes -= found->second;
-    s.device.erase(found);
-    std::free(reinterpret_cast<void *>(address));
+    s.executeAll(s.context());
+    s.freeDevice(found);
     return success;
   });
 }
@@ -80,18 +77,19 @@ int cuMemAllocHost_v2(void **memory, size_t bytes) {
       return code;
     *memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
     std::memset(*memory, 0xdd, bytes);
-    state().pinned[reinterpret_cast<uint64_t>(*memory)] = bytes;
+    state().pinned[reinterpret_cast<uint64_t>(*memory)] = {bytes, state().context()};
     return success;
   });
 }
 
 int cuMemFreeHost(void *memory) {
   return state().call("cuMemFreeHost", Needs::context, Injected::accompanies, [&]() -> int {
-    if (!state().pinned.count(reinterpret_cast<uint64_t>(memory)))
-      return state().complain(invalidValue, "no such allocation: never made, or freed already");
-    state().executeAll();
-    state().pinned.erase(reinterpret_cast<uint64_t>(memory));
-    std::free(memory);
+    State &s = state();
+    auto found = s.pinned.find(reinterpret_cast<uint64_t>(memory));
+    if (found == s.pinned.end())
+      return s.complain(invalidValue, "no such allocation: never made, or freed already");
+    s.executeAll(s.context());
+    s.freePinned(found);
     return success;
   });
 }

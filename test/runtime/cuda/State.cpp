@@ -13,10 +13,7 @@ std::string &callInProgress() {
 }
 
 void reset(State &state, const StandInMachine &machine) {
-  for (auto [address, bytes] : state.device)
-    std::free(reinterpret_cast<void *>(address));
-  for (auto [address, bytes] : state.pinned)
-    std::free(reinterpret_cast<void *>(address));
+  state.removeAllOf(nullptr);
   state = State();
   state.machine = machine;
   state.emulator = std::make_unique<emulator::Emulator>();
@@ -52,8 +49,8 @@ int State::call(const char *name, Needs needs, Injected injected, const std::fun
   callInProgress() = name;
   ++callsOf[name];
   int failure = calls++ == failAt ? failWith : 0;
-  if (failure >= firstSticky && failure < captureUnsupported)
-    sticky = failure;
+  if (failure >= firstSticky && failure < captureUnsupported && context())
+    context()->sticky = failure;
   if (needs != Needs::nothing && !initialised)
     return complain(notInitialized, "cuInit was not called");
   if (failure && injected == Injected::replaces) {
@@ -62,18 +59,44 @@ int State::call(const char *name, Needs needs, Injected injected, const std::fun
   }
   if (needs == Needs::context && current.empty())
     return pushFailed ? invalidContext : complain(invalidContext, "no context is current");
-  if (sticky && needs == Needs::context && injected == Injected::replaces)
-    return sticky;
+  if (needs == Needs::context && injected == Injected::replaces && context()->sticky)
+    return context()->sticky;
   int code = body();
-  return failure ? failure : sticky && needs == Needs::context ? sticky : code;
+  if (failure)
+    return failure;
+  return needs == Needs::context && context()->sticky ? context()->sticky : code;
 }
 
-bool State::holds(const std::map<uint64_t, size_t> &allocations, uint64_t address, size_t bytes) {
+bool State::holds(const Allocations &allocations, uint64_t address, size_t bytes) {
   auto after = allocations.upper_bound(address);
   if (after == allocations.begin())
     return false;
-  auto [begin, size] = *std::prev(after);
-  return address - begin <= size && bytes <= size - (address - begin);
+  auto [begin, allocation] = *std::prev(after);
+  return address - begin <= allocation.bytes && bytes <= allocation.bytes - (address - begin);
+}
+
+void State::freeDevice(Allocations::iterator allocation) {
+  void *memory = reinterpret_cast<void *>(allocation->first);
+  (void)emulator->memory().remove(memory);
+  usedBytes -= allocation->second.bytes;
+  device.erase(allocation);
+  std::free(memory);
+}
+
+void State::freePinned(Allocations::iterator allocation) {
+  void *memory = reinterpret_cast<void *>(allocation->first);
+  pinned.erase(allocation);
+  std::free(memory);
+}
+
+void State::removeAllOf(Context *owner) {
+  for (auto next = device.begin(); next != device.end();)
+    if (auto allocation = next++; !owner || allocation->second.owner == owner)
+      freeDevice(allocation);
+  for (auto next = pinned.begin(); next != pinned.end();)
+    if (auto allocation = next++; !owner || allocation->second.owner == owner)
+      freePinned(allocation);
+  std::erase_if(objects, [&](const auto &entry) { return !owner || entry.second->owner == owner || entry.second.get() == owner; });
 }
 
 int State::enqueue(Stream &stream, Work work) {
@@ -91,40 +114,41 @@ int State::execute(Stream &stream, uint64_t until) {
     Work work = std::move(stream.waiting.front());
     stream.waiting.pop_front();
     ++stream.executed;
-    if (int code = sticky ? sticky : work())
-      sticky = code;
+    if (!stream.owner->sticky)
+      stream.owner->sticky = work();
   }
-  return sticky;
+  return stream.owner->sticky;
 }
 
-int State::executeAll() {
+void State::executeAll(Context *context) {
   for (auto &[handle, object] : objects)
-    if (object->kind == Kind::stream) {
+    if (object->kind == Kind::stream && object->owner == context) {
       Stream &stream = static_cast<Stream &>(*object);
       execute(stream, stream.enqueued);
     }
-  return sticky;
 }
 
 int State::refuseWhileCapturing() {
   for (auto &[handle, object] : objects)
-    if (object->kind == Kind::stream && static_cast<Stream &>(*object).capturing) {
+    if (object->kind == Kind::stream && object->owner == context() && static_cast<Stream &>(*object).capturing) {
       static_cast<Stream &>(*object).invalidated = true;
       return complain(captureUnsupported, "not allowed while a stream records");
     }
   return success;
 }
 
-std::string State::held() const {
+std::string State::held(const Context *owner) const {
   std::map<std::string, int> counts;
   for (const auto &[handle, object] : objects)
-    if (object->kind != Kind::function) // belongs to its module
+    if (object->kind != Kind::function && (!owner || object->owner == owner)) // functions belong to their modules
       ++counts[nameOf(object->kind)];
-  if (!device.empty())
-    counts["allocation of device memory"] = int(device.size());
-  if (!pinned.empty())
-    counts["allocation of pinned memory"] = int(pinned.size());
-  if (!current.empty())
+  for (const auto &[address, allocation] : device)
+    if (!owner || allocation.owner == owner)
+      ++counts["allocation of device memory"];
+  for (const auto &[address, allocation] : pinned)
+    if (!owner || allocation.owner == owner)
+      ++counts["allocation of pinned memory"];
+  if (!owner && !current.empty())
     counts["current context"] = int(current.size());
   std::string text;
   for (auto &[name, count] : counts)
@@ -146,6 +170,6 @@ const char *standInComplaints() {
   text.clear();
   for (const std::string &complaint : state().complaints)
     text += complaint + "\n";
-  text += state().held();
+  text += state().held(nullptr);
   return text.c_str();
 }

@@ -39,12 +39,21 @@ const char *nameOf(Kind kind);
 /// Something that a stream will do; gives a code.
 using Work = std::function<int()>;
 
+struct Context;
+
 struct Object {
   Kind kind;
+  Context *owner = nullptr; ///< the context that was current when it was made
 };
 struct Context : Object {
   static constexpr Kind ofKind = Kind::context;
+  int sticky = 0; ///< the fault that ended it
 };
+struct Allocation {
+  size_t bytes = 0;
+  Context *owner = nullptr;
+};
+using Allocations = std::map<uint64_t, Allocation>; ///< by address
 struct Module : Object {
   static constexpr Kind ofKind = Kind::module;
   const runtime::emulator::Module *decoded = nullptr; ///< null for assembled code, which is not executed
@@ -85,13 +94,13 @@ enum class Injected { replaces, accompanies };
 struct State {
   StandInMachine machine;
   uint64_t calls = 0, failAt = ~uint64_t(0);
-  int failWith = 0, sticky = 0;
+  int failWith = 0;
   bool initialised = false, pushFailed = false;
   std::map<std::string, uint64_t> callsOf;
   std::vector<std::string> complaints;
   std::map<const void *, std::unique_ptr<Object, void (*)(Object *)>> objects;
-  std::vector<Context *> current;            ///< the last is on top
-  std::map<uint64_t, size_t> device, pinned; ///< allocations by address
+  std::vector<Context *> current; ///< the last is on top
+  Allocations device, pinned;
   size_t usedBytes = 0;
   std::unique_ptr<runtime::emulator::Emulator> emulator;
 
@@ -102,6 +111,7 @@ struct State {
   template <typename T> T *make() {
     T *object = new T;
     object->kind = T::ofKind;
+    object->owner = context();
     objects.emplace(object,
                     std::unique_ptr<Object, void (*)(Object *)>(object, [](Object *held) { delete static_cast<T *>(held); }));
     return object;
@@ -121,17 +131,25 @@ struct State {
     return success;
   }
 
+  /// The current context, or null.
+  Context *context() const { return current.empty() ? nullptr : current.back(); }
+
   /// Whether [address, address + bytes) lies in one allocation of the map.
-  static bool holds(const std::map<uint64_t, size_t> &allocations, uint64_t address, size_t bytes);
+  static bool holds(const Allocations &allocations, uint64_t address, size_t bytes);
+  void freeDevice(Allocations::iterator allocation);
+  void freePinned(Allocations::iterator allocation);
 
   /// To the stream's queue, or to the graph that it records.
   int enqueue(Stream &stream, Work work);
-  /// Executes the first works of a stream, up to number `until`.
+  /// Executes the first works of a stream, up to number `until`; gives the fault of its context.
   int execute(Stream &stream, uint64_t until);
-  int executeAll();
+  /// Executes whatever waits on the streams of a context.
+  void executeAll(Context *context);
   /// Calls that may not be made while a stream records spoil the recording.
   int refuseWhileCapturing();
-  std::string held() const;
+  /// What a context still has, or everybody when it is null; a line for each kind.
+  std::string held(const Context *owner) const;
+  void removeAllOf(Context *owner);
 };
 
 State &state();

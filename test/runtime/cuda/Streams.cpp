@@ -141,8 +141,8 @@ int cuStreamEndCapture(void *stream, void **graph) {
     *graph = nullptr;
     if (found->invalidated)
       return captureInvalidated;
-    if (s.sticky || s.failAt + 1 == s.calls) // the recording is lost with the call that ends it
-      return s.sticky;
+    if (s.context()->sticky || s.failAt + 1 == s.calls) // the recording is lost with the call that ends it
+      return s.context()->sticky;
     Graph *made = s.make<Graph>();
     made->works = std::move(captured->works);
     *graph = made;
@@ -180,7 +180,7 @@ int cuGraphLaunch(void *exec, void *stream) {
 
 int cuGraphExecDestroy(void *exec) {
   return state().call("cuGraphExecDestroy", Needs::context, Injected::accompanies, [&]() -> int {
-    state().executeAll();
+    state().executeAll(state().context());
     return state().release<GraphExec>(exec);
   });
 }
