@@ -88,9 +88,9 @@ Result<Value> Interpreter::combine(const Expression &expression, const List &val
       return Status::invalidData("'" + expression.text + "' of an undefined value");
     return values[0].member(expression.text);
   case Kind::item:
-    return itemOf(values[0], values[1]);
+    return itemOf(values[0], values[1], budget);
   case Kind::slice:
-    return sliceOf(values[0], values[1], values[2], values[3]);
+    return sliceOf(values[0], values[1], values[2], values[3], budget);
   case Kind::binary:
     return applyOperator(expression.text, values[0], values[1], budget);
   case Kind::unary:

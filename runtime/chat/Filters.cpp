@@ -78,8 +78,11 @@ Result<Value> indent(const Call &call) {
   std::string blanks =
       width.string() ? *width.string() : std::string(size_t(std::clamp<int64_t>(width.whole().value_or(4), 0, 1000)), ' ');
   bool first = call.arguments.get(1, "first").isTrue(), blank = call.arguments.get(2, "blank").isTrue();
-  std::vector<std::string> lines = splitLines(call.text());
-  if (call.text().ends_with('\n'))
+  std::string text = call.text();
+  if (!call.budget.spend(size_t(std::ranges::count_if(text, [](char c) { return c == '\n' || c == '\r'; }))))
+    return Status::resourceExhausted("'indent' of too many lines");
+  std::vector<std::string> lines = splitLines(text);
+  if (text.ends_with('\n'))
     lines.emplace_back();
   if (!call.budget.spendBytes(lines.size() * blanks.size()))
     return Status::resourceExhausted("'indent' makes too long a text");
@@ -192,9 +195,9 @@ Result<Value> unique(const Call &call, const List &list) {
 /// Filters of whatever can be gone through.
 Result<Value> overElements(const Call &call) {
   const std::string &name = call.name;
-  Result<List> elements = elementsOf(call.value);
+  Result<List> elements = elementsOf(call.value, call.budget);
   if (!elements.ok())
-    return call.wrongKind();
+    return elements.status().code() == StatusCode::resourceExhausted ? elements.status() : call.wrongKind();
   if (name == "list")
     return Value::of(*elements);
   if (name == "first" || name == "last")

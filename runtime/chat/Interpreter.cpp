@@ -205,11 +205,9 @@ Status Interpreter::loop(const Statement &statement) {
   Result<Value> iterated = evaluate(statement.expressions[0]);
   if (!iterated.ok())
     return iterated.status();
-  Result<List> elements = elementsOf(*iterated);
+  Result<List> elements = elementsOf(*iterated, budget);
   if (!elements.ok())
     return at(statement.line, elements.status());
-  if (!budget.spend(elements->size()))
-    return spend(statement.line);
 
   scopes.emplace_back();
   elements = filtered(statement, std::move(*elements));

@@ -36,6 +36,14 @@ static Value listOf(std::vector<std::string> texts) {
   return Value::of(std::move(list));
 }
 
+/// How often `part` is in `text`, not overlapping.
+static int64_t occurrences(std::string_view text, std::string_view part) {
+  int64_t count = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != std::string_view::npos; at += part.size())
+    ++count;
+  return count;
+}
+
 /// startswith and endswith, which also take a tuple.
 static bool matchesAny(const Value &affixes, const auto &matches) {
   if (const std::string *affix = affixes.string())
@@ -55,8 +63,12 @@ static Result<Value> callString(const std::string &text, const std::string &name
       return Status::invalidData("'" + name + "' at an empty text");
     if (!argument && name == "rsplit")
       return Status::invalidData("'rsplit' at whitespace is not supported");
+    if (!budget.spend(argument ? size_t(occurrences(text, *argument)) : text.size() / 2))
+      return Status::resourceExhausted("'" + name + "' makes too many pieces");
     return listOf(split(text, argument, second.whole().value_or(-1), name == "rsplit"));
   }
+  if (name == "splitlines" && !budget.spend(size_t(occurrences(text, "\n") + occurrences(text, "\r"))))
+    return Status::resourceExhausted("'splitlines' makes too many pieces");
   if (name == "splitlines")
     return listOf(splitLines(text));
   if (name == "startswith")
@@ -77,12 +89,8 @@ static Result<Value> callString(const std::string &text, const std::string &name
     size_t found = text.find(*argument);
     return Value::of(found == std::string::npos ? int64_t(-1) : int64_t(length(std::string_view(text).substr(0, found))));
   }
-  if (name == "count" && argument && !argument->empty()) {
-    int64_t count = 0;
-    for (size_t at = 0; (at = text.find(*argument, at)) != std::string::npos; at += argument->size())
-      ++count;
-    return Value::of(count);
-  }
+  if (name == "count" && argument && !argument->empty())
+    return Value::of(occurrences(text, *argument));
   if (name == "upper")
     return Value::of(upper(text));
   if (name == "lower")

@@ -132,9 +132,12 @@ static List charactersOf(std::string_view text) {
   return characters;
 }
 
-Result<List> moec::runtime::chat::elementsOf(const Value &value) {
+Result<List> moec::runtime::chat::elementsOf(const Value &value, Budget &budget) {
   if (value.isUndefined())
     return List();
+  size_t count = value.list() ? value.list()->size() : value.string() ? value.string()->size() : 0;
+  if (!budget.spend(count))
+    return Status::resourceExhausted("too many elements to go through");
   if (const List *list = value.list())
     return *list;
   if (const std::string *text = value.string())
@@ -148,7 +151,7 @@ Result<List> moec::runtime::chat::elementsOf(const Value &value) {
   return Status::invalidData(std::string("cannot go through ") + value.kind());
 }
 
-Result<Value> moec::runtime::chat::itemOf(const Value &object, const Value &key) {
+Result<Value> moec::runtime::chat::itemOf(const Value &object, const Value &key, Budget &budget) {
   if (object.isUndefined())
     return Status::invalidData("an item of an undefined value");
   if (const std::string *name = key.string())
@@ -156,19 +159,27 @@ Result<Value> moec::runtime::chat::itemOf(const Value &object, const Value &key)
   std::optional<int64_t> index = key.whole();
   if (!index || (!object.list() && !object.string()))
     return Value();
-  Result<List> elements = elementsOf(object);
-  int64_t size = int64_t(elements->size()), i = *index < 0 ? *index + size : *index;
-  return i >= 0 && i < size ? (*elements)[size_t(i)] : Value();
+  auto at = [&](const List &elements) {
+    int64_t size = int64_t(elements.size()), i = *index < 0 ? *index + size : *index;
+    return i >= 0 && i < size ? elements[size_t(i)] : Value();
+  };
+  if (object.list())
+    return at(*object.list());
+  Result<List> characters = elementsOf(object, budget);
+  return characters.ok() ? Result<Value>(at(*characters)) : characters.status();
 }
 
-Result<Value> moec::runtime::chat::sliceOf(const Value &object, const Value &begin, const Value &end, const Value &stride) {
+Result<Value> moec::runtime::chat::sliceOf(const Value &object, const Value &begin, const Value &end, const Value &stride,
+                                           Budget &budget) {
   if (!object.list() && !object.string())
     return Status::invalidData(std::string("a slice cannot take ") + object.kind());
   for (const Value *bound : {&begin, &end, &stride})
     if (!bound->isNone() && !bound->whole())
       return Status::invalidData(std::string("a slice's bound cannot be ") + bound->kind());
-  List elements = *elementsOf(object);
-  int64_t size = int64_t(elements.size()), step = stride.whole().value_or(1);
+  Result<List> elements = elementsOf(object, budget);
+  if (!elements.ok())
+    return elements.status();
+  int64_t size = int64_t(elements->size()), step = stride.whole().value_or(1);
   if (step == 0)
     return Status::invalidData("a slice's step cannot be 0");
   step = std::clamp(step, -size - 1, size + 1);
@@ -181,7 +192,7 @@ Result<Value> moec::runtime::chat::sliceOf(const Value &object, const Value &beg
   List result;
   int64_t first = bound(begin, step < 0 ? size - 1 : 0), last = bound(end, step < 0 ? -1 : size);
   for (int64_t i = first; step < 0 ? i > last : i < last; i += step)
-    result.push_back(elements[size_t(i)]);
+    result.push_back((*elements)[size_t(i)]);
   if (object.list())
     return Value::of(std::move(result));
   std::string text;

@@ -12,11 +12,11 @@ Result<Value> applyOperator(const std::string &operation, const Value &left, con
 /// "==", "!=", "<", "<=", ">", ">=", "in", "not in".
 Result<bool> compare(const std::string &operation, const Value &left, const Value &right, Budget &budget);
 /// object[key].
-Result<Value> itemOf(const Value &object, const Value &key);
+Result<Value> itemOf(const Value &object, const Value &key, Budget &budget);
 /// object[begin:end:step], where none is what was left out.
-Result<Value> sliceOf(const Value &object, const Value &begin, const Value &end, const Value &step);
-/// What a loop goes through: elements, keys or characters; nothing of an undefined value.
-Result<List> elementsOf(const Value &value);
+Result<Value> sliceOf(const Value &object, const Value &begin, const Value &end, const Value &step, Budget &budget);
+/// What a loop goes through: elements, keys or characters; nothing of an undefined value. Every one costs a step.
+Result<List> elementsOf(const Value &value, Budget &budget);
 
 } // namespace moec::runtime::chat
 

@@ -138,7 +138,7 @@ TEST_P(Bounded, isRefusedSoon) {
 
 const std::string twice = "{% set x = x ~ x %}", pair = "{% set x = [x, x] %}";
 const Hostile hostile[] = {
-    {"loops", "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "steps"},
+    {"loops", "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "too many elements to go through"},
     {"longRange", "{{ range(1000000000) }}", "'range' expects at most"},
     {"manyRanges", "{% for i in range(1000) %}{{ range(900000) | length }}{% endfor %}", "steps"},
     {"repetition", "{{ 'abc' * 100000000 }}", "'*' makes more than"},
@@ -147,6 +147,11 @@ const Hostile hostile[] = {
      "steps"},
     {"printing", "{% set x = 'a' * 1000000 %}{% for i in range(1000) %}{{ x }}{% endfor %}", "bytes of text"},
     {"replacing", "{% set x = 'a' * 1000000 %}{{ x.replace('a', x) }}", "'replace' makes too long a text"},
+    {"splitting", "{% set x = 'ab' * 8000000 %}{{ x.split('a') | length }}", "'split' makes too many pieces"},
+    {"splittingWords", "{% set x = 'a ' * 8000000 %}{{ x.split() | length }}", "'split' makes too many pieces"},
+    {"characters", "{{ ('a' * 16000000) | list | length }}", "too many elements to go through"},
+    {"slices", "{% set x = range(100000) %}{% for i in x %}{{ x[1:2] }}{% endfor %}", "too many elements to go through"},
+    {"indentingLines", "{{ ('\n' * 16000000) | indent(0) }}", "'indent' of too many lines"},
     {"indenting", "{{ ('\n' * 1000000) | indent(1000) }}", "'indent' makes too long a text"},
     {"nestedPairs", "{% set x = [] %}" + repeat(pair, 40) + "{{ x }}", "steps"},
     {"comparedPairs", "{% set x = [] %}" + repeat(pair, 40) + "{% set y = x %}{% set x = [] %}" + repeat(pair, 40) + "{{ x == y }}",
