@@ -45,7 +45,8 @@ Result<std::unique_ptr<Device>> createCpuDevice(const Artifact &artifact, const 
 /// A device on an NVIDIA GPU, through its driver; likewise.
 Result<std::unique_ptr<Device>> createCudaDevice(const Artifact &artifact, const DeviceOptions &options);
 
-/// The artifact's GPU code on the host's processor, watched for mistakes; likewise. A step fails when a kernel does something wrong.
+/// The artifact's GPU code on the host's processor, watched for mistakes; likewise. A step fails when a kernel does something
+/// wrong.
 Result<std::unique_ptr<Device>> createEmulatorDevice(const Artifact &artifact, const DeviceOptions &options);
 
 } // namespace moec::runtime
