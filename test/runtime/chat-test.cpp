@@ -138,7 +138,8 @@ TEST_P(Bounded, isRefusedSoon) {
 
 const std::string twice = "{% set x = x ~ x %}", pair = "{% set x = [x, x] %}";
 const Hostile hostile[] = {
-    {"loops", "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "too many elements to go through"},
+    {"loops", "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+     "too many elements to go through"},
     {"longRange", "{{ range(1000000000) }}", "'range' expects at most"},
     {"manyRanges", "{% for i in range(1000) %}{{ range(900000) | length }}{% endfor %}", "steps"},
     {"repetition", "{{ 'abc' * 100000000 }}", "'*' makes more than"},
