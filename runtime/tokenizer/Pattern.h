@@ -17,8 +17,8 @@ namespace moec::runtime {
 class Deadline {
 public:
   /// Ten seconds, and five for every megabyte: a thousand times what patterns in use need.
-  explicit Deadline(size_t bytes)
-      : end(std::chrono::steady_clock::now() + std::chrono::seconds(10) + std::chrono::microseconds(5 * bytes)) {}
+  explicit Deadline(size_t bytes) : Deadline(std::chrono::seconds(10) + std::chrono::microseconds(5 * bytes)) {}
+  explicit Deadline(std::chrono::microseconds time) : end(std::chrono::steady_clock::now() + time) {}
   bool passed() const { return std::chrono::steady_clock::now() > end; }
 
 private:
