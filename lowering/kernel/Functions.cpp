@@ -26,6 +26,14 @@ Number moec::lowering::softplus(Number x) {
   return maximum(x, zero) + apply<math::Log1pOp>(exponential(minimum(x, -x)));
 }
 
+Number moec::lowering::firstVisible(moe::AttentionOp op, Number position) {
+  if (op.getWindow())
+    return maximum(position - (int64_t(*op.getWindow()) - 1), position.like(int64_t(0)));
+  if (op.getChunk())
+    return position - position % int64_t(*op.getChunk());
+  return position.like(int64_t(0));
+}
+
 static Number nonlinear(moe::ActivationKind kind, double alpha, Number gate) {
   Number half = gate.like(0.5), one = gate.like(1.0);
   switch (kind) {

@@ -15,6 +15,9 @@ Number sigmoid(Number x);
 /// ln(1 + exp(x)).
 Number softplus(Number x);
 
+/// The first position that a query at `position`, an integer, sees.
+Number firstVisible(moe::AttentionOp op, Number position);
+
 /// gate and up combined as `activation` says.
 Number activate(moe::ActivationAttr activation, Number gate, Number up);
 

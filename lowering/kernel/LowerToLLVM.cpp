@@ -18,6 +18,9 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
 #include "llvm/Passes/PassBuilder.h"
 
 using namespace mlir;
@@ -81,13 +84,20 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
-llvm::Expected<std::unique_ptr<llvm::Module>> moec::lowering::translateAndOptimize(ModuleOp source, llvm::LLVMContext &context,
-                                                                                   llvm::TargetMachine &machine) {
+llvm::Expected<std::string> moec::lowering::compile(ModuleOp source, llvm::TargetMachine &machine, llvm::CodeGenFileType type) {
+  llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> module = translateModuleToLLVMIR(source, context, "kernels");
   if (!module)
     return llvm::createStringError("expected kernels that translate to LLVM IR");
   module->setTargetTriple(machine.getTargetTriple());
   module->setDataLayout(machine.createDataLayout());
   optimize(*module, machine);
-  return module;
+
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager codegen;
+  if (machine.addPassesToEmitFile(codegen, stream, nullptr, type))
+    return llvm::createStringError("expected a target that writes such files");
+  codegen.run(*module);
+  return std::string(bytes.begin(), bytes.end());
 }

@@ -1,9 +1,8 @@
-// From emitted kernels to optimized LLVM IR, whatever the target.
+// From emitted kernels through LLVM to code, whatever the target.
 #ifndef MOEC_LOWERING_KERNEL_LOWERTOLLVM_H
 #define MOEC_LOWERING_KERNEL_LOWERTOLLVM_H
 
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/IR/Module.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -15,9 +14,9 @@ void loadKernelDialects(mlir::MLIRContext &context);
 /// Lowers everything in `module` to the LLVM dialect. Functions of numbers become polynomials.
 mlir::LogicalResult lowerToLLVM(mlir::ModuleOp module);
 
-/// `module`, all of it in the LLVM dialect, as LLVM IR optimized for `machine`. Nothing in it calls a library.
-llvm::Expected<std::unique_ptr<llvm::Module>> translateAndOptimize(mlir::ModuleOp module, llvm::LLVMContext &context,
-                                                                   llvm::TargetMachine &machine);
+/// The code of `module`, all of it in the LLVM dialect, optimized for `machine`: an object file or text. Floating-point arithmetic
+/// is compiled as written; nothing calls a library.
+llvm::Expected<std::string> compile(mlir::ModuleOp module, llvm::TargetMachine &machine, llvm::CodeGenFileType type);
 
 } // namespace moec::lowering
 

@@ -1,4 +1,5 @@
 // Attention with grouped key/value heads: a block takes one head of one token.
+#include "lowering/kernel/Functions.h"
 #include "lowering/nvptx/Emit.h"
 #include "lowering/nvptx/PagedSoftmax.h"
 
@@ -6,15 +7,6 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
-
-/// The first position that a query at `position` sees.
-static Number firstVisible(KernelBuilder &b, moe::AttentionOp op, Number position) {
-  if (op.getWindow())
-    return maximum(position - (int64_t(*op.getWindow()) - 1), b.integer(0));
-  if (op.getChunk())
-    return position - position % int64_t(*op.getChunk());
-  return b.integer(0);
-}
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
   KernelBuilder &b = frame.b;
@@ -42,8 +34,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
     options.sink = sinks.row(head).loadF32();
   auto keyPage = [&](Number start) { return frame.cacheRow(keys, batch, sequence, start) + keyHead * headDim; };
   auto valuePage = [&](Number start) { return frame.cacheRow(values, batch, sequence, start) + keyHead * valueDim; };
-  Pointer context =
-      softmax.attend(firstVisible(b, op, position), position, options, {keys.width, keyPage}, {values.width, valuePage});
+  Pointer context = softmax.attend(firstVisible(op, position), position, options, {keys.width, keyPage}, {values.width, valuePage});
   Pointer result = frame.result(0) + token * resultWidth + head * valueDim;
   b.forThreads(b.integer(valueDim), PagedSoftmax::threads,
                [&](Number column) { (result + column).store((context + column).load()); });

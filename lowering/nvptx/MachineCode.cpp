@@ -3,8 +3,6 @@
 
 #include "lowering/kernel/LowerToLLVM.h"
 
-#include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
 
@@ -32,19 +30,8 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(const 
 }
 
 llvm::Expected<std::string> moec::lowering::nvptx::compileToText(mlir::ModuleOp source, const Target &target) {
-  llvm::LLVMContext context;
   auto machine = createMachine(target);
   if (!machine)
     return machine.takeError();
-  auto module = translateAndOptimize(source, context, **machine);
-  if (!module)
-    return module.takeError();
-
-  llvm::SmallVector<char, 0> text;
-  llvm::raw_svector_ostream stream(text);
-  llvm::legacy::PassManager codegen;
-  if ((*machine)->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
-    return llvm::createStringError("expected a target that writes text");
-  codegen.run(**module);
-  return std::string(text.begin(), text.end());
+  return compile(source, **machine, llvm::CodeGenFileType::AssemblyFile);
 }

@@ -1,4 +1,5 @@
 // Attention with grouped key/value heads: an item is one key/value head of one sequence, with all query heads that share it.
+#include "lowering/kernel/Functions.h"
 #include "lowering/x86/DotTile.h"
 #include "lowering/x86/Emit.h"
 #include "lowering/x86/OnlineSoftmax.h"
@@ -12,15 +13,6 @@ using namespace moec::lowering::x86;
 
 /// Query rows (a head of a token each) that pass over the pages together.
 static constexpr int64_t blockRows = 128;
-
-/// The first position that a query at `position` sees.
-static Number firstVisible(KernelBuilder &b, moe::AttentionOp op, Number position) {
-  if (op.getWindow())
-    return maximum(position - (int64_t(*op.getWindow()) - 1), b.integer(0));
-  if (op.getChunk())
-    return position - position % int64_t(*op.getChunk());
-  return b.integer(0);
-}
 
 void moec::lowering::x86::emit(KernelFrame &frame, moe::AttentionOp op) {
   KernelBuilder &b = frame.b;
@@ -53,12 +45,12 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AttentionOp op) {
         std::optional<Number> sink;
         if (sinks)
           sink = sinks.row(headOf(row)).loadF32();
-        softmax.startRow(row, firstVisible(b, op, position), position, sink);
+        softmax.startRow(row, firstVisible(op, position), position, sink);
         form.convertRow(query + (firstToken + tokenOf(row)) * queryWidth + headOf(row) * headDim,
                         activations.plusBytes(row * form.rowBytes(headDim)), headDim);
       });
       Number blockPosition = firstPosition + tokenOf(b.integer(0)), lastPosition = firstPosition + tokenOf(count - 1);
-      Number firstPage = firstVisible(b, op, blockPosition) / pageSize, endPage = lastPosition / pageSize + 1;
+      Number firstPage = firstVisible(op, blockPosition) / pageSize, endPage = lastPosition / pageSize + 1;
       b.forRange(firstPage, endPage, 1, [&](Number page) {
         Number pageStart = page * pageSize;
         Pointer key = frame.cacheRow(keys, batch, sequence, pageStart) + keyHead * headDim;

@@ -4,8 +4,6 @@
 #include "lowering/kernel/LowerToLLVM.h"
 
 #include "lld/Common/Driver.h"
-#include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -42,21 +40,10 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(const 
 }
 
 llvm::Expected<std::string> moec::lowering::x86::compileToObject(mlir::ModuleOp source, const Target &target) {
-  llvm::LLVMContext context;
   auto machine = createMachine(target);
   if (!machine)
     return machine.takeError();
-  auto module = translateAndOptimize(source, context, **machine);
-  if (!module)
-    return module.takeError();
-
-  llvm::SmallVector<char, 0> object;
-  llvm::raw_svector_ostream stream(object);
-  llvm::legacy::PassManager codegen;
-  if ((*machine)->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
-    return llvm::createStringError("expected a target that writes object files");
-  codegen.run(**module);
-  return std::string(object.begin(), object.end());
+  return compile(source, **machine, llvm::CodeGenFileType::ObjectFile);
 }
 
 /// A file of `bytes` in the system's temporary folder that is removed with the object.
