@@ -8,13 +8,13 @@
 using namespace moec::runtime;
 
 namespace {
-const Deadline soon(std::chrono::minutes(1));
+Deadline soon() { return Deadline(std::chrono::minutes(1)); }
 
 /// Where `pattern` matches, as "begin-end " each.
 std::string matchesOf(const char *pattern, const std::string &text) {
   Result<Pattern> compiled = Pattern::compile(pattern);
   std::vector<Range> matches;
-  Status status = compiled.ok() ? compiled->findAll(text, soon, matches) : compiled.status();
+  Status status = compiled.ok() ? compiled->findAll(text, soon(), matches) : compiled.status();
   std::string result = status.message();
   for (const Range &match : matches)
     result += std::to_string(match.begin) + "-" + std::to_string(match.end) + " ";
@@ -49,7 +49,7 @@ TEST(Pattern, replacesEveryMatch) {
   Result<Pattern> pattern = Pattern::compile("[0-9]+");
   ASSERT_TRUE(pattern.ok());
   std::string text = "a1b22";
-  ASSERT_TRUE(pattern->replaceAll(text, "<>", soon).ok());
+  ASSERT_TRUE(pattern->replaceAll(text, "<>", soon()).ok());
   EXPECT_EQ(text, "a<>b<>");
 }
 
