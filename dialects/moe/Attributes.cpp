@@ -3,6 +3,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <cmath>
 #include <limits>
@@ -20,12 +21,20 @@ using EmitError = llvm::function_ref<InFlightDiagnostic()>;
 /// Positions and columns are counted in 32 bits.
 static constexpr int64_t maxCount = std::numeric_limits<int32_t>::max();
 
-LogicalResult SliceAttr::verify(EmitError emitError, StringRef tensor, StringRef file, int64_t offset, int64_t rows) {
+LogicalResult SliceAttr::verify(EmitError emitError, StringRef tensor, StringRef file, int64_t offset, int64_t rows, int64_t times,
+                                int64_t every) {
   if (file.empty())
     return emitError() << "expected a file name for the slice of '" << tensor << "'";
   if (offset < 0 || rows <= 0)
     return emitError() << "expected offset >= 0 and rows > 0 in the slice of '" << tensor << "', got offset " << offset
                        << " and rows " << rows;
+  if (times <= 0 || (times == 1 ? every != 0 : every <= 0))
+    return emitError() << "expected times > 1 and every > 0 in the run of '" << tensor << "', got times " << times << " and every "
+                       << every;
+  int64_t all, last;
+  if (llvm::MulOverflow(rows, times, all) || llvm::MulOverflow(times - 1, every, last) || llvm::AddOverflow(offset, last, last))
+    return emitError() << "expected rows and offsets below 2^63 in the run of '" << tensor << "', got times " << times
+                       << " and every " << every;
   return success();
 }
 

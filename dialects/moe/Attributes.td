@@ -63,10 +63,25 @@ def MoE_SliceAttr : MoE_Attr<"Slice", "slice"> {
     `rows` entries of the weight's first dimension, stored row-major in the weight's element type from byte `offset` of `file`,
     a name relative to the module's `moe.folder`. `tensor` is the name under which the checkpoint knows the bytes.
     Example: `#moe.slice<"model.norm.weight" in "model.safetensors" at 4096 rows 256>`.
+
+    With `times` and `every` it is a run of that many such slices, each beginning `every` bytes after the one before, as experts and
+    heads mostly lie in a file; `tensor` is the name of the first. Cost grows with runs, not with experts.
+    Example: `#moe.slice<"experts.0.up_proj.weight" in "model.safetensors" at 4096 rows 1 times 16 every 12288>`.
   }];
-  let parameters = (ins StringRefParameter<>:$tensor, StringRefParameter<>:$file, "int64_t":$offset, "int64_t":$rows);
-  let assemblyFormat = "`<` $tensor `in` $file `at` $offset `rows` $rows `>`";
+  let parameters = (ins StringRefParameter<>:$tensor, StringRefParameter<>:$file, "int64_t":$offset, "int64_t":$rows,
+                        DefaultValuedParameter<"int64_t", "1">:$times,
+                        DefaultValuedParameter<"int64_t", "0">:$every);
+  let assemblyFormat = "`<` $tensor `in` $file `at` $offset `rows` $rows (`times` $times^ `every` $every)? `>`";
   let genVerifyDecl = 1;
+  let builders = [AttrBuilder<(ins "::llvm::StringRef":$tensor, "::llvm::StringRef":$file, "int64_t":$offset, "int64_t":$rows), [{
+    return $_get($_ctxt, tensor, file, offset, rows, /*times=*/1, /*every=*/0);
+  }]>];
+  let extraClassDeclaration = [{
+    /// Rows of all slices of the run.
+    int64_t getAllRows() const { return getRows() * getTimes(); }
+    /// Where slice `index` of the run begins.
+    int64_t getOffsetOf(int64_t index) const { return getOffset() + index * getEvery(); }
+  }];
 }
 def MoE_SliceArrayAttr : TypedArrayAttrBase<MoE_SliceAttr, "array of slices">;
 

@@ -7,8 +7,8 @@ include "dialects/moe/Attributes.td"
 def MoE_WeightOp : MoE_Op<"weight", [Symbol]> {
   let summary = "a weight: a named reference to slices of files";
   let description = [{
-    Declares a constant tensor whose first dimension is the concatenation of its slices. Stacked experts have one slice an
-    expert, heads of a latent projection one slice a head, fused projections one slice a projection. No pass reads the bytes.
+    Declares a constant tensor whose first dimension is the concatenation of its slices. Stacked experts are a slice an
+    expert, heads of a latent projection a slice a head, in runs where they lie evenly; fused projections are a slice a projection. No pass reads the bytes.
 
     Constraints:
     * C1: the rows of the slices add up to the first dimension.

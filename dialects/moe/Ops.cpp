@@ -23,7 +23,7 @@ LogicalResult WeightOp::verify() {
   int64_t rows = 0;
   bool overflow = false;
   for (auto slice : getSlices().getAsRange<SliceAttr>())
-    overflow |= llvm::AddOverflow(rows, slice.getRows(), rows);
+    overflow |= llvm::AddOverflow(rows, slice.getAllRows(), rows);
   int64_t dim = cast<RankedTensorType>(getType()).getDimSize(0);
   if (overflow || rows != dim)
     return emitOpError() << "C1: expected slices of " << dim << " rows in all, got " << rows;

@@ -53,10 +53,24 @@ def Plan_PartAttr : AttrDef<Plan_Dialect, "Part"> {
   let summary = "contiguous bytes of one file that are some leading rows of a weight";
   let description = [{
     `file` is a name relative to the module's `moe.folder`. Example: `#plan.part<"model.safetensors" at 4096 bytes 40960>`.
+
+    With `times` and `every` it is a run of that many such parts, each beginning `every` bytes after the one before.
+    Example: `#plan.part<"model.safetensors" at 4096 bytes 2048 times 16 every 6144>`.
   }];
-  let parameters = (ins StringRefParameter<>:$file, "int64_t":$offset, "int64_t":$bytes);
-  let assemblyFormat = "`<` $file `at` $offset `bytes` $bytes `>`";
+  let parameters = (ins StringRefParameter<>:$file, "int64_t":$offset, "int64_t":$bytes,
+                        DefaultValuedParameter<"int64_t", "1">:$times,
+                        DefaultValuedParameter<"int64_t", "0">:$every);
+  let assemblyFormat = "`<` $file `at` $offset `bytes` $bytes (`times` $times^ `every` $every)? `>`";
   let genVerifyDecl = 1;
+  let builders = [AttrBuilder<(ins "::llvm::StringRef":$file, "int64_t":$offset, "int64_t":$bytes), [{
+    return $_get($_ctxt, file, offset, bytes, /*times=*/1, /*every=*/0);
+  }]>];
+  let extraClassDeclaration = [{
+    /// Bytes of all parts of the run.
+    int64_t getAllBytes() const { return getBytes() * getTimes(); }
+    /// Where part `index` of the run begins.
+    int64_t getOffsetOf(int64_t index) const { return getOffset() + index * getEvery(); }
+  }];
 }
 def Plan_PartArrayAttr : TypedArrayAttrBase<Plan_PartAttr, "array of parts">;
 def Plan_PartRowsAttr : TypedArrayAttrBase<DenseI64ArrayAttr, "array of row counts">;

@@ -37,7 +37,8 @@ def Plan_WeightOp : Plan_Op<"weight", [Symbol]> {
   let summary = "a weight: where its parts lie in files";
   let description = [{
     A kernel gets the address of an array with one address for each part. A part is as many leading rows as are contiguous in
-    their file; a weight of rank 3 (stacked experts or heads) has one part for each leading index, which kernels index by.
+    their file; a weight of rank 3 (stacked experts or heads) has one part for each leading index, which kernels index by. Parts
+    that lie evenly in one file are given as a run.
 
     Constraints:
     * C1: the type is statically shaped, and the parts' bytes add up to its size.

@@ -31,7 +31,7 @@ LogicalResult WeightOp::verify() {
   for (auto part : getParts().getAsRange<PartAttr>()) {
     if (part.getBytes() % rowBytes)
       return emitOpError() << "C2: expected parts of whole rows of " << rowBytes << " bytes, got " << part;
-    overflow |= llvm::AddOverflow(bytes, part.getBytes(), bytes);
+    overflow |= llvm::AddOverflow(bytes, part.getAllBytes(), bytes);
   }
   if (overflow || bytes != bytesOf(type))
     return emitOpError() << "C1: expected parts of " << bytesOf(type) << " bytes in all, got " << bytes;
@@ -41,11 +41,13 @@ LogicalResult WeightOp::verify() {
 SmallVector<int64_t> WeightOp::getPartRows() {
   auto type = cast<RankedTensorType>(getType());
   int64_t rowBytes = bytesOf(type) / type.getDimSize(0);
+  auto rowsOf = [&](PartAttr part) { return part.getBytes() / rowBytes; };
+  auto parts = getParts().getAsRange<PartAttr>();
+  if (llvm::all_equal(llvm::map_range(parts, rowsOf)))
+    return {rowsOf(*parts.begin())};
   SmallVector<int64_t> rows;
-  for (auto part : getParts().getAsRange<PartAttr>())
-    rows.push_back(part.getBytes() / rowBytes);
-  if (llvm::all_equal(rows))
-    rows.resize(1);
+  for (PartAttr part : parts)
+    rows.append(part.getTimes(), rowsOf(part));
   return rows;
 }
 

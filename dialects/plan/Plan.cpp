@@ -3,6 +3,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace moec::plan;
@@ -13,12 +14,20 @@ using namespace moec::plan;
 #define GET_ATTRDEF_CLASSES
 #include "dialects/plan/PlanAttributes.cpp.inc"
 
-LogicalResult PartAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef file, int64_t offset, int64_t bytes) {
+LogicalResult PartAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef file, int64_t offset, int64_t bytes,
+                               int64_t times, int64_t every) {
   if (file.empty())
     return emitError() << "expected a file name for a part";
   if (offset < 0 || bytes <= 0)
     return emitError() << "expected offset >= 0 and bytes > 0 in a part of '" << file << "', got offset " << offset << " and bytes "
                        << bytes;
+  if (times <= 0 || (times == 1 ? every != 0 : every <= 0))
+    return emitError() << "expected times > 1 and every > 0 in a run of parts of '" << file << "', got times " << times
+                       << " and every " << every;
+  int64_t all, last;
+  if (llvm::MulOverflow(bytes, times, all) || llvm::MulOverflow(times - 1, every, last) || llvm::AddOverflow(offset, last, last))
+    return emitError() << "expected bytes and offsets below 2^63 in a run of parts of '" << file << "', got times " << times
+                       << " and every " << every;
   return success();
 }
 

@@ -53,11 +53,11 @@ Type Weights::elementType(const StoredTensor *stored) {
       .Default({});
 }
 
-Attribute Weights::slice(const StoredTensor *stored, int64_t offset, int64_t rows) {
+Attribute Weights::slice(const StoredTensor *stored, int64_t offset, int64_t rows, int64_t times, int64_t every) {
   // Stands in for a tensor with a remembered problem.
   static const StoredTensor none = {{"", "F32", {}, 0, 0}, "none"};
   const StoredTensor &from = stored ? *stored : none;
-  return moe::SliceAttr::get(builder.getContext(), from.tensor.name, from.file, from.tensor.offset + offset, rows);
+  return moe::SliceAttr::get(builder.getContext(), from.tensor.name, from.file, from.tensor.offset + offset, rows, times, every);
 }
 
 moe::WeightOp Weights::declare(StringRef symbol, ArrayRef<int64_t> shape, Type element, ArrayRef<Attribute> slices) {
@@ -79,19 +79,40 @@ moe::WeightOp Weights::whole(StringRef tensor, ArrayRef<int64_t> shape) {
   return declare(tensor, shape, elementType(stored), slice(stored, 0, shape.front()));
 }
 
+/// How many of the tensors at the front lie evenly in one file: each as far behind the one before as the second behind the first.
+static size_t runLength(ArrayRef<const StoredTensor *> tensors) {
+  auto follows = [&](size_t index, int64_t distance) {
+    const StoredTensor *before = tensors[index - 1], *stored = tensors[index];
+    return stored && stored->file == before->file && stored->tensor.offset - before->tensor.offset == distance;
+  };
+  if (tensors.size() < 2 || !tensors[0] || !tensors[1])
+    return 1;
+  int64_t distance = tensors[1]->tensor.offset - tensors[0]->tensor.offset;
+  size_t length = 1;
+  while (distance > 0 && length < tensors.size() && follows(length, distance))
+    ++length;
+  return length;
+}
+
 moe::WeightOp Weights::stacked(StringRef symbol, ArrayRef<std::string> tensors, ArrayRef<int64_t> shape) {
-  const StoredTensor *first = find(tensors.front(), shape);
-  SmallVector<Attribute> slices;
+  SmallVector<const StoredTensor *> stored;
   for (const std::string &tensor : tensors) {
-    const StoredTensor *stored = find(tensor, shape);
-    if (first && stored && stored->tensor.type != first->tensor.type)
-      remember(stored->file + ": tensor '" + tensor + "': expected " + first->tensor.type + " as '" + tensors.front() + "', got " +
-               stored->tensor.type);
-    slices.push_back(slice(stored, 0, 1));
+    const StoredTensor *found = find(tensor, shape), *first = stored.empty() ? found : stored.front();
+    if (first && found && found->tensor.type != first->tensor.type)
+      remember(found->file + ": tensor '" + tensor + "': expected " + first->tensor.type + " as '" + tensors.front() + "', got " +
+               found->tensor.type);
+    stored.push_back(found);
+  }
+  SmallVector<Attribute> slices;
+  for (ArrayRef<const StoredTensor *> rest = stored; !rest.empty();) {
+    size_t length = runLength(rest);
+    int64_t every = length > 1 ? rest[1]->tensor.offset - rest[0]->tensor.offset : 0;
+    slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every));
+    rest = rest.drop_front(length);
   }
   SmallVector<int64_t> all = {static_cast<int64_t>(tensors.size())};
   all.append(shape.begin(), shape.end());
-  return declare(symbol, all, elementType(first), slices);
+  return declare(symbol, all, elementType(stored.front()), slices);
 }
 
 moe::WeightOp Weights::ofHeads(StringRef symbol, StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
@@ -99,8 +120,6 @@ moe::WeightOp Weights::ofHeads(StringRef symbol, StringRef tensor, int64_t heads
   const StoredTensor *stored = find(tensor, {heads * headRows, columns});
   Type element = elementType(stored);
   int64_t rowBytes = columns * element.getIntOrFloatBitWidth() / 8;
-  SmallVector<Attribute> slices;
-  for (int64_t head = 0; head < heads; ++head)
-    slices.push_back(slice(stored, (head * headRows + from) * rowBytes, 1));
-  return declare(symbol, {heads, rows, columns}, element, slices);
+  int64_t every = heads > 1 ? headRows * rowBytes : 0;
+  return declare(symbol, {heads, rows, columns}, element, slice(stored, from * rowBytes, 1, heads, every));
 }

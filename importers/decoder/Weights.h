@@ -32,7 +32,8 @@ private:
   mlir::Type elementType(const safetensors::StoredTensor *stored);
   moe::WeightOp declare(llvm::StringRef symbol, llvm::ArrayRef<int64_t> shape, mlir::Type element,
                         llvm::ArrayRef<mlir::Attribute> slices);
-  mlir::Attribute slice(const safetensors::StoredTensor *stored, int64_t offset, int64_t rows);
+  mlir::Attribute slice(const safetensors::StoredTensor *stored, int64_t offset, int64_t rows, int64_t times = 1,
+                        int64_t every = 0);
   void remember(const llvm::Twine &text);
 
   mlir::ModuleOp module;

@@ -55,20 +55,21 @@ Expected<PlacedWeights> embedWeights(SectionFile &file, mlir::ModuleOp plan, Wei
   std::vector<char> bytes;
   for (auto weight : plan.getOps<plan::WeightOp>()) {
     std::vector<artifact::WeightPartT> &parts = placed.parts.emplace_back();
-    for (auto part : weight.getParts().getAsRange<plan::PartAttr>()) {
-      if (Error error = file.align(partAlignment))
-        return error;
-      artifact::WeightPartT &record = parts.emplace_back();
-      record.offset = file.sectionBytes();
-      record.bytes = uint64_t(part.getBytes());
-      for (uint64_t done = 0; done < record.bytes; done += bytes.size()) {
-        bytes.resize(std::min<uint64_t>(copyBytes, record.bytes - done));
-        if (Error error = files.read(part.getFile(), uint64_t(part.getOffset()) + done, bytes))
-          return createStringError("weight '" + weight.getSymName() + "': " + toString(std::move(error)));
-        if (Error error = file.append(bytes))
+    for (auto run : weight.getParts().getAsRange<plan::PartAttr>())
+      for (int64_t index = 0; index < run.getTimes(); ++index) {
+        if (Error error = file.align(partAlignment))
           return error;
+        artifact::WeightPartT &record = parts.emplace_back();
+        record.offset = file.sectionBytes();
+        record.bytes = uint64_t(run.getBytes());
+        for (uint64_t done = 0; done < record.bytes; done += bytes.size()) {
+          bytes.resize(std::min<uint64_t>(copyBytes, record.bytes - done));
+          if (Error error = files.read(run.getFile(), uint64_t(run.getOffsetOf(index)) + done, bytes))
+            return createStringError("weight '" + weight.getSymName() + "': " + toString(std::move(error)));
+          if (Error error = file.append(bytes))
+            return error;
+        }
       }
-    }
   }
   file.end();
   return placed;
@@ -80,22 +81,26 @@ Expected<PlacedWeights> referToWeights(mlir::ModuleOp plan, WeightFiles &files) 
   MapVector<StringRef, int32_t> known;
   for (auto weight : plan.getOps<plan::WeightOp>()) {
     std::vector<artifact::WeightPartT> &parts = placed.parts.emplace_back();
-    for (auto part : weight.getParts().getAsRange<plan::PartAttr>()) {
-      auto [entry, isNew] = known.insert({part.getFile(), int32_t(placed.files.size())});
+    for (auto run : weight.getParts().getAsRange<plan::PartAttr>()) {
+      auto [entry, isNew] = known.insert({run.getFile(), int32_t(placed.files.size())});
       if (isNew) {
-        Expected<uint64_t> size = files.sizeOf(part.getFile());
+        Expected<uint64_t> size = files.sizeOf(run.getFile());
         if (!size)
           return size.takeError();
         artifact::WeightFileT &file = placed.files.emplace_back();
-        file.name = part.getFile().str();
+        file.name = run.getFile().str();
         file.size = *size;
       }
-      artifact::WeightPartT &record = parts.emplace_back();
-      record.source = entry->second;
-      record.offset = uint64_t(part.getOffset());
-      record.bytes = uint64_t(part.getBytes());
-      if (record.offset + record.bytes > placed.files[size_t(record.source)].size)
-        return createStringError("weight '" + weight.getSymName() + "' lies beyond the end of '" + part.getFile() + "'");
+      int32_t source = entry->second;
+      uint64_t last = uint64_t(run.getOffsetOf(run.getTimes() - 1)), bytes = uint64_t(run.getBytes());
+      if (last + bytes > placed.files[size_t(source)].size)
+        return createStringError("weight '" + weight.getSymName() + "' lies beyond the end of '" + run.getFile() + "'");
+      for (int64_t index = 0; index < run.getTimes(); ++index) {
+        artifact::WeightPartT &record = parts.emplace_back();
+        record.source = source;
+        record.offset = uint64_t(run.getOffsetOf(index));
+        record.bytes = bytes;
+      }
     }
   }
   return placed;

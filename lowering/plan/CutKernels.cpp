@@ -19,31 +19,44 @@ namespace {
 
 //===- Weights and caches ---------------------------------------------------------------------------------------------------===//
 
-/// The parts of a weight. Kernels index the parts of stacked experts and heads, so those have one each; the slices of any other
-/// weight are joined where they are neighbours in their file.
+/// A part for each row, as kernels index the parts of stacked experts and heads.
+SmallVector<Attribute> partPerRow(WeightOp weight, int64_t rowBytes) {
+  MLIRContext *context = weight.getContext();
+  SmallVector<Attribute> parts;
+  for (auto run : weight.getSlices().getAsRange<SliceAttr>()) {
+    if (run.getRows() == 1) {
+      parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffset(), rowBytes, run.getTimes(), run.getEvery()));
+      continue;
+    }
+    for (int64_t index = 0; index < run.getTimes(); ++index)
+      parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffsetOf(index), rowBytes, run.getRows(), rowBytes));
+  }
+  return parts;
+}
+
+/// As few parts as can be: slices that are neighbours in their file are joined.
+SmallVector<Attribute> fewestParts(WeightOp weight, int64_t rowBytes) {
+  SmallVector<Attribute> parts;
+  for (auto run : weight.getSlices().getAsRange<SliceAttr>())
+    for (int64_t index = 0; index < run.getTimes(); ++index) {
+      int64_t offset = run.getOffsetOf(index), bytes = run.getRows() * rowBytes;
+      if (!parts.empty()) {
+        auto last = cast<plan::PartAttr>(parts.back());
+        if (last.getFile() == run.getFile() && last.getOffset() + last.getBytes() == offset) {
+          offset = last.getOffset();
+          bytes += last.getBytes();
+          parts.pop_back();
+        }
+      }
+      parts.push_back(plan::PartAttr::get(weight.getContext(), run.getFile(), offset, bytes));
+    }
+  return parts;
+}
+
 SmallVector<Attribute> partsOf(WeightOp weight) {
   auto type = cast<RankedTensorType>(weight.getType());
   int64_t rowBytes = type.getNumElements() / type.getDimSize(0) * type.getElementTypeBitWidth() / 8;
-  MLIRContext *context = weight.getContext();
-  SmallVector<Attribute> parts;
-  for (auto slice : weight.getSlices().getAsRange<SliceAttr>()) {
-    if (type.getRank() > 2) {
-      for (int64_t row = 0; row < slice.getRows(); ++row)
-        parts.push_back(plan::PartAttr::get(context, slice.getFile(), slice.getOffset() + row * rowBytes, rowBytes));
-      continue;
-    }
-    int64_t offset = slice.getOffset(), bytes = slice.getRows() * rowBytes;
-    if (!parts.empty()) {
-      auto last = cast<plan::PartAttr>(parts.back());
-      if (last.getFile() == slice.getFile() && last.getOffset() + last.getBytes() == offset) {
-        offset = last.getOffset();
-        bytes += last.getBytes();
-        parts.pop_back();
-      }
-    }
-    parts.push_back(plan::PartAttr::get(context, slice.getFile(), offset, bytes));
-  }
-  return parts;
+  return type.getRank() > 2 ? partPerRow(weight, rowBytes) : fewestParts(weight, rowBytes);
 }
 
 void convertDeclarations(ModuleOp module) {

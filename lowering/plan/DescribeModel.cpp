@@ -79,7 +79,7 @@ int64_t countParameters(ModuleOp module) {
     int64_t rowElements = type.getNumElements() / type.getDimSize(0);
     for (auto slice : weight.getSlices().getAsRange<SliceAttr>())
       if (seen.insert(slice).second)
-        parameters += slice.getRows() * rowElements;
+        parameters += slice.getAllRows() * rowElements;
   }
   return parameters;
 }

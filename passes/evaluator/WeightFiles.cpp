@@ -53,21 +53,21 @@ static bool convert(const char *bytes, Type type, std::span<double> elements) {
   return false;
 }
 
-LogicalResult moec::evaluator::readSlice(moe::SliceAttr slice, Type type, StringRef folder, Operation *user,
+LogicalResult moec::evaluator::readSlice(moe::SliceAttr run, int64_t index, Type type, StringRef folder, Operation *user,
                                          std::span<double> elements) {
-  auto refuse = [&]() { return user->emitError() << "cannot read tensor '" << slice.getTensor() << "': "; };
-  StringRef file = slice.getFile();
+  auto refuse = [&]() { return user->emitError() << "cannot read tensor '" << run.getTensor() << "': "; };
+  StringRef file = run.getFile();
   if (llvm::sys::path::is_absolute(file) || llvm::is_contained(llvm::split(file, '/'), ".."))
     return refuse() << "expected a file below the model's folder, got '" << file << "'";
   SmallString<128> path(folder);
   llvm::sys::path::append(path, file);
 
-  uint64_t size, bytes = elements.size() * type.getIntOrFloatBitWidth() / 8;
+  uint64_t size, offset = run.getOffsetOf(index), bytes = elements.size() * type.getIntOrFloatBitWidth() / 8;
   if (std::error_code error = llvm::sys::fs::file_size(path, size))
     return refuse() << path << ": " << error.message();
-  if (uint64_t(slice.getOffset()) > size || bytes > size - slice.getOffset())
-    return refuse() << "expected " << bytes << " bytes at " << slice.getOffset() << " of " << path << ", which has " << size;
-  auto buffer = llvm::MemoryBuffer::getFileSlice(path, bytes, slice.getOffset());
+  if (offset > size || bytes > size - offset)
+    return refuse() << "expected " << bytes << " bytes at " << offset << " of " << path << ", which has " << size;
+  auto buffer = llvm::MemoryBuffer::getFileSlice(path, bytes, offset);
   if (!buffer)
     return refuse() << path << ": " << buffer.getError().message();
   if (!convert((*buffer)->getBufferStart(), type, elements))

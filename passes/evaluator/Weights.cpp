@@ -20,19 +20,20 @@ FailureOr<std::shared_ptr<const Tensor>> Weights::load(moe::WeightOp weight, Ope
   std::span<double> rest = tensor->elements;
   int64_t perRow = type.getNumElements() / type.getDimSize(0);
   auto folder = weight->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>("moe.folder");
-  for (auto slice : weight.getSlices().getAsRange<moe::SliceAttr>()) {
-    std::span<double> part = rest.first(slice.getRows() * perRow);
-    rest = rest.subspan(part.size());
-    if (options.source == WeightOptions::Source::Random) {
-      makeUpSlice(slice, type, options.seed, part);
-      continue;
+  for (auto run : weight.getSlices().getAsRange<moe::SliceAttr>())
+    for (int64_t index = 0; index < run.getTimes(); ++index) {
+      std::span<double> part = rest.first(run.getRows() * perRow);
+      rest = rest.subspan(part.size());
+      if (options.source == WeightOptions::Source::Random) {
+        makeUpSlice(run, index, type, options.seed, part);
+        continue;
+      }
+      if (!folder)
+        return user->emitError() << "cannot read weight '" << weight.getSymName()
+                                 << "': expected the module to say where in 'moe.folder'; random weights need no folder";
+      if (failed(readSlice(run, index, type.getElementType(), folder, user, part)))
+        return failure();
     }
-    if (!folder)
-      return user->emitError() << "cannot read weight '" << weight.getSymName()
-                               << "': expected the module to say where in 'moe.folder'; random weights need no folder";
-    if (failed(readSlice(slice, type.getElementType(), folder, user, part)))
-      return failure();
-  }
   bytesHeld += tensor->elements.size() * sizeof(double);
   entries[key] = {tensor, ++uses};
   return std::shared_ptr<const Tensor>(std::move(tensor));
@@ -53,10 +54,11 @@ static double roundToPrecision(double value, int bits) {
   return std::ldexp(std::nearbyint(std::ldexp(fraction, bits)), exponent - bits);
 }
 
-void moec::evaluator::makeUpSlice(moe::SliceAttr slice, RankedTensorType type, uint64_t seed, std::span<double> elements) {
+void moec::evaluator::makeUpSlice(moe::SliceAttr run, int64_t index, RankedTensorType type, uint64_t seed,
+                                  std::span<double> elements) {
   // Numbered by their place in the file: a slice that a pass cuts in two, or joins with its neighbour, keeps its values.
-  Random random((slice.getFile() + "/" + slice.getTensor()).str(), seed);
-  uint64_t first = uint64_t(slice.getOffset()) * 8 / type.getElementTypeBitWidth();
+  Random random((run.getFile() + "/" + run.getTensor()).str(), seed);
+  uint64_t first = uint64_t(run.getOffsetOf(index)) * 8 / type.getElementTypeBitWidth();
   int64_t columns = type.getShape().back();
   auto floats = dyn_cast<FloatType>(type.getElementType());
   double scale = type.getRank() == 1 ? 0.5 / std::sqrt(3.0) : 1 / std::sqrt(double(columns));

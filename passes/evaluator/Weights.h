@@ -45,13 +45,13 @@ private:
   size_t bytesHeld = 0;
 };
 
-/// Fills `elements` with the slice's bytes, read from `folder` as `type`; or says on `user` what is wrong.
-mlir::LogicalResult readSlice(moe::SliceAttr slice, mlir::Type type, llvm::StringRef folder, mlir::Operation *user,
+/// Fills `elements` with the bytes of slice `index` of `run`, read from `folder` as `type`; or says on `user` what is wrong.
+mlir::LogicalResult readSlice(moe::SliceAttr run, int64_t index, mlir::Type type, llvm::StringRef folder, mlir::Operation *user,
                               std::span<double> elements);
 
 /// Fills `elements` with made-up values, of a scale at which a decoder's activations stay near 1: entries of a matrix have variance
 /// 1 / columns, those of a vector lie in [0.5, 1.5), integers below the number of columns.
-void makeUpSlice(moe::SliceAttr slice, mlir::RankedTensorType type, uint64_t seed, std::span<double> elements);
+void makeUpSlice(moe::SliceAttr run, int64_t index, mlir::RankedTensorType type, uint64_t seed, std::span<double> elements);
 
 } // namespace moec::evaluator
 

@@ -15,7 +15,7 @@ std::string moec::compile::estimate(mlir::ModuleOp plan) {
   double weights = 0, cachePerPosition = 0, arena = 0, active = 0;
   for (auto weight : plan.getOps<plan::WeightOp>())
     for (auto part : weight.getParts().getAsRange<plan::PartAttr>())
-      weights += double(part.getBytes());
+      weights += double(part.getAllBytes());
   for (auto cache : plan.getOps<plan::CacheOp>()) {
     auto type = cast<mlir::RankedTensorType>(cache.getType());
     cachePerPosition += double(type.getShape().back() * type.getElementTypeBitWidth() / 8);

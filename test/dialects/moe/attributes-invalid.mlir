@@ -16,6 +16,32 @@ moe.weight @slice_rows : tensor<4xf32> = [#moe.slice<"a" in "m" at 0 rows 0>]
 
 // -----
 
+// expected-error @+1 {{expected times > 1 and every > 0 in the run of 'a', got times 0 and every 8}}
+moe.weight @slice_times : tensor<4xf32> = [#moe.slice<"a" in "m" at 0 rows 4 times 0 every 8>]
+
+// -----
+
+// One slice is written in one way only.
+// expected-error @+1 {{expected times > 1 and every > 0 in the run of 'a', got times 1 and every 8}}
+moe.weight @slice_once : tensor<4xf32> = [#moe.slice<"a" in "m" at 0 rows 4 times 1 every 8>]
+
+// -----
+
+// expected-error @+1 {{expected times > 1 and every > 0 in the run of 'a', got times 2 and every 0}}
+moe.weight @slice_every : tensor<4xf32> = [#moe.slice<"a" in "m" at 0 rows 2 times 2 every 0>]
+
+// -----
+
+// expected-error @+1 {{expected rows and offsets below 2^63 in the run of 'a', got times 4294967296 and every 4294967296}}
+moe.weight @slice_beyond : tensor<4xf32> = [#moe.slice<"a" in "m" at 0 rows 1 times 4294967296 every 4294967296>]
+
+// -----
+
+// expected-error @+1 {{expected rows and offsets below 2^63 in the run of 'a', got times 4294967296 and every 1}}
+moe.weight @slice_rows_beyond : tensor<4xf32> = [#moe.slice<"a" in "m" at 0 rows 4294967296 times 4294967296 every 1>]
+
+// -----
+
 // expected-error @+1 {{expected factor > 0 and original_positions > 0, got 0.000000e+00 and 4096}}
 module attributes {test.a = #moe.yarn<factor = 0.0, original_positions = 4096>} {}
 

@@ -6,6 +6,12 @@ moe.weight @weight_c1 : tensor<8x4xf32> = [#moe.slice<"a" in "m" at 0 rows 4>, #
 
 // -----
 
+// A run counts with all of its slices.
+// expected-error @+1 {{C1: expected slices of 8 rows in all, got 9}}
+moe.weight @weight_c1_run : tensor<8x4xf32> = [#moe.slice<"a" in "m" at 0 rows 3 times 3 every 64>]
+
+// -----
+
 // Rows that add up to the right number modulo 2^64 do not.
 // expected-error @+1 {{C1: expected slices of 2 rows in all}}
 moe.weight @weight_c1_overflow : tensor<2xf32> = [#moe.slice<"a" in "m" at 0 rows 9223372036854775807>, #moe.slice<"b" in "m" at 0 rows 9223372036854775807>, #moe.slice<"c" in "m" at 0 rows 4>]

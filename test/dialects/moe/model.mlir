@@ -17,6 +17,11 @@ moe.weight @"layers.0.up" : tensor<2x4x8xf32> = [#moe.slice<"experts.0.up" in "a
 // CHECK: moe.weight @layers.0.up : tensor<2x4x8xf32> =
 // CHECK-SAME: [#moe.slice<"experts.0.up" in "a.safetensors" at 0 rows 1>, #moe.slice<"experts.1.up" in "b.safetensors" at 128 rows 1>]
 
+// Experts that lie evenly in a file are a run; other slices may follow.
+moe.weight @layers.0.down : tensor<18x4x8xf32> = [#moe.slice<"experts.0.down" in "a.safetensors" at 256 rows 1 times 16 every 384>, #moe.slice<"experts.16.down" in "b.safetensors" at 0 rows 1>, #moe.slice<"experts.17.down" in "b.safetensors" at 384 rows 1>]
+// CHECK: moe.weight @layers.0.down : tensor<18x4x8xf32> =
+// CHECK-SAME: [#moe.slice<"experts.0.down" in "a.safetensors" at 256 rows 1 times 16 every 384>, #moe.slice<"experts.16.down" in "b.safetensors" at 0 rows 1>, #moe.slice<"experts.17.down" in "b.safetensors" at 384 rows 1>]
+
 // Storage types of every kind are weights.
 moe.weight @f16 : tensor<3xf16> = [#moe.slice<"f16" in "m" at 0 rows 3>]
 moe.weight @fp8 : tensor<3xf8E4M3FN> = [#moe.slice<"fp8" in "m" at 6 rows 3>]

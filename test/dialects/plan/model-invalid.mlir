@@ -37,6 +37,26 @@ plan.weight @part_offset : tensor<4xf32> = [#plan.part<"a" at -1 bytes 16>]
 
 // -----
 
+// expected-error @+1 {{C1: expected parts of 80 bytes in all, got 96}}
+plan.weight @weight_c1_run : tensor<5x4xf32> = [#plan.part<"a" at 0 bytes 32 times 3 every 32>]
+
+// -----
+
+// expected-error @+1 {{expected times > 1 and every > 0 in a run of parts of 'a', got times 1 and every 16}}
+plan.weight @part_once : tensor<4xf32> = [#plan.part<"a" at 0 bytes 16 times 1 every 16>]
+
+// -----
+
+// expected-error @+1 {{expected times > 1 and every > 0 in a run of parts of 'a', got times -2 and every 16}}
+plan.weight @part_times : tensor<4xf32> = [#plan.part<"a" at 0 bytes 16 times -2 every 16>]
+
+// -----
+
+// expected-error @+1 {{expected bytes and offsets below 2^63 in a run of parts of 'a', got times 4294967296 and every 4294967296}}
+plan.weight @part_beyond : tensor<4xf32> = [#plan.part<"a" at 0 bytes 16 times 4294967296 every 4294967296>]
+
+// -----
+
 // expected-error @+1 {{C1: expected tensor<?xWxf32> or tensor<?xWxbf16>, got 'tensor<?x80xf16>'}}
 plan.cache @cache_c1 : tensor<?x80xf16>
 

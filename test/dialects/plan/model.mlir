@@ -17,6 +17,10 @@ plan.weight @norm : tensor<256xbf16> = [#plan.part<"model.safetensors" at 4096 b
 plan.weight @fused : tensor<5x4xf32> = [#plan.part<"a" at 0 bytes 32>, #plan.part<"b" at 64 bytes 48>]
 // CHECK: plan.weight @fused : tensor<5x4xf32> = [#plan.part<"a" at 0 bytes 32>, #plan.part<"b" at 64 bytes 48>]
 
+// Parts that lie evenly are a run.
+plan.weight @experts : tensor<17x2x4xf32> = [#plan.part<"a" at 0 bytes 32 times 16 every 96>, #plan.part<"b" at 64 bytes 32>]
+// CHECK: plan.weight @experts : tensor<17x2x4xf32> = [#plan.part<"a" at 0 bytes 32 times 16 every 96>, #plan.part<"b" at 64 bytes 32>]
+
 plan.cache @layers.0.latent : tensor<?x80xf32>
 plan.cache @layers.1.latent : tensor<?x80xbf16>
 // CHECK: plan.cache @layers.0.latent : tensor<?x80xf32>

@@ -1,11 +1,12 @@
 // RUN: moe-opt %s --split-input-file --plan-cut-kernels='max-tokens=100' | FileCheck %s
 
 // Equal ops share a kernel, whatever weights and caches they use, in both phases. Slices that are neighbours in their file are one
-// part; experts stay apart.
+// part; experts stay apart, as runs where they lie evenly.
 // CHECK: plan.weight @table : tensor<64x8xbf16> = [#plan.part<"f" at 0 bytes 1024>]
 // CHECK: plan.weight @fused : tensor<12x8xbf16> = [#plan.part<"f" at 1024 bytes 128>, #plan.part<"f" at 2048 bytes 64>]
 // CHECK: plan.weight @joined : tensor<12x8xbf16> = [#plan.part<"f" at 3072 bytes 192>]
-// CHECK: plan.weight @up : tensor<2x4x8xbf16> = [#plan.part<"f" at 4096 bytes 64>, #plan.part<"f" at 4160 bytes 64>]
+// CHECK: plan.weight @up : tensor<2x4x8xbf16> = [#plan.part<"f" at 4096 bytes 64 times 2 every 64>]
+// CHECK: plan.weight @down : tensor<5x4x8xbf16> = [#plan.part<"f" at 8192 bytes 64 times 3 every 192>, #plan.part<"g" at 0 bytes 64 times 2 every 64>]
 // CHECK: plan.cache @layers.0.keys : tensor<?x8xf32>
 // CHECK: plan.constant @rotary_0 : tensor<32x4x2xf32> = #moe.rotary<dims = 8, theta = 1.000000e+04, layout = half>
 
@@ -46,6 +47,7 @@ moe.weight @table : tensor<64x8xbf16> = [#moe.slice<"t" in "f" at 0 rows 64>]
 moe.weight @fused : tensor<12x8xbf16> = [#moe.slice<"a" in "f" at 1024 rows 8>, #moe.slice<"b" in "f" at 2048 rows 4>]
 moe.weight @joined : tensor<12x8xbf16> = [#moe.slice<"a" in "f" at 3072 rows 8>, #moe.slice<"b" in "f" at 3200 rows 4>]
 moe.weight @up : tensor<2x4x8xbf16> = [#moe.slice<"e" in "f" at 4096 rows 2>]
+moe.weight @down : tensor<5x4x8xbf16> = [#moe.slice<"d" in "f" at 8192 rows 1 times 3 every 192>, #moe.slice<"d3" in "g" at 0 rows 2>]
 moe.cache @layers.0.keys : tensor<?x8xf32>
 moe.cache @layers.1.keys : tensor<?x8xf32>
 func.func @prefill(%ids: tensor<?xi32>, %batch: !moe.batch) -> (tensor<?x12xf32> {moe.output = "logits"}) attributes {moe.phase = "prefill"} {

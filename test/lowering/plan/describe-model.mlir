@@ -1,13 +1,14 @@
 // RUN: moe-opt %s --plan-describe-model='max-batch=4' | FileCheck %s
 
-// A slice that two weights share counts once; 4096 positions are the most without being asked for more.
-// CHECK: plan.model "tiny" {bos = 0 : i64, compute = "bf16", eos = array<i64: 1, 2>, layers = 1 : i64, max_batch = 4 : i64, max_sequence = 4096 : i64, page_size = 64 : i64, parameters = 576 : i64, vocabulary = 8 : i64}
+// A slice that two weights share counts once, a run with all of its slices; 4096 positions are the most without being asked for more.
+// CHECK: plan.model "tiny" {bos = 0 : i64, compute = "bf16", eos = array<i64: 1, 2>, layers = 1 : i64, max_batch = 4 : i64, max_sequence = 4096 : i64, page_size = 64 : i64, parameters = 2112 : i64, vocabulary = 8 : i64}
 // CHECK-NEXT: plan.routing layer 3 experts 8 k 2 "sigmoid scores, chosen with a bias, in the best 2 of 4 groups by top2_sum, others filled with negative_infinity, weights renormalized, scaled by {{2.5.*}}"
 // CHECK-NEXT: moe.cache
 module attributes {moe.family = "tiny", moe.vocabulary = 8 : i64, moe.max_positions = 8192 : i64, moe.bos = 0 : i64, moe.eos = [1, 2]} {
   moe.cache @layers.3.latent : tensor<?x80xf32>
   moe.weight @a : tensor<8x64xbf16> = [#moe.slice<"a" in "f" at 0 rows 8>]
   moe.weight @b : tensor<8x64xbf16> = [#moe.slice<"a" in "f" at 0 rows 8>]
+  moe.weight @d : tensor<3x8x64xbf16> = [#moe.slice<"d" in "f" at 2048 rows 1 times 3 every 2048>]
   moe.weight @c : tensor<64xbf16> = [#moe.slice<"c" in "f" at 1024 rows 64>]
   func.func @prefill(%ids: tensor<?xi32>, %batch: !moe.batch, %l: tensor<?x8xf32>, %b: tensor<8xf32>, %x: tensor<?x64xf32>, %w: tensor<8x64xbf16>)
       -> (tensor<?x8xf32>, tensor<?x2xi32> {moe.output = "routing.3"}) attributes {moe.phase = "prefill"} {
