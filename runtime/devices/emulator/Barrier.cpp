@@ -121,6 +121,8 @@ void decodeBarrier(Decoder &d) {
   if (kind == 2) {
     i.mode = uint8_t(reducePopulation + d.takeOne({"popc", "and", "or"}));
     Type type = d.takeType();
+    if (type != (i.mode == reducePopulation ? Type::u32 : Type::pred))
+      d.fail("expected .u32 of a population, or .pred");
     d.expectOperands(3, 4);
     d.result(0, i.mode == reducePopulation ? type : Type::pred);
     d.source(1, Type::b32);

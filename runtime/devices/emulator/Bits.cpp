@@ -67,10 +67,12 @@ void decodeShift(Decoder &d) {
     return d.executeWith(left        ? lanewise<&shiftLeft<uint32_t>>
                          : keepsSign ? lanewise<&shiftRight<int32_t>>
                                      : lanewise<&shiftRightLogical<uint32_t>>);
-  default:
+  case 8:
     return d.executeWith(left        ? lanewise<&shiftLeft<uint64_t>>
                          : keepsSign ? lanewise<&shiftRight<int64_t>>
                                      : lanewise<&shiftRightLogical<uint64_t>>);
+  default:
+    return d.executeWith(nullptr);
   }
 }
 

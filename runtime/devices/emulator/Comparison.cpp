@@ -163,6 +163,8 @@ template <bool predicate> void decodeComparison(Decoder &d) {
   d.instruction.mode = uint8_t(d.takeOne({"", "and", "or", "xor"}, 0));
   bool flushes = d.take("ftz");
   Type resultType = predicate ? Type::pred : d.takeType();
+  if (!predicate && bytesOf(resultType) != 2 && bytesOf(resultType) != 4)
+    d.fail("expected a result of 16 or 32 bits");
   Type type = d.takeType();
   size_t operands = d.instruction.mode ? 4 : 3;
   d.expectOperands(operands, operands);

@@ -242,6 +242,28 @@ void decodePairConversion(Decoder &d, Type to) {
     d.executeWith(nullptr);
 }
 
+/// Integers, and what holds one floating-point number in a register of its own.
+bool isNumber(Type type) {
+  switch (type) {
+  case Type::u8:
+  case Type::u16:
+  case Type::u32:
+  case Type::u64:
+  case Type::s8:
+  case Type::s16:
+  case Type::s32:
+  case Type::s64:
+  case Type::f16:
+  case Type::bf16:
+  case Type::f32:
+  case Type::tf32:
+  case Type::f64:
+    return true;
+  default:
+    return false;
+  }
+}
+
 void decodeConversion(Decoder &d) {
   Instruction &i = d.instruction;
   constexpr Rounding roundings[] = {Rounding::nearestEven, Rounding::zero, Rounding::down, Rounding::up, Rounding::nearestAway};
@@ -266,7 +288,7 @@ void decodeConversion(Decoder &d) {
   if (to == Type::f16x2 || to == Type::bf16x2 || to == Type::e4m3x2 || to == Type::e5m2x2)
     return decodePairConversion(d, to);
   Type from = d.takeType();
-  if (to == Type::b16 || to == Type::b32 || to == Type::b64 || from == Type::b16 || from == Type::b32 || bytesOf(to) == 0)
+  if (!isNumber(to) || !isNumber(from) || from == Type::tf32)
     d.fail("expected types of numbers");
   d.expectOperands(2, 2);
   i.type = to;

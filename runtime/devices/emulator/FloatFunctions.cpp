@@ -93,8 +93,10 @@ void decodeSign(Decoder &d, void (*forIntegers)(Decoder &), bool negates) {
     return d.executeWith(negates ? lanewise<&pairFlipped> : lanewise<&pairCleared>);
   case Type::f32:
     return d.executeWith(negates ? lanewise<&signFlipped<uint32_t>> : lanewise<&signCleared<uint32_t>>);
-  default:
+  case Type::f64:
     return d.executeWith(negates ? lanewise<&signFlipped<uint64_t>> : lanewise<&signCleared<uint64_t>>);
+  default:
+    return d.executeWith(nullptr);
   }
 }
 } // namespace

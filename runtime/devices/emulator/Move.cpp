@@ -75,7 +75,7 @@ void decodeMove(Decoder &d) {
   }
   if (from.kind == SyntaxOperand::Kind::name && !d.findRegister(from))
     if (auto special = specialRegisterNamed(from.name); special == SpecialRegister::clock || special == SpecialRegister::clock64)
-      return d.executeWith(bytes == 8 ? &readClock<uint64_t> : &readClock<uint32_t>);
+      return d.executeWith(bytes != bytesOf(*special) ? nullptr : bytes == 8 ? &readClock<uint64_t> : &readClock<uint32_t>);
   d.source(1, type);
   d.executeWith(type == Type::pred ? &movePredicate
                 : bytes == 2       ? lanewise<&same<uint16_t>>

@@ -297,6 +297,18 @@ TEST(EmulatorInstruction, Atomics) {
   }
 }
 
+// Types that an instruction has not are refused, whatever registers there are for them.
+TEST(EmulatorInstruction, RefusesTypes) {
+  for (const char *text :
+       {"shl.b8 %rs20, %rs10, %r10", "shl.pred %p0, %p1, %r10", "neg.e4m3 %rs20, %rs10", "abs.tf32 %r20, %r10",
+        "set.lt.pred.s32 %p0, %r10, %r11", "bar.red.popc.u16 %rs20, 0, %p1", "mov.u16 %rs20, %clock", "cvt.u32.pred %r20, 1",
+        "cvt.f32.f16x2 %r20, %r10", "cvt.b32.u32 %r20, %r10", "add.pred %p0, %p1, %p2", "setp.lt.pred %p0, %p1, %p2",
+        "bfe.u16 %rs20, %rs10, %r10, %r11", "atom.global.min.f32 %r20, [%rd0], %r10"}) {
+    KernelRun run = Buffers().in(std::vector<int>{1}).run(kernelText(std::string(text) + ";", "", 1));
+    EXPECT_NE(run.status.message().find("test.ptx:15: '"), std::string::npos) << text << ": " << run.status.message();
+  }
+}
+
 TEST(EmulatorInstruction, CompareAndSwap) {
   Buffers buffers;
   buffers.in(std::vector<uint32_t>{0}).out(128);
