@@ -92,13 +92,13 @@ struct PrintCounted {
 };
 
 DeviceFactory deviceNamed(const std::string &name) {
-  return name == "cpu" ? createCpuDevice : name == "emulator" ? createEmulatorDevice : nullptr;
+  return name == "cpu" ? createCpuDevice : name == "cuda" ? createCudaDevice : name == "emulator" ? createEmulatorDevice : nullptr;
 }
 
 int run(const Options &options) {
   DeviceFactory createDevice = deviceNamed(options.device);
   if (!createDevice)
-    return complain(Status::unavailable("--device " + options.device + ": expected cpu or emulator, the devices of this build"));
+    return complain(Status::unavailable("--device " + options.device + ": expected cpu, cuda or emulator"));
   if (!options.inputs.empty() || !options.outputs.empty())
     return complain(
         Status::invalidArgument("--input and --output are for models that are not language models; use --prompt or --ids"));
