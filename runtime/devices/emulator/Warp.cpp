@@ -72,7 +72,7 @@ void Warp::step() {
     if (!active)
       return;
   }
-  const Slot *sources = &operand(i, i.results);
+  const Slot *sources = slots + i.firstOperand + i.results; // null where no instruction of the module has operands
   known = allLanes;
   for (unsigned k = 0; k < i.sources; ++k) {
     known &= written[sources[k].index];
