@@ -1,5 +1,6 @@
 // Attention with grouped key/value heads: a block takes one head of one token.
 #include "lowering/kernel/Functions.h"
+#include "lowering/kernel/Operands.h"
 #include "lowering/nvptx/Emit.h"
 #include "lowering/nvptx/PagedSoftmax.h"
 
@@ -10,19 +11,15 @@ using namespace moec::lowering::nvptx;
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
   KernelBuilder &b = frame.b;
-  Batch batch = frame.batch(op.getBatch());
-  Cache keys = frame.cache(op.getKeysAttr()), values = frame.cache(op.getValuesAttr());
-  Weight sinks = frame.weight(op.getSinks());
-  int64_t headDim = op.getHeadDim(), queryWidth = moe::widthOf(op.getQuery().getType()), resultWidth = moe::widthOf(op.getType());
-  int64_t keyHeads = keys.width / headDim, valueDim = values.width / keyHeads, heads = queryWidth / headDim;
-  frame.launch(PagedSoftmax::threads, {KernelFrame::constant(heads), frame.perRow()});
+  const AttentionOperands given(frame, op);
+  frame.launch(PagedSoftmax::threads, {KernelFrame::constant(given.keyHeads * given.group), frame.perRow()});
 
-  Number head = b.block(0), token = b.block(1), keyHead = head / (heads / keyHeads);
-  Number sequence = (batch.tokenSequence + token).load().toInteger(b.i64),
-         position = (batch.positions + token).load().toInteger(b.i64);
-  PagedSoftmax softmax(frame, headDim, valueDim);
-  Pointer query = frame.buffer(op.getQuery()) + token * queryWidth + head * headDim;
-  b.forThreads(b.integer(headDim), PagedSoftmax::threads, [&](Number i) {
+  Number head = b.block(0), token = b.block(1), keyHead = head / given.group;
+  Number sequence = (given.batch.tokenSequence + token).load().toInteger(b.i64),
+         position = (given.batch.positions + token).load().toInteger(b.i64);
+  PagedSoftmax softmax(frame, given.headDim, given.valueDim);
+  Pointer query = given.query + token * given.queryWidth + head * given.headDim;
+  b.forThreads(b.integer(given.headDim), PagedSoftmax::threads, [&](Number i) {
     Number q = (query + i).load();
     (softmax.query + i).store(op.getCompute() == moe::Compute::BF16 ? b.roundToBf16(q) : q);
   });
@@ -30,12 +27,15 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
   PagedSoftmax::Options options{.scale = op.getScale().convertToDouble()};
   if (op.getSoftCap())
     options.softCap = op.getSoftCap()->convertToDouble();
-  if (sinks)
-    options.sink = sinks.row(head).loadF32();
-  auto keyPage = [&](Number start) { return frame.cacheRow(keys, batch, sequence, start) + keyHead * headDim; };
-  auto valuePage = [&](Number start) { return frame.cacheRow(values, batch, sequence, start) + keyHead * valueDim; };
-  Pointer context = softmax.attend(firstVisible(op, position), position, options, {keys.width, keyPage}, {values.width, valuePage});
-  Pointer result = frame.result(0) + token * resultWidth + head * valueDim;
-  b.forThreads(b.integer(valueDim), PagedSoftmax::threads,
+  if (given.sinks)
+    options.sink = given.sinks.row(head).loadF32();
+  auto keyPage = [&](Number start) { return frame.cacheRow(given.keys, given.batch, sequence, start) + keyHead * given.headDim; };
+  auto valuePage = [&](Number start) {
+    return frame.cacheRow(given.values, given.batch, sequence, start) + keyHead * given.valueDim;
+  };
+  Pointer context =
+      softmax.attend(firstVisible(op, position), position, options, {given.keys.width, keyPage}, {given.values.width, valuePage});
+  Pointer result = given.result + token * given.resultWidth + head * given.valueDim;
+  b.forThreads(b.integer(given.valueDim), PagedSoftmax::threads,
                [&](Number column) { (result + column).store((context + column).load()); });
 }

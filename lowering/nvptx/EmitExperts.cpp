@@ -3,9 +3,9 @@
 // A block takes its columns of every chosen expert, so that blocks have equal work whatever the routing, and sums a result over a
 // token's experts in ascending order.
 #include "lowering/kernel/Functions.h"
+#include "lowering/kernel/Operands.h"
 #include "lowering/nvptx/Emit.h"
-#include "lowering/nvptx/MatrixProduct.h"
-#include "lowering/nvptx/WarpProduct.h"
+#include "lowering/nvptx/Product.h"
 
 using namespace mlir;
 using namespace moec;
@@ -69,186 +69,92 @@ static void forChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts,
   });
 }
 
-namespace {
-
-/// Columns of a product with each of several weights, by matrix units or else by warps.
-class ExpertProduct {
-public:
-  ExpertProduct(KernelFrame &frame, bool byMatrix, moe::Compute compute, int64_t width, ArrayRef<int64_t> strides, int64_t groups)
-      : b(frame.b), groups(groups) {
-    if (byMatrix)
-      matrix.emplace(frame, width, groups);
-    else
-      warp.emplace(b, compute, width, strides);
-  }
-
-  int64_t columnsOfBlock() const { return matrix ? MatrixProduct::columns : productWarps; }
-  int64_t blocksOf(int64_t columns) const { return (columns + columnsOfBlock() - 1) / columnsOfBlock(); }
-  static constexpr int64_t threads = MatrixProduct::threads;
-  static_assert(threads == productThreads);
-
-  /// Takes the products of all groups for one element; called by one thread.
-  using Store = function_ref<void(Number row, Number column, ArrayRef<Number> sums)>;
-  /// Rows that are added to the same place of the result: neighbours with the same number, at most `longest`.
-  struct Runs {
-    int64_t longest = 1;
-    function_ref<Number(Number row)> numberOf = nullptr;
-  };
-  /// Products of `rows` rows of activations with the block's columns. The elements of a run are stored one after the other.
-  void multiply(Number block, int64_t columns, Number rows, MatrixProduct::WeightRow weight,
-                MatrixProduct::ActivationRow activation, Store store, Runs runs) {
-    if (matrix) {
-      b.forRange(b.integer(0), rows, MatrixProduct::rows, [&](Number first) {
-        Number count = minimum(rows - first, b.integer(MatrixProduct::rows));
-        matrix->multiply(
-            block * MatrixProduct::columns, columns, count, weight, [&](Number row) { return activation(first + row); },
-            [&](Number row, Number column, MatrixProduct::Sums sums) {
-              forRun(runs, first, count, row, [&](Number each) { store(first + each, column, sums(each)); });
-            });
-      });
-      return;
-    }
-    Number column = block * productWarps + b.warp();
-    b.ifThen(column < columns, [&] {
-      b.forRange(rows, [&](Number row) {
-        KernelBuilder::Numbers sums;
-        for (int64_t group = 0; group < groups; ++group)
-          sums.push_back(warp->dot(weight(group, column), activation(row)));
-        b.ifThen(b.lane() == 0, [&] { store(row, column, sums); });
-      });
-    });
-  }
-
-private:
-  /// Calls `body` for `row` if it has no run; for all rows of its run if it is the first of them; else not at all.
-  void forRun(Runs runs, Number first, Number count, Number row, function_ref<void(Number)> body) {
-    if (runs.longest == 1)
-      return body(row);
-    Number number = runs.numberOf(first + row);
-    Number isFirst = (row == 0) | (runs.numberOf(first + maximum(row - 1, b.integer(0))) != number);
-    b.forRange(row, minimum(row + runs.longest, count), 1, {isFirst}, [&](Number each, ArrayRef<Number> before) {
-      Number continues = before[0] & (runs.numberOf(first + each) == number);
-      b.ifThen(continues, [&] { body(each); });
-      return KernelBuilder::Numbers{continues};
-    });
-  }
-
-  KernelBuilder &b;
-  int64_t groups;
-  std::optional<MatrixProduct> matrix;
-  std::optional<WarpProduct> warp;
-};
-
-} // namespace
-
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   KernelBuilder &b = frame.b;
-  Weight gate = frame.weight(op.getGate()), up = frame.weight(op.getUp()), gateBias = frame.weight(op.getGateBias()),
-         upBias = frame.weight(op.getUpBias()), sharedGate = frame.weight(op.getSharedGate()),
-         sharedUp = frame.weight(op.getSharedUp());
-  auto gateType = cast<RankedTensorType>(op.getGate().getType());
-  int64_t experts = gateType.getDimSize(0), intermediate = gateType.getDimSize(1), in = gateType.getDimSize(2);
-  int64_t k = moe::widthOf(op.getOrder().getType()), hiddenWidth = moe::widthOf(op.getType());
-  Pointer input = frame.buffer(op.getInput()), offsets = frame.buffer(op.getOffsets()), order = frame.buffer(op.getOrder()),
-          result = frame.result(0);
+  const ExpertHiddenOperands given(frame, op);
+  int64_t sharedColumns = given.sharedGate ? given.sharedGate.leadingRows() : 0;
 
   // The first blocks have the routed experts' columns, the others those of the shared experts.
-  bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), gate.element(), in);
-  ExpertProduct product(frame, byMatrix, op.getCompute(), in, {}, 2);
-  int64_t routedBlocks = product.blocksOf(intermediate);
-  int64_t sharedColumns = sharedGate ? sharedGate.leadingRows() : 0;
-  frame.launch(ExpertProduct::threads, {KernelFrame::constant(routedBlocks + product.blocksOf(sharedColumns))});
+  bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), given.gate.element(), given.in);
+  Product product(frame, byMatrix, op.getCompute(), given.in, {}, 2);
+  int64_t routedBlocks = product.blocksOf(given.intermediate);
+  frame.launch(Product::threads, {KernelFrame::constant(routedBlocks + product.blocksOf(sharedColumns))});
   Number block = b.block(0);
   auto store = [&](Pointer destination, Number g, Number u) { destination.store(activate(op.getActivation(), g, u)); };
   auto routed = [&] {
-    forChosenExperts(b, offsets, experts, [&](Number expert, Number begin, Number end) {
-      auto assignmentAt = [&](Number i) { return (order + begin + i).load().toInteger(b.i64); };
+    forChosenExperts(b, given.offsets, given.experts, [&](Number expert, Number begin, Number end) {
+      auto assignmentAt = [&](Number i) { return (given.order + begin + i).load().toInteger(b.i64); };
       product.multiply(
-          block, intermediate, end - begin,
-          [&](int64_t group, Number column) { return (group ? up : gate).row(expert) + column * in; },
-          [&](Number i) { return input + assignmentAt(i) / k * in; },
+          block, given.intermediate, end - begin,
+          [&](int64_t group, Number column) { return (group ? given.up : given.gate).row(expert) + column * given.in; },
+          [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; },
           [&](Number i, Number column, ArrayRef<Number> sums) {
-            Number g = sums[0], u = sums[1], assignment = assignmentAt(i);
-            if (gateBias) {
-              g = g + (gateBias.row(expert) + column).loadF32();
-              u = u + (upBias.row(expert) + column).loadF32();
+            Number g = sums[0], u = sums[1];
+            if (given.gateBias) {
+              g = g + (given.gateBias.row(expert) + column).loadF32();
+              u = u + (given.upBias.row(expert) + column).loadF32();
             }
-            store(result + assignment / k * hiddenWidth + assignment % k * intermediate + column, g, u);
-          },
-          {});
+            store(given.hidden.slot(assignmentAt(i)) + column, g, u);
+          });
     });
   };
-  if (!sharedGate)
+  if (!given.sharedGate)
     return routed();
   b.ifThenElse(block < routedBlocks, routed, [&] {
     product.multiply(
         block - routedBlocks, sharedColumns, frame.rows,
-        [&](int64_t group, Number column) { return (group ? sharedUp : sharedGate).row(column); },
-        [&](Number row) { return input + row * in; },
-        [&](Number row, Number column, ArrayRef<Number> sums) {
-          store(result + row * hiddenWidth + k * intermediate + column, sums[0], sums[1]);
-        },
-        {});
+        [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).row(column); },
+        [&](Number row) { return given.input + row * given.in; },
+        [&](Number row, Number column, ArrayRef<Number> sums) { store(given.hidden.shared(row) + column, sums[0], sums[1]); });
   });
 }
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::CombineOp op) {
   KernelBuilder &b = frame.b;
-  Weight down = frame.weight(op.getDown()), downBias = frame.weight(op.getDownBias()),
-         sharedDown = frame.weight(op.getSharedDown());
-  auto downType = cast<RankedTensorType>(op.getDown().getType());
-  int64_t experts = downType.getDimSize(0), out = downType.getDimSize(1), intermediate = downType.getDimSize(2);
-  int64_t k = moe::widthOf(op.getOrder().getType()), hiddenWidth = moe::widthOf(op.getHidden().getType());
-  Pointer hidden = frame.buffer(op.getHidden()), weights = frame.buffer(op.getWeights()), offsets = frame.buffer(op.getOffsets()),
-          order = frame.buffer(op.getOrder()), result = frame.result(0);
-  Pointer residual = op.getResidual() ? frame.buffer(op.getResidual()) : Pointer();
-
-  int64_t sharedWidth = sharedDown ? sharedDown.width() : 0;
-  bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), down.element(), intermediate, {hiddenWidth, sharedWidth});
-  ExpertProduct product(frame, byMatrix, op.getCompute(), intermediate, {hiddenWidth}, 1);
+  const CombineOperands given(frame, op);
+  int64_t out = given.out, hiddenWidth = given.hidden.width, sharedWidth = given.sharedDown ? given.sharedDown.width() : 0;
+  bool byMatrix =
+      MatrixProduct::covers(b.target, op.getCompute(), given.down.element(), given.intermediate, {hiddenWidth, sharedWidth});
+  Product product(frame, byMatrix, op.getCompute(), given.intermediate, {hiddenWidth}, 1);
   int64_t columns = product.columnsOfBlock();
-  frame.launch(ExpertProduct::threads, {KernelFrame::constant(product.blocksOf(out))});
+  frame.launch(Product::threads, {KernelFrame::constant(product.blocksOf(out))});
 
   /// `body(element)` for the block's columns of all rows of the result.
-  auto forResults = [&](function_ref<void(Number)> body) {
-    b.forThreads(frame.rows * columns, ExpertProduct::threads, [&](Number i) {
-      Number column = b.block(0) * columns + i % columns;
-      b.ifThen(column < out, [&] { body(i / columns * out + column); });
+  auto forResults = [&](function_ref<void(Pointer, Number)> body) {
+    b.forThreads(frame.rows * columns, Product::threads, [&](Number i) {
+      Number column = b.block(0) * columns + i % columns, element = i / columns * out + column;
+      b.ifThen(column < out, [&] { body(given.result + element, element); });
     });
     b.barrier();
   };
-  forResults([&](Number element) { (result + element).store(b.real(0)); });
-  forChosenExperts(b, offsets, experts, [&](Number expert, Number begin, Number end) {
-    auto assignmentAt = [&](Number i) { return (order + begin + i).load().toInteger(b.i64); };
-    auto tokenAt = [&](Number i) { return assignmentAt(i) / k; }; // an expert may be chosen twice
+  forResults([&](Pointer place, Number) { place.store(b.real(0)); });
+  forChosenExperts(b, given.offsets, given.experts, [&](Number expert, Number begin, Number end) {
+    auto assignmentAt = [&](Number i) { return (given.order + begin + i).load().toInteger(b.i64); };
+    auto tokenAt = [&](Number i) { return assignmentAt(i) / given.k; }; // an expert may be chosen twice
     product.multiply(
-        b.block(0), out, end - begin, [&](int64_t, Number column) { return down.row(expert) + column * intermediate; },
-        [&](Number i) {
-          Number assignment = assignmentAt(i);
-          return hidden + assignment / k * hiddenWidth + assignment % k * intermediate;
-        },
+        b.block(0), out, end - begin, [&](int64_t, Number column) { return given.down.row(expert) + column * given.intermediate; },
+        [&](Number i) { return given.hidden.slot(assignmentAt(i)); },
         [&](Number i, Number column, ArrayRef<Number> sums) {
           Number sum = sums[0], assignment = assignmentAt(i);
-          if (downBias)
-            sum = sum + (downBias.row(expert) + column).loadF32();
-          Pointer destination = result + assignment / k * out + column;
-          destination.store(fma((weights + assignment).load(), sum, destination.load()));
+          if (given.downBias)
+            sum = sum + (given.downBias.row(expert) + column).loadF32();
+          Pointer place = given.result + assignment / given.k * out + column;
+          place.store(fma((given.weights + assignment).load(), sum, place.load()));
         },
-        {k, tokenAt});
+        {given.k, tokenAt});
     b.barrier(); // the next expert's sums may be added by other threads
   });
-  if (sharedDown) {
-    ExpertProduct shared(frame, byMatrix, op.getCompute(), sharedWidth, {hiddenWidth, k * intermediate}, 1);
+  if (given.sharedDown) {
+    Product shared(frame, byMatrix, op.getCompute(), sharedWidth, {hiddenWidth, given.k * given.intermediate}, 1);
     shared.multiply(
-        b.block(0), out, frame.rows, [&](int64_t, Number column) { return sharedDown.row(column); },
-        [&](Number row) { return hidden + row * hiddenWidth + k * intermediate; },
+        b.block(0), out, frame.rows, [&](int64_t, Number column) { return given.sharedDown.row(column); },
+        [&](Number row) { return given.hidden.shared(row); },
         [&](Number row, Number column, ArrayRef<Number> sums) {
-          Pointer destination = result + row * out + column;
-          destination.store(destination.load() + sums[0]);
-        },
-        {});
+          Pointer place = given.result + row * out + column;
+          place.store(place.load() + sums[0]);
+        });
     b.barrier();
   }
-  if (residual.builder)
-    forResults([&](Number element) { (result + element).store((result + element).load() + (residual + element).load()); });
+  if (given.residual.builder)
+    forResults([&](Pointer place, Number element) { place.store(place.load() + (given.residual + element).load()); });
 }

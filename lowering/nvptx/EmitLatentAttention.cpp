@@ -1,4 +1,5 @@
 // Multi-head latent attention, re-associated in both phases: a block takes one head of one token over the latent cache.
+#include "lowering/kernel/Operands.h"
 #include "lowering/nvptx/Emit.h"
 #include "lowering/nvptx/PagedSoftmax.h"
 #include "lowering/nvptx/WarpProduct.h"
@@ -10,34 +11,30 @@ using namespace moec::lowering::nvptx;
 
 template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp op) {
   KernelBuilder &b = frame.b;
-  Batch batch = frame.batch(op.getBatch());
-  Cache cache = frame.cache(op.getCacheAttr());
-  Weight keyUp = frame.weight(op.getKeyUp()), valueUp = frame.weight(op.getValueUp());
-  auto keyType = cast<RankedTensorType>(op.getKeyUp().getType());
-  int64_t heads = keyType.getDimSize(0), nope = keyType.getDimSize(1), latent = keyType.getDimSize(2);
-  int64_t valueDim = cast<RankedTensorType>(op.getValueUp().getType()).getDimSize(1);
-  int64_t rotary = cache.width - latent, headDim = nope + rotary;
+  LatentOperands operands(frame, op);
+  LatentSizes sizes(operands, op);
+  auto &[batch, cache, keyUp, valueUp, queries, results] = operands;
   bool rounds = op.getCompute() == moe::Compute::BF16;
   constexpr int64_t threads = PagedSoftmax::threads;
-  frame.launch(threads, {KernelFrame::constant(heads), frame.perRow()});
+  frame.launch(threads, {KernelFrame::constant(sizes.heads), frame.perRow()});
   auto rounded = [&](Number x) { return rounds ? b.roundToBf16(x) : x; };
 
   Number head = b.block(0), token = b.block(1);
   Number sequence = (batch.tokenSequence + token).load().toInteger(b.i64),
          position = (batch.positions + token).load().toInteger(b.i64);
-  Pointer query = frame.buffer(op.getQuery()) + (token * heads + head) * headDim;
+  Pointer query = queries + (token * sizes.heads + head) * sizes.query;
 
   // The query over a cache row: [q_nope W_UK | q_pe].
-  Pointer nopeQuery = frame.allocateShared(b.f32, nope);
-  PagedSoftmax softmax(frame, cache.width, latent);
-  b.forThreads(b.integer(nope), threads, [&](Number i) { (nopeQuery + i).store(rounded((query + i).load())); });
-  b.forThreads(b.integer(rotary), threads,
-               [&](Number i) { (softmax.query + latent + i).store(rounded((query + nope + i).load())); });
+  Pointer nopeQuery = frame.allocateShared(b.f32, sizes.nope);
+  PagedSoftmax softmax(frame, cache.width, sizes.latent);
+  b.forThreads(b.integer(sizes.nope), threads, [&](Number i) { (nopeQuery + i).store(rounded((query + i).load())); });
+  b.forThreads(b.integer(sizes.rotary), threads,
+               [&](Number i) { (softmax.query + sizes.latent + i).store(rounded((query + sizes.nope + i).load())); });
   b.barrier();
   Pointer key = keyUp.row(head);
-  b.forThreads(b.integer(latent), threads, [&](Number column) {
-    Number sum = b.forRange(b.integer(0), b.integer(nope), 1, {b.real(0)}, [&](Number i, ArrayRef<Number> sums) {
-      return KernelBuilder::Numbers{fma((key + i * latent + column).loadF32(), (nopeQuery + i).load(), sums[0])};
+  b.forThreads(b.integer(sizes.latent), threads, [&](Number column) {
+    Number sum = b.forRange(b.integer(0), b.integer(sizes.nope), 1, {b.real(0)}, [&](Number i, ArrayRef<Number> sums) {
+      return KernelBuilder::Numbers{fma((key + i * sizes.latent + column).loadF32(), (nopeQuery + i).load(), sums[0])};
     })[0];
     (softmax.query + column).store(rounded(sum));
   });
@@ -46,10 +43,10 @@ template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp
   PagedSoftmax::Rows rows{cache.width, page};
   Pointer context = softmax.attend(b.integer(0), position, {.scale = op.getScale().convertToDouble()}, rows, rows);
 
-  Pointer value = valueUp.row(head), result = frame.result(0) + (token * heads + head) * valueDim;
-  WarpProduct product(b, op.getCompute(), latent);
-  b.forRange(b.warp(), b.integer(valueDim), threads / warpSize, [&](Number column) {
-    Number sum = product.dot(value + column * latent, context);
+  Pointer value = valueUp.row(head), result = results + (token * sizes.heads + head) * sizes.value;
+  WarpProduct product(b, op.getCompute(), sizes.latent);
+  b.forRange(b.warp(), b.integer(sizes.value), threads / warpSize, [&](Number column) {
+    Number sum = product.dot(value + column * sizes.latent, context);
     b.ifThen(b.lane() == 0, [&] { (result + column).store(sum); });
   });
 }

@@ -2,6 +2,7 @@
 //
 // Lane l of the warp owns experts l, l + 32, ... (and groups likewise): only it reads and writes their keys.
 #include "lowering/kernel/Functions.h"
+#include "lowering/kernel/Routing.h"
 #include "lowering/nvptx/BlockReduction.h"
 #include "lowering/nvptx/Emit.h"
 
@@ -30,8 +31,6 @@ private:
   void scoreExperts(Pointer logits, Pointer scores);
   Number takeLargest(Pointer keys, int64_t count);
   void dropGroups(Pointer keys, Pointer groupKeys, Pointer kept);
-  void normalizeSoftmax(Pointer values);
-  void weighChosen(Pointer weights);
 
   KernelFrame &frame;
   KernelBuilder &b;
@@ -51,14 +50,7 @@ void RouteEmitter::forExperts(function_ref<void(Number)> body) {
 /// Scores of all experts from their logits.
 void RouteEmitter::scoreExperts(Pointer logits, Pointer scores) {
   moe::Score score = routing.getScore();
-  forExperts([&](Number e) {
-    Number logit = (logits + e).load();
-    if (score == moe::Score::Sigmoid)
-      logit = sigmoid(logit);
-    else if (score == moe::Score::SqrtSoftplus)
-      logit = squareRoot(softplus(logit));
-    (scores + e).store(logit);
-  });
+  forExperts([&](Number e) { (scores + e).store(scoreOf(score, (logits + e).load())); });
   if (score != moe::Score::Softmax)
     return;
   BlockReduction reduction(frame, threads);
@@ -96,15 +88,8 @@ Number RouteEmitter::takeLargest(Pointer keys, int64_t count) {
 /// By one warp: gives the experts of all but the best groups the key of a dropped expert.
 void RouteEmitter::dropGroups(Pointer keys, Pointer groupKeys, Pointer kept) {
   int64_t groups = routing.getGroups(), size = experts / groups;
-  bool sumsTwo = routing.getGroupScore() == moe::GroupScore::Top2Sum && size > 1;
   b.forLanes(groups, [&](Number g) {
-    Number low = b.real(negativeInfinity);
-    KernelBuilder::Numbers best = b.forRange(b.integer(0), b.integer(size), 1, {low, low}, [&](Number i, ArrayRef<Number> before) {
-      Number key = (keys + g * size + i).load();
-      Number second = maximum(before[1], minimum(before[0], key));
-      return KernelBuilder::Numbers{maximum(before[0], key), second};
-    });
-    (groupKeys + g).store(sumsTwo ? best[0] + best[1] : best[0]);
+    (groupKeys + g).store(groupKey(b, routing, keys + g * size, size));
     (kept + g).store(b.integer32(0));
   });
   b.syncWarp(); // keys are read by the lanes of their groups before those that own them change them
@@ -113,41 +98,8 @@ void RouteEmitter::dropGroups(Pointer keys, Pointer groupKeys, Pointer kept) {
     b.ifThen(b.lane() == 0, [&] { (kept + group).store(b.integer32(1)); });
   });
   b.syncWarp();
-  double fill = routing.getMaskFill() == moe::MaskFill::Zero ? 0 : negativeInfinity;
-  b.forLanes(experts, [&](Number e) { b.ifThen((kept + e / size).load() == 0, [&] { (keys + e).store(b.real(fill)); }); });
-}
-
-/// By one thread: k `values` become exp(v - max v) / sum.
-void RouteEmitter::normalizeSoftmax(Pointer values) {
-  int64_t k = routing.getK();
-  auto fold = [&](Number start, function_ref<Number(Number, Number)> combine) {
-    return b.forRange(b.integer(0), b.integer(k), 1, {start}, [&](Number j, ArrayRef<Number> before) {
-      return KernelBuilder::Numbers{combine(before[0], (values + j).load())};
-    })[0];
-  };
-  Number largest = fold(b.real(negativeInfinity), [](Number x, Number y) { return maximum(x, y); });
-  b.forRange(k, [&](Number j) { (values + j).store(exponential((values + j).load() - largest)); });
-  Number sum = fold(b.real(0), [](Number x, Number y) { return x + y; });
-  b.forRange(k, [&](Number j) { (values + j).store((values + j).load() / sum); });
-}
-
-/// By one thread: weights of the chosen experts, in place of their scores.
-void RouteEmitter::weighChosen(Pointer weights) {
-  int64_t k = routing.getK();
-  if (routing.getScore() == moe::Score::SoftmaxTopK)
-    normalizeSoftmax(weights);
-  Number factor = b.real(routing.getScale());
-  Number divisor;
-  if (routing.getRenormalize())
-    divisor = b.forRange(b.integer(0), b.integer(k), 1, {b.real(0)}, [&](Number j, ArrayRef<Number> before) {
-      return KernelBuilder::Numbers{before[0] + (weights + j).load()};
-    })[0] + b.real(routing.getEpsilon());
-  b.forRange(k, [&](Number j) {
-    Number weight = (weights + j).load();
-    if (routing.getRenormalize())
-      weight = weight / divisor;
-    (weights + j).store(weight * factor);
-  });
+  b.forLanes(experts,
+             [&](Number e) { b.ifThen((kept + e / size).load() == 0, [&] { (keys + e).store(b.real(droppedKey(routing))); }); });
 }
 
 void RouteEmitter::emit(Pointer logits, Weight bias, Weight table, Number token, Pointer ids, Pointer weights) {
@@ -172,7 +124,7 @@ void RouteEmitter::emit(Pointer logits, Weight bias, Weight table, Number token,
         (weights + j).store((scores + id).load());
       });
     });
-    b.ifThen(b.lane() == 0, [&] { weighChosen(weights); });
+    b.ifThen(b.lane() == 0, [&] { weighChosen(b, routing, weights); });
   });
   b.barrier();
 }

@@ -19,10 +19,9 @@ public:
 
   /// Blocks of `threads`, in a grid of these dimensions.
   void launch(int64_t threads, std::vector<LaunchDimension> grid);
-  /// As many as the constant; factor x ceil(rows / divisor), of the rows of the region's tensors or of the step's tokens.
+  /// As many as the constant; factor x ceil(rows / divisor), of the rows of the region's tensors.
   static LaunchDimension constant(int64_t count) { return {.addend = count}; }
   LaunchDimension perRow(int64_t divisor = 1, int64_t factor = 1) const;
-  static LaunchDimension perToken(int64_t factor) { return {.extent = plan::Extent::Tokens, .factor = factor}; }
 
   /// Shared memory of the block for `count` elements, at a multiple of 16 bytes.
   Pointer allocateShared(mlir::Type element, int64_t count);

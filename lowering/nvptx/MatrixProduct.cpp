@@ -46,6 +46,10 @@ static KernelBuilder::Numbers loadActivations(KernelBuilder &b, Pointer address)
   return registers;
 }
 
+/// The registers that hold a lane's pair of elements of the upper or lower 8 rows, of the first or second 8 steps of the depth.
+static constexpr int64_t registerInA(int64_t rows, int64_t half) { return MatrixTile::placeInA(rows * 8, half * 8).element / 2; }
+static constexpr int64_t registerInB(int64_t half) { return MatrixTile::placeInB(half * 8, 0).element / 2; }
+
 /// accumulators += A B, of one tile.
 static void multiplyAdd(KernelBuilder &b, ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Number> sums) {
   auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(accumulators, b.f32));
@@ -83,10 +87,13 @@ KernelBuilder::Numbers MatrixProduct::accumulate(int64_t tiles, ArrayRef<Pointer
     for (int64_t step = 0; step < productsPerChunk; ++step)
       for (int64_t group = 0; group < groups; ++group)
         for (int64_t tile = 0; tile < tiles; ++tile) {
-          auto &upper = left[group * 2], &lower = left[group * 2 + 1];
-          multiplyAdd(b, {upper[step * 2], lower[step * 2], upper[step * 2 + 1], lower[step * 2 + 1]},
-                      {right[tile][step * 2], right[tile][step * 2 + 1]},
-                      MutableArrayRef(sums).slice((group * tiles + tile) * accumulators, accumulators));
+          SmallVector<Value> tileA(4), tileB(2);
+          for (int64_t half : {0, 1}) { // of the depth
+            for (int64_t rows : {0, 1})
+              tileA[registerInA(rows, half)] = left[group * 2 + rows][step * 2 + half];
+            tileB[registerInB(half)] = right[tile][step * 2 + half];
+          }
+          multiplyAdd(b, tileA, tileB, MutableArrayRef(sums).slice((group * tiles + tile) * accumulators, accumulators));
         }
     return sums;
   });

@@ -17,7 +17,6 @@ public:
   static constexpr int64_t warps = 4, threads = warps * warpSize;
   /// Columns of a result (rows of weights) that a block computes, and rows of activations that it takes at once.
   static constexpr int64_t columns = MatrixTile::rows, rows = 4 * MatrixTile::columns;
-  static constexpr int64_t blocksOf(int64_t count) { return (count + columns - 1) / columns; }
 
   /// Whether it computes a product of weights [.., width] of `element` on `target`; `strides` are what distances between rows of
   /// activations, in elements, are multiples of.

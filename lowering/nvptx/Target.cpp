@@ -14,7 +14,6 @@ static const Target targets[] = {
      .minComputeCapability = 75,
      .sharedBytes = 48 << 10,
      .hasMatrixUnits = false,
-     .hasAsyncCopy = false,
      .chips = {}},
     {.name = "sm_80",
      .processor = "sm_80",
@@ -22,7 +21,6 @@ static const Target targets[] = {
      .minComputeCapability = 80,
      .sharedBytes = 99 << 10, // of compute capability 8.6, the least of all from 8.0 on
      .hasMatrixUnits = true,
-     .hasAsyncCopy = true,
      .chips = ampereAndLater},
 };
 

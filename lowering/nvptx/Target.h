@@ -16,7 +16,6 @@ struct Target {
   int minComputeCapability;           ///< the least that runs the code: major x 10 + minor
   int64_t sharedBytes;                ///< shared memory that one block can have on every such GPU
   bool hasMatrixUnits;                ///< products of bf16 tiles that accumulate in f32, and loads of their operands
-  bool hasAsyncCopy;                  ///< copies from global to shared memory that bypass registers
   llvm::ArrayRef<const char *> chips; ///< for which the assembler, where there is one, makes machine code ahead of time
 };
 

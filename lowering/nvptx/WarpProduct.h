@@ -11,9 +11,6 @@ inline constexpr int64_t productWarps = 4, productThreads = productWarps * warpS
 /// Rows that a block of such warps takes one after the other, while the weights are in its cache.
 inline constexpr int64_t productRows = 16;
 
-/// Blocks for `columns`, a warp each.
-constexpr int64_t blocksOfColumns(int64_t columns) { return (columns + productWarps - 1) / productWarps; }
-
 /// Products of rows of weights with rows of activations, `width` long.
 class WarpProduct {
 public:

@@ -2,6 +2,7 @@
 //
 // An item is 16 columns of every expert, so that an even split of items is an even split of work whatever the routing.
 #include "lowering/kernel/Functions.h"
+#include "lowering/kernel/Operands.h"
 #include "lowering/x86/BlockedProduct.h"
 #include "lowering/x86/Emit.h"
 
@@ -59,31 +60,25 @@ static std::pair<Number, Number> sharedItems(KernelFrame &frame, int64_t sharedC
 
 void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   KernelBuilder &b = frame.b;
-  Weight gate = frame.weight(op.getGate()), up = frame.weight(op.getUp()), gateBias = frame.weight(op.getGateBias()),
-         upBias = frame.weight(op.getUpBias()), sharedGate = frame.weight(op.getSharedGate()),
-         sharedUp = frame.weight(op.getSharedUp());
-  auto gateType = cast<RankedTensorType>(op.getGate().getType());
-  int64_t experts = gateType.getDimSize(0), intermediate = gateType.getDimSize(1), in = gateType.getDimSize(2);
-  int64_t k = moe::widthOf(op.getOrder().getType()), hiddenWidth = moe::widthOf(op.getType());
-  Pointer input = frame.buffer(op.getInput()), offsets = frame.buffer(op.getOffsets()), order = frame.buffer(op.getOrder()),
-          result = frame.result(0);
+  const ExpertHiddenOperands given(frame, op);
 
-  BlockedProduct product(frame, gate.element(), op.getCompute(), in, 2);
-  forChosenExperts(b, offsets, experts, [&](Number expert, Number begin, Number assignments) {
-    auto assignmentAt = [&](Number i) { return (order + begin + i).load().toInteger(b.i64); };
-    auto source = [&](Number i) { return input + assignmentAt(i) / k * in; };
+  BlockedProduct product(frame, given.gate.element(), op.getCompute(), given.in, 2);
+  forChosenExperts(b, given.offsets, given.experts, [&](Number expert, Number begin, Number assignments) {
+    auto assignmentAt = [&](Number i) { return (given.order + begin + i).load().toInteger(b.i64); };
+    auto source = [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; };
     product.forBlocks(assignments, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        product.multiply(count, item, intermediate,
-                         [&](int64_t group, Number column) { return (group ? up : gate).row(expert) + column * in; });
+        product.multiply(count, item, given.intermediate, [&](int64_t group, Number column) {
+          return (group ? given.up : given.gate).row(expert) + column * given.in;
+        });
         b.forRange(count, [&](Number row) {
-          Number assignment = assignmentAt(first + row), firstColumn = item * columnsPerItem;
-          Pointer destination = result + assignment / k * hiddenWidth + assignment % k * intermediate + firstColumn;
-          forItemColumns(b, item, intermediate, [&](Number column, int64_t lanes) {
+          Number firstColumn = item * columnsPerItem;
+          Pointer destination = given.hidden.slot(assignmentAt(first + row)) + firstColumn;
+          forItemColumns(b, item, given.intermediate, [&](Number column, int64_t lanes) {
             Number g = product.result(0, row, column, lanes), u = product.result(1, row, column, lanes);
-            if (gateBias) {
-              g = g + (gateBias.row(expert) + firstColumn + column).loadF32(lanes);
-              u = u + (upBias.row(expert) + firstColumn + column).loadF32(lanes);
+            if (given.gateBias) {
+              g = g + (given.gateBias.row(expert) + firstColumn + column).loadF32(lanes);
+              u = u + (given.upBias.row(expert) + firstColumn + column).loadF32(lanes);
             }
             (destination + column).store(activate(op.getActivation(), g, u));
           });
@@ -91,19 +86,19 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
       });
     });
   });
-  if (!sharedGate)
+  if (!given.sharedGate)
     return;
 
-  int64_t sharedColumns = sharedGate.leadingRows();
-  BlockedProduct shared(frame, sharedGate.element(), op.getCompute(), in, 2);
-  auto [sharedBegin, sharedEnd] = sharedItems(frame, sharedColumns, itemsOfColumns(intermediate));
-  auto source = [&](Number row) { return input + row * in; };
+  int64_t sharedColumns = given.sharedGate.leadingRows();
+  BlockedProduct shared(frame, given.sharedGate.element(), op.getCompute(), given.in, 2);
+  auto [sharedBegin, sharedEnd] = sharedItems(frame, sharedColumns, itemsOfColumns(given.intermediate));
+  auto source = [&](Number row) { return given.input + row * given.in; };
   shared.forBlocks(frame.rows, source, [&, begin = sharedBegin, end = sharedEnd](Number first, Number count) {
     b.forRange(begin, end, 1, [&](Number item) {
       shared.multiply(count, item, sharedColumns,
-                      [&](int64_t group, Number column) { return (group ? sharedUp : sharedGate).row(column); });
+                      [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).row(column); });
       b.forRange(count, [&](Number row) {
-        Pointer destination = result + (first + row) * hiddenWidth + item * columnsPerItem + k * intermediate;
+        Pointer destination = given.hidden.shared(first + row) + item * columnsPerItem;
         forItemColumns(b, item, sharedColumns, [&](Number column, int64_t lanes) {
           (destination + column)
               .store(activate(op.getActivation(), shared.result(0, row, column, lanes), shared.result(1, row, column, lanes)));
@@ -115,45 +110,36 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
 
 void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
   KernelBuilder &b = frame.b;
-  Weight down = frame.weight(op.getDown()), downBias = frame.weight(op.getDownBias()),
-         sharedDown = frame.weight(op.getSharedDown());
-  auto downType = cast<RankedTensorType>(op.getDown().getType());
-  int64_t experts = downType.getDimSize(0), out = downType.getDimSize(1), intermediate = downType.getDimSize(2);
-  int64_t k = moe::widthOf(op.getOrder().getType()), hiddenWidth = moe::widthOf(op.getHidden().getType());
-  Pointer hidden = frame.buffer(op.getHidden()), weights = frame.buffer(op.getWeights()), offsets = frame.buffer(op.getOffsets()),
-          order = frame.buffer(op.getOrder()), result = frame.result(0);
-  Pointer residual = op.getResidual() ? frame.buffer(op.getResidual()) : Pointer();
+  const CombineOperands given(frame, op);
 
   /// `body(start, column, lanes)` for the thread's columns of rows [first, first + count).
   auto forResults = [&](Number first, Number count, function_ref<void(Number, Number, int64_t)> body) {
     b.forRange(count, [&](Number row) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        Number start = (first + row) * out + item * columnsPerItem;
-        forItemColumns(b, item, out, [&](Number column, int64_t lanes) { body(start, column, lanes); });
+        Number start = (first + row) * given.out + item * columnsPerItem;
+        forItemColumns(b, item, given.out, [&](Number column, int64_t lanes) { body(start, column, lanes); });
       });
     });
   };
   forResults(b.integer(0), frame.rows,
-             [&](Number start, Number column, int64_t lanes) { (result + start + column).store(b.zero(lanes)); });
+             [&](Number start, Number column, int64_t lanes) { (given.result + start + column).store(b.zero(lanes)); });
 
-  BlockedProduct product(frame, down.element(), op.getCompute(), intermediate, 1);
-  forChosenExperts(b, offsets, experts, [&](Number expert, Number begin, Number assignments) {
-    auto assignmentAt = [&](Number i) { return (order + begin + i).load().toInteger(b.i64); };
-    auto source = [&](Number i) {
-      Number assignment = assignmentAt(i);
-      return hidden + assignment / k * hiddenWidth + assignment % k * intermediate;
-    };
+  BlockedProduct product(frame, given.down.element(), op.getCompute(), given.intermediate, 1);
+  forChosenExperts(b, given.offsets, given.experts, [&](Number expert, Number begin, Number assignments) {
+    auto assignmentAt = [&](Number i) { return (given.order + begin + i).load().toInteger(b.i64); };
+    auto source = [&](Number i) { return given.hidden.slot(assignmentAt(i)); };
     product.forBlocks(assignments, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        product.multiply(count, item, out, [&](int64_t, Number column) { return down.row(expert) + column * intermediate; });
+        product.multiply(count, item, given.out,
+                         [&](int64_t, Number column) { return given.down.row(expert) + column * given.intermediate; });
         b.forRange(count, [&](Number row) {
-          Number assignment = assignmentAt(first + row), weight = (weights + assignment).load();
+          Number assignment = assignmentAt(first + row), weight = (given.weights + assignment).load();
           Number firstColumn = item * columnsPerItem;
-          Pointer destination = result + assignment / k * out + firstColumn;
-          forItemColumns(b, item, out, [&](Number column, int64_t lanes) {
+          Pointer destination = given.result + assignment / given.k * given.out + firstColumn;
+          forItemColumns(b, item, given.out, [&](Number column, int64_t lanes) {
             Number sum = product.result(0, row, column, lanes);
-            if (downBias)
-              sum = sum + (downBias.row(expert) + firstColumn + column).loadF32(lanes);
+            if (given.downBias)
+              sum = sum + (given.downBias.row(expert) + firstColumn + column).loadF32(lanes);
             (destination + column).store(fma(weight.splat(lanes), sum, (destination + column).load(lanes)));
           });
         });
@@ -162,29 +148,29 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
   });
 
   auto addResidual = [&](Pointer destination, Number start, Number column, int64_t lanes, Number sum) {
-    if (residual.builder)
-      sum = sum + (residual + start + column).load(lanes);
+    if (given.residual.builder)
+      sum = sum + (given.residual + start + column).load(lanes);
     (destination + start + column).store(sum);
   };
-  if (sharedDown) {
-    int64_t sharedColumns = sharedDown.width();
-    BlockedProduct shared(frame, sharedDown.element(), op.getCompute(), sharedColumns, 1);
-    auto source = [&](Number row) { return hidden + row * hiddenWidth + k * intermediate; };
+  if (given.sharedDown) {
+    int64_t sharedColumns = given.sharedDown.width();
+    BlockedProduct shared(frame, given.sharedDown.element(), op.getCompute(), sharedColumns, 1);
+    auto source = [&](Number row) { return given.hidden.shared(row); };
     shared.forBlocks(frame.rows, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        shared.multiply(count, item, out, [&](int64_t, Number column) { return sharedDown.row(column); });
+        shared.multiply(count, item, given.out, [&](int64_t, Number column) { return given.sharedDown.row(column); });
         b.forRange(count, [&](Number row) {
-          Number start = (first + row) * out + item * columnsPerItem;
-          forItemColumns(b, item, out, [&](Number column, int64_t lanes) {
-            Number sum = (result + start + column).load(lanes) + shared.result(0, row, column, lanes);
-            addResidual(result, start, column, lanes, sum);
+          Number start = (first + row) * given.out + item * columnsPerItem;
+          forItemColumns(b, item, given.out, [&](Number column, int64_t lanes) {
+            Number sum = (given.result + start + column).load(lanes) + shared.result(0, row, column, lanes);
+            addResidual(given.result, start, column, lanes, sum);
           });
         });
       });
     });
-  } else if (residual.builder) {
+  } else if (given.residual.builder) {
     forResults(b.integer(0), frame.rows, [&](Number start, Number column, int64_t lanes) {
-      addResidual(result, start, column, lanes, (result + start + column).load(lanes));
+      addResidual(given.result, start, column, lanes, (given.result + start + column).load(lanes));
     });
   }
 }

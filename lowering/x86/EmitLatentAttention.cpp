@@ -1,4 +1,5 @@
 // Multi-head latent attention in its two forms: expanded for many query tokens, absorbed for one.
+#include "lowering/kernel/Operands.h"
 #include "lowering/x86/DotTile.h"
 #include "lowering/x86/Emit.h"
 #include "lowering/x86/OnlineSoftmax.h"
@@ -11,29 +12,6 @@ using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
 namespace {
-
-/// What both forms are given.
-struct Operands {
-  Batch batch;
-  Cache cache;
-  Weight keyUp, valueUp;
-  Pointer query, result;
-};
-
-/// Sizes that both forms share.
-struct Sizes {
-  Sizes(RankedTensorType keyUp, RankedTensorType valueUp, const Cache &cache)
-      : heads(keyUp.getDimSize(0)), nope(keyUp.getDimSize(1)), latent(keyUp.getDimSize(2)), rotary(cache.width - latent),
-        query(nope + rotary), value(valueUp.getDimSize(1)) {}
-  int64_t heads, nope, latent, rotary, query, value;
-};
-
-template <typename OpT> std::pair<Operands, Sizes> operandsOf(KernelFrame &frame, OpT op) {
-  Operands operands{frame.batch(op.getBatch()),    frame.cache(op.getCacheAttr()), frame.weight(op.getKeyUp()),
-                    frame.weight(op.getValueUp()), frame.buffer(op.getQuery()),    frame.result(0)};
-  Sizes sizes(cast<RankedTensorType>(op.getKeyUp().getType()), cast<RankedTensorType>(op.getValueUp().getType()), operands.cache);
-  return {operands, sizes};
-}
 
 /// Products with the rows of one head's projection, 16 at a time.
 class HeadProduct {
@@ -78,7 +56,8 @@ static constexpr int64_t absorbedRows = 16;
 
 void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
   KernelBuilder &b = frame.b;
-  auto [operands, sizes] = operandsOf(frame, op);
+  LatentOperands operands(frame, op);
+  LatentSizes sizes(operands, op);
   auto &[batch, cache, keyUp, valueUp, query, result] = operands;
 
   // Keys and values of one page, expanded from its latents.
@@ -142,7 +121,8 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
 
 void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
   KernelBuilder &b = frame.b;
-  auto [operands, sizes] = operandsOf(frame, op);
+  LatentOperands operands(frame, op);
+  LatentSizes sizes(operands, op);
   auto &[batch, cache, keyUp, valueUp, query, result] = operands;
 
   Matrix absorbed{frame.allocate(b.f32, cache.width), cache.width};

@@ -1,5 +1,6 @@
 // Routing of one row, step by step as #moe.routing states it.
 #include "lowering/kernel/Functions.h"
+#include "lowering/kernel/Routing.h"
 #include "lowering/x86/Emit.h"
 
 #include <limits>
@@ -27,14 +28,7 @@ static void normalizeSoftmax(KernelBuilder &b, Pointer values, int64_t count) {
 
 /// Scores of all experts from their logits.
 static void scoreExperts(KernelBuilder &b, moe::Score score, Pointer logits, Pointer scores, int64_t experts) {
-  b.forColumns(experts, [&](Number e, int64_t lanes) {
-    Number logit = (logits + e).load(lanes);
-    if (score == moe::Score::Sigmoid)
-      logit = sigmoid(logit);
-    else if (score == moe::Score::SqrtSoftplus)
-      logit = squareRoot(softplus(logit));
-    (scores + e).store(logit);
-  });
+  b.forColumns(experts, [&](Number e, int64_t lanes) { (scores + e).store(scoreOf(score, (logits + e).load(lanes))); });
   if (score == moe::Score::Softmax)
     normalizeSoftmax(b, scores, experts);
 }
@@ -55,41 +49,15 @@ static void dropGroups(KernelFrame &frame, moe::RoutingAttr routing, Pointer key
   KernelBuilder &b = frame.b;
   int64_t groups = routing.getGroups(), size = experts / groups;
   Pointer groupKeys = frame.allocate(b.f32, groups), kept = frame.allocate(b.i32, groups);
-  bool sumsTwo = routing.getGroupScore() == moe::GroupScore::Top2Sum && size > 1;
   b.forRange(groups, [&](Number g) {
-    Number low = b.real(negativeInfinity);
-    KernelBuilder::Numbers best = b.forRange(b.integer(0), b.integer(size), 1, {low, low}, [&](Number i, ArrayRef<Number> before) {
-      Number key = (keys + g * size + i).load();
-      Number second = maximum(before[1], minimum(before[0], key));
-      return KernelBuilder::Numbers{maximum(before[0], key), second};
-    });
-    (groupKeys + g).store(sumsTwo ? best[0] + best[1] : best[0]);
+    (groupKeys + g).store(groupKey(b, routing, keys + g * size, size));
     (kept + g).store(b.integer(0).toInteger(b.i32));
   });
   b.forRange(routing.getKeptGroups(),
              [&](Number) { (kept + takeLargest(b, groupKeys, groups)).store(b.integer(1).toInteger(b.i32)); });
-  double fill = routing.getMaskFill() == moe::MaskFill::Zero ? 0 : negativeInfinity;
   b.forRange(groups, [&](Number g) {
-    b.ifThen((kept + g).load() == 0, [&] { b.forRange(size, [&](Number i) { (keys + g * size + i).store(b.real(fill)); }); });
-  });
-}
-
-/// Weights of the chosen experts, in place of their scores.
-static void weighChosen(KernelBuilder &b, moe::RoutingAttr routing, Pointer weights) {
-  int64_t k = routing.getK();
-  if (routing.getScore() == moe::Score::SoftmaxTopK)
-    normalizeSoftmax(b, weights, k);
-  Number factor = b.real(routing.getScale());
-  Number divisor;
-  if (routing.getRenormalize())
-    divisor = b.forRange(b.integer(0), b.integer(k), 1, {b.real(0)}, [&](Number j, ArrayRef<Number> before) {
-      return KernelBuilder::Numbers{before[0] + (weights + j).load()};
-    })[0] + b.real(routing.getEpsilon());
-  b.forRange(k, [&](Number j) {
-    Number weight = (weights + j).load();
-    if (routing.getRenormalize())
-      weight = weight / divisor;
-    (weights + j).store(weight * factor);
+    b.ifThen((kept + g).load() == 0,
+             [&] { b.forRange(size, [&](Number i) { (keys + g * size + i).store(b.real(droppedKey(routing))); }); });
   });
 }
 

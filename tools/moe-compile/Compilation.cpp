@@ -67,17 +67,16 @@ Error Compilation::advance(Phase last) {
 }
 
 Error Compilation::generateCode() {
-  Error failure = createStringError(options.input + ": the phase 'codegen' does not apply");
+  auto doesNotApply = [&] { return createStringError(options.input + ": the phase 'codegen' does not apply"); };
   if (options.generatesX86) {
     FailureOr<std::vector<lowering::CodeVariant>> generated = lowering::x86::generateCode(*ir);
     if (failed(generated))
-      return failure;
+      return doesNotApply();
     variants = std::move(*generated);
   }
   FailureOr<std::vector<lowering::GpuCode>> generated = lowering::nvptx::generateCode(*ir, options.gpuTargets);
   if (failed(generated))
-    return failure;
-  consumeError(std::move(failure));
+    return doesNotApply();
   gpus = std::move(*generated);
   for (lowering::GpuCode &code : gpus)
     if (Error error = assemble(code))

@@ -1,0 +1,24 @@
+// The steps of #moe.routing that one thread takes by itself, on every target.
+#ifndef MOEC_LOWERING_KERNEL_ROUTING_H
+#define MOEC_LOWERING_KERNEL_ROUTING_H
+
+#include "dialects/moe/MoE.h"
+#include "lowering/kernel/FunctionBuilder.h"
+
+namespace moec::lowering {
+
+/// A score as far as it depends on its own logit alone: what a softmax is yet to be taken of stays as it is.
+Number scoreOf(moe::Score score, Number logit);
+
+/// The key of a group of `size` experts, from their keys.
+Number groupKey(FunctionBuilder &b, moe::RoutingAttr routing, Pointer keys, int64_t size);
+
+/// The key that experts of groups get which are not kept.
+double droppedKey(moe::RoutingAttr routing);
+
+/// Weights of the chosen experts, in place of their scores.
+void weighChosen(FunctionBuilder &b, moe::RoutingAttr routing, Pointer weights);
+
+} // namespace moec::lowering
+
+#endif // MOEC_LOWERING_KERNEL_ROUTING_H
