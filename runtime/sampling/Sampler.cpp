@@ -40,7 +40,10 @@ int32_t Sampler::sample(std::span<const float> logits) {
     return largestLogit(logits);
   auto likelier = [](const auto &a, const auto &b) { return a.first != b.first ? a.first > b.first : a.second < b.second; };
   size_t kept = options.topK > 0 ? std::min(size_t(options.topK), candidates.size()) : candidates.size();
-  std::partial_sort(candidates.begin(), candidates.begin() + std::ptrdiff_t(kept), candidates.end(), likelier);
+  if (kept == candidates.size()) // of which a partial sort would make a heap sort
+    std::ranges::sort(candidates, likelier);
+  else
+    std::ranges::partial_sort(candidates, candidates.begin() + std::ptrdiff_t(kept), likelier);
   candidates.resize(kept);
   if (std::isinf(candidates.front().first)) // nothing finite has any probability beside it
     return candidates.front().second;
