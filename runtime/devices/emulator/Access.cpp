@@ -83,11 +83,13 @@ void resolveParameter(Warp &warp, const Access &access, Resolved &resolved) {
 }
 
 void resolveGlobal(Warp &warp, const Access &access, Resolved &resolved) {
-  Allocation *allocation = warp.lastAllocation;
   forEachLane(access.lanes, [&](unsigned lane) {
     uint64_t address = access.address[lane];
+    Allocation *allocation = warp.lastAllocation;
     if (!allocation || address < allocation->begin || address >= allocation->end())
       allocation = warp.launch.memory.find(address);
+    if (allocation)
+      warp.lastAllocation = allocation;
     if (!allocation) {
       warp.report(ReportKind::outOfBounds, lane, sizeAt(access, lane) + ", which no allocation holds");
     } else if (uint64_t offset = address - allocation->begin; !fits(offset, access.bytes, allocation->bytes)) {
@@ -103,8 +105,6 @@ void resolveGlobal(Warp &warp, const Access &access, Resolved &resolved) {
         allocation->races.check(warp, access, lane);
     }
   });
-  if (allocation)
-    warp.lastAllocation = allocation;
   countGlobal(warp, access, resolved.lanes);
 }
 

@@ -9,7 +9,7 @@ using namespace moec::runtime::emulator;
 
 namespace {
 // What the fields of the instruction say: `type` the result's, `mode` rounding and flags.
-enum : uint8_t { roundingMask = 7, toInteger = 8, saturates = 16, clampsBelow = 32, flushes = 64 };
+enum : uint8_t { roundingMask = 7, toInteger = 8, saturates = 16, clampsBelow = 32, flushes = 64, staysFinite = 128 };
 
 /// A value that is exact in all formats: integers of up to 64 bits, doubles.
 struct Value {
@@ -111,18 +111,19 @@ uint64_t floatFrom(double value, Type type, Rounding rounding, const Instruction
   bool unitRange = i.mode & saturates && bytesOf(type) >= 2 && type != Type::tf32;
   if (unitRange)
     value = value > 0 ? std::min(value, 1.0) : 0.0;
+  bool finite = i.mode & staysFinite;
   switch (type) {
   case Type::f16:
-    return roundTo(halfTraits, value, rounding, i.elements == 2);
+    return roundTo(halfTraits, value, rounding, finite);
   case Type::bf16:
-    return roundTo(bfloatTraits, value, rounding, i.elements == 2);
+    return roundTo(bfloatTraits, value, rounding, finite);
   case Type::f32: {
     uint32_t bits = roundTo(floatTraits, value, rounding, false);
     return i.mode & flushes && !(bits & 0x7f800000) ? bits & 0x80000000 : bits;
   }
   case Type::tf32:
-    return roundTo(tf32Traits, value, rounding, false) << 13;
-  case Type::e4m3:
+    return roundTo(tf32Traits, value, rounding, finite) << 13;
+  case Type::e4m3: // of 8 bits: always finite
     return roundTo(e4m3Traits, value, rounding, true);
   case Type::e5m2:
     return roundTo(e5m2Traits, value, rounding, true);
@@ -217,7 +218,7 @@ void decodePairConversion(Decoder &d, Type to) {
     d.source(1, Type::f32);
     d.source(2, Type::f32);
     i.type = to == Type::f16x2 ? Type::f16 : to == Type::bf16x2 ? Type::bf16 : to == Type::e4m3x2 ? Type::e4m3 : Type::e5m2;
-    bool plain = i.mode == uint8_t(Rounding::nearestEven) && i.elements == 1;
+    bool plain = i.mode == uint8_t(Rounding::nearestEven);
     d.executeWith(bytesOf(to) == 2              ? &convertToPair<uint16_t>
                   : plain && to == Type::bf16x2 ? lanewise<&narrowPair>
                   : plain && to == Type::f16x2  ? lanewise<&narrowHalfPair>
@@ -228,6 +229,8 @@ void decodePairConversion(Decoder &d, Type to) {
   d.result(0, to);
   d.source(1, from);
   bool clamps = i.mode & clampsBelow;
+  if (i.mode & staysFinite && to == Type::f16x2)
+    d.fail("expected .satfinite of a smaller format");
   if (to == Type::f16x2 && from == Type::e4m3x2)
     d.executeWith(clamps ? lanewise<&convertFromPair<&e4m3ToFloat, &floatToHalf, true>>
                          : lanewise<&convertFromPair<&e4m3ToFloat, &floatToHalf, false>>);
@@ -276,8 +279,8 @@ void decodeConversion(Decoder &d) {
       rounding = 0;
   }
   i.mode |= uint8_t(roundings[rounding]);
-  if (d.take("satfinite"))
-    i.elements = 2; // what is too large becomes the largest finite number; the formats of 8 bits always do so
+  if (d.take("satfinite")) // what is too large becomes the largest finite number
+    i.mode |= staysFinite;
   if (d.take("relu"))
     i.mode |= clampsBelow;
   if (d.take("ftz"))
@@ -290,6 +293,8 @@ void decodeConversion(Decoder &d) {
   Type from = d.takeType();
   if (!isNumber(to) || !isNumber(from) || from == Type::tf32)
     d.fail("expected types of numbers");
+  if (i.mode & staysFinite && (from != Type::f32 || (to != Type::f16 && to != Type::bf16 && to != Type::tf32)))
+    d.fail("expected .satfinite from .f32 to a smaller format");
   d.expectOperands(2, 2);
   i.type = to;
   i.target = uint32_t(from);

@@ -123,7 +123,7 @@ public:
   std::vector<std::byte> local;      ///< [lanes][bytes]
   std::vector<uint8_t> localWritten; ///< likewise, 0xff when written
   uint32_t localBytes = 0;
-  Allocation *lastAllocation = nullptr;
+  Allocation *lastAllocation = nullptr; ///< that global memory was found in
   Clock clock;
   Clock fenced; ///< the clock at the last fence, if there was one
   bool hasFenced = false;

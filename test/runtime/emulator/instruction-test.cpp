@@ -260,6 +260,13 @@ TEST(EmulatorInstruction, Conversions) {
       {"cvt.rn.relu.bf16x2.f32 %r20, %r10, %r11", {f(-1), f(2)}, 0x00004000},
       {"cvt.rn.f16x2.f32 %r20, %r10, %r11", {f(1), f(2)}, 0x3c004000},
       {"cvt.rna.tf32.f32 %r20, %r10", {f(0x1.002p0f)}, f(0x1.004p0f) & ~0x1fffull},
+      {"cvt.rn.satfinite.f16.f32 %rs20, %r10", {f(65520)}, 0x7bff},
+      {"cvt.rn.satfinite.f16.f32 %rs20, %r10", {f(-INFINITY)}, 0xfbff},
+      {"cvt.rn.satfinite.f16.f32 %rs20, %r10", {f(NAN)}, 0x7fff},
+      {"cvt.rn.satfinite.bf16.f32 %rs20, %r10", {f(INFINITY)}, 0x7f7f},
+      {"cvt.rn.relu.satfinite.bf16.f32 %rs20, %r10", {f(-3)}, 0},
+      {"cvt.rn.satfinite.f16x2.f32 %r20, %r10, %r11", {f(1e9f), f(-1e9f)}, 0x7bfffbff},
+      {"cvt.rna.satfinite.tf32.f32 %r20, %r10", {f(INFINITY)}, 0x7f7fe000},
       {"cvt.rn.satfinite.e4m3x2.f32 %rs20, %r10, %r11", {f(1), f(500)}, 0x387e},
       {"cvt.rn.satfinite.e5m2x2.f32 %rs20, %r10, %r11", {f(1), f(1e6f)}, 0x3c7b},
       {"cvt.rn.satfinite.e4m3x2.f32 %rs20, %r10, %r11", {f(NAN), f(0x1p-10f)}, 0x7f00},
@@ -302,8 +309,9 @@ TEST(EmulatorInstruction, RefusesTypes) {
   for (const char *text :
        {"shl.b8 %rs20, %rs10, %r10", "shl.pred %p0, %p1, %r10", "neg.e4m3 %rs20, %rs10", "abs.tf32 %r20, %r10",
         "set.lt.pred.s32 %p0, %r10, %r11", "bar.red.popc.u16 %rs20, 0, %p1", "mov.u16 %rs20, %clock", "cvt.u32.pred %r20, 1",
-        "cvt.f32.f16x2 %r20, %r10", "cvt.b32.u32 %r20, %r10", "add.pred %p0, %p1, %p2", "setp.lt.pred %p0, %p1, %p2",
-        "bfe.u16 %rs20, %rs10, %r10, %r11", "atom.global.min.f32 %r20, [%rd0], %r10"}) {
+        "cvt.f32.f16x2 %r20, %r10", "cvt.rn.satfinite.f32.f64 %r20, %rd10", "cvt.satfinite.f32.f16 %r20, %rs10",
+        "cvt.rn.satfinite.f16x2.e4m3x2 %r20, %rs10", "cvt.b32.u32 %r20, %r10", "add.pred %p0, %p1, %p2",
+        "setp.lt.pred %p0, %p1, %p2", "bfe.u16 %rs20, %rs10, %r10, %r11", "atom.global.min.f32 %r20, [%rd0], %r10"}) {
     KernelRun run = Buffers().in(std::vector<int>{1}).run(kernelText(std::string(text) + ";", "", 1));
     EXPECT_NE(run.status.message().find("test.ptx:15: '"), std::string::npos) << text << ": " << run.status.message();
   }

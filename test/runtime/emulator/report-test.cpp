@@ -234,6 +234,17 @@ TEST(EmulatorReport, OutOfBounds) {
   EXPECT_CLEAN(run("ld.global.b32 %r7, [%rd0+4092];"));
 }
 
+// The last lane reads beyond the end of what the others read: it alone is reported.
+TEST(EmulatorReport, OutOfBoundsInTheLastLane) {
+  const std::string read = "mad.wide.u32 %rd5, %r0, 4, %rd0;\nld.global.b32 %r7, [%rd5];";
+  KernelRun result = Buffers().in(std::vector<int>(31)).run(kernelText(read, "", 1));
+  ASSERT_EQ(result.reports.size(), 1u) << result.status.message();
+  EXPECT_EQ(result.reports[0].kind, ReportKind::outOfBounds);
+  EXPECT_EQ(result.reports[0].thread.x, 31u);
+  EXPECT_EQ(result.reports[0].count, 1u);
+  EXPECT_EQ(result.counters.globalBytesLoaded, 124u);
+}
+
 TEST(EmulatorReport, Misaligned) {
   EXPECT_ONLY(misaligned, run("ld.global.b32 %r7, [%rd0+2];"));
   EXPECT_ONLY(misaligned, run("ld.global.v2.b32 {%r7, %r8}, [%rd0+4];"));
