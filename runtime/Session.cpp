@@ -1,6 +1,8 @@
 // Sequences in progress on one device: their cached positions, and the steps that extend them.
 #include "runtime/Session.h"
 
+#include "runtime/artifact/Bounds.h"
+
 #include <algorithm>
 
 using namespace moec::runtime;
@@ -13,13 +15,10 @@ Result<std::unique_ptr<Session>> Session::create(const Artifact &artifact, const
   MOEC_RETURN_IF_ERROR(session->findPrograms());
 
   const artifact::Model &model = session->model();
-  session->maxPages = session->pagesFor(model.max_sequence());
+  session->maxPages = int64_t(pagesFor(model, model.max_sequence()));
   DeviceOptions withPages = options;
   withPages.pages = uint64_t(session->maxPages) * model.max_batch();
-  Result<std::unique_ptr<Device>> device = createDevice(artifact, withPages);
-  if (!device.ok())
-    return device.status();
-  session->runner = std::move(*device);
+  MOEC_RETURN_IF_ERROR(take(session->runner, createDevice(artifact, withPages)));
 
   session->sequences.resize(model.max_batch());
   for (Sequence &sequence : session->sequences)
@@ -146,7 +145,7 @@ void Session::describe(std::span<const Piece> pieces) {
       tokenSequence.push_back(int32_t(starts.size() - 1));
     }
     // There are pages for max_batch sequences of max_sequence positions, so the list cannot run dry.
-    while (int64_t(sequence.pages.size()) < pagesFor(sequence.length + int64_t(piece.ids.size()))) {
+    while (sequence.pages.size() < pagesFor(model(), uint64_t(sequence.length) + piece.ids.size())) {
       sequence.pages.push_back(freePages.back());
       freePages.pop_back();
     }
@@ -160,7 +159,7 @@ void Session::describe(std::span<const Piece> pieces) {
 void Session::undo(std::span<const Piece> pieces) {
   for (size_t i = pieces.size(); i-- > 0;) {
     Sequence &sequence = sequences[size_t(pieces[i].sequence)];
-    for (; int64_t(sequence.pages.size()) > pagesFor(sequence.length); sequence.pages.pop_back())
+    for (; sequence.pages.size() > pagesFor(model(), uint64_t(sequence.length)); sequence.pages.pop_back())
       freePages.push_back(sequence.pages.back());
   }
   tokenIds.clear();

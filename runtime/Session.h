@@ -87,7 +87,6 @@ private:
   Status check(Phase phase, std::span<const Piece> pieces) const;
   void describe(std::span<const Piece> pieces);
   void undo(std::span<const Piece> pieces);
-  int64_t pagesFor(int64_t positions) const { return (positions + model().page_size() - 1) / model().page_size(); }
 
   const Artifact &source;
   std::unique_ptr<Device> runner;

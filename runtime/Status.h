@@ -56,6 +56,13 @@ private:
   Status failure;
 };
 
+/// Moves a result's value to where it belongs, or says why there is none.
+template <typename T, typename U> Status take(T &into, Result<U> result) {
+  if (result.ok())
+    into = std::move(*result);
+  return result.status();
+}
+
 } // namespace moec::runtime
 
 /// Returns from the function with the status of `expression` unless it is success.

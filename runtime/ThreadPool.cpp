@@ -1,6 +1,8 @@
 // Threads that share launches: each takes a fixed contiguous range of the items.
 #include "runtime/ThreadPool.h"
 
+#include <algorithm>
+
 using namespace moec::runtime;
 
 namespace {
@@ -9,6 +11,8 @@ constexpr int spins = 20000;
 
 void pauseSpin() { __builtin_ia32_pause(); }
 } // namespace
+
+int moec::runtime::hostThreads() { return int(std::max(1u, std::thread::hardware_concurrency())); }
 
 ThreadPool::ThreadPool(int threads) {
   for (int thread = 1; thread < threads; ++thread)

@@ -9,6 +9,9 @@
 
 namespace moec::runtime {
 
+/// How many threads the host runs at once.
+int hostThreads();
+
 /// A pool whose split depends only on the number of items and threads. The calling thread is thread 0. Waiting threads spin for
 /// a while, since the next launch of a step follows within microseconds, and then sleep.
 class ThreadPool {

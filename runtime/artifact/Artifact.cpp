@@ -1,6 +1,8 @@
 // Opens an artifact: header, manifest, sections, weights.
 #include "runtime/artifact/Artifact.h"
 
+#include "runtime/artifact/Bounds.h"
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -14,7 +16,6 @@ static_assert(std::endian::native == std::endian::little, "artifacts are little-
 namespace {
 /// Sections up to this size are hashed whenever an artifact is opened; larger ones only on request.
 constexpr uint64_t alwaysHashedBytes = 256 << 20;
-constexpr uint64_t maxManifestBytes = 64 << 20;
 
 uint64_t readU64(const std::byte *at) {
   uint64_t value;
@@ -33,27 +34,25 @@ bool hashes(std::span<const std::byte> bytes, uint64_t low, uint64_t high) {
   return hash.low64 == low && hash.high64 == high;
 }
 
+/// What must hold before a manifest is verified as a whole. FlatBuffers' verifier goes through a list of strings as often as tables
+/// refer to it: code variants have such lists, so there may be only few of them.
+struct HasFewVariants : private flatbuffers::Table {
+  static constexpr uint32_t maxVariants = 64;
+
+  bool Verify(flatbuffers::Verifier &verifier) const {
+    auto variants = [&] {
+      return GetPointer<const flatbuffers::Vector<flatbuffers::Offset<void>> *>(moec::artifact::Manifest::VT_CODE);
+    };
+    return VerifyTableStart(verifier) && VerifyOffsetRequired(verifier, moec::artifact::Manifest::VT_CODE) &&
+           verifier.VerifyVector(variants()) && variants()->size() <= maxVariants;
+  }
+};
+
 std::string folderOf(const std::string &path) {
   size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : path.substr(0, slash + 1);
 }
 } // namespace
-
-uint64_t moec::runtime::bytesOf(artifact::ElementType type) {
-  switch (type) {
-  case artifact::ElementType::u8:
-    return 1;
-  case artifact::ElementType::f16:
-  case artifact::ElementType::bf16:
-    return 2;
-  case artifact::ElementType::f32:
-  case artifact::ElementType::i32:
-    return 4;
-  case artifact::ElementType::i64:
-    return 8;
-  }
-  return 0;
-}
 
 uint64_t moec::runtime::cacheBytesPerPosition(const artifact::Manifest &manifest) {
   uint64_t bytes = 0;
@@ -106,22 +105,28 @@ Status Artifact::readHeader() {
     return refuse("section 'manifest' is damaged (its hash differs)");
   const auto *data = reinterpret_cast<const uint8_t *>(rawManifest.data());
   flatbuffers::Verifier verifier(data, rawManifest.size(), /*max_depth=*/16, /*max_tables=*/4'000'000);
-  if (length < 8 || !artifact::ManifestBufferHasIdentifier(data) || !artifact::VerifyManifestBuffer(verifier))
+  if (length < 8 || !artifact::ManifestBufferHasIdentifier(data) || !verifier.VerifyBuffer<HasFewVariants>(nullptr) ||
+      !artifact::VerifyManifestBuffer(verifier))
     return refuse("section 'manifest' is malformed");
   parsed = artifact::GetManifest(data);
   return {};
 }
 
 Status Artifact::checkSections(bool verifyAll) {
-  uint64_t size = file.bytes().size();
+  uint64_t size = file.bytes().size(), left = size;
   for (const artifact::Section *section : *parsed->sections()) {
-    std::string name = path() + ": section '" + section->name()->str() + "'";
+    auto refuse = [&](const std::string &why) {
+      return Status::invalidData(path() + ": section '" + section->name()->str() + "' " + why);
+    };
     if (section->offset() % sectionAlignment || section->offset() > size || section->length() > size - section->offset())
-      return Status::invalidData(name + " lies outside the file or off its alignment of " + std::to_string(sectionAlignment));
+      return refuse("lies outside the file or off its alignment of " + std::to_string(sectionAlignment));
+    if (section->length() > left)
+      return refuse("overlaps others: expected sections of at most " + std::to_string(size) + " bytes in all");
+    left -= section->length();
     if (!verifyAll && section->length() > alwaysHashedBytes)
       continue;
     if (!hashes(this->section(*section), section->hash()->low(), section->hash()->high()))
-      return Status::invalidData(name + " is damaged (its hash differs)");
+      return refuse("is damaged (its hash differs)");
   }
   return {};
 }

@@ -56,8 +56,6 @@ private:
   std::vector<std::vector<const void *>> parts;
 };
 
-/// Bytes of one element.
-uint64_t bytesOf(artifact::ElementType type);
 /// Bytes of one cached position, all caches together.
 uint64_t cacheBytesPerPosition(const artifact::Manifest &manifest);
 /// Whether `id` ends a sequence.

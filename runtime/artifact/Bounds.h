@@ -1,49 +1,46 @@
-// Sizes that no model reaches, and arithmetic that stays below them.
+// What sizes and launches come to in a step, within bounds that no model reaches.
 #ifndef MOEC_RUNTIME_ARTIFACT_BOUNDS_H
 #define MOEC_RUNTIME_ARTIFACT_BOUNDS_H
 
+#include "runtime/kernels/Kernel.h"
 #include "runtime/schema/Artifact_generated.h"
 
 #include <initializer_list>
+#include <map>
 #include <optional>
+#include <vector>
 
 namespace moec::runtime {
 
 /// Far beyond any model, and small enough that sums and products of a few of them do not overflow 64 bits unnoticed.
 inline constexpr uint64_t maxBytes = uint64_t(1) << 48;
+inline constexpr uint64_t maxManifestBytes = 64 << 20;
 
 /// The product, or nothing when it leaves the range of sizes.
-inline std::optional<uint64_t> product(std::initializer_list<uint64_t> factors) {
-  uint64_t result = 1;
-  for (uint64_t factor : factors)
-    if (__builtin_mul_overflow(result, factor, &result) || result > maxBytes)
-      return std::nullopt;
-  return result;
-}
+std::optional<uint64_t> product(std::initializer_list<uint64_t> factors);
 
-/// What `extent` counts in the largest step of a program.
-inline uint64_t mostUnits(artifact::Extent extent, const artifact::Program &program) {
-  switch (extent) {
-  case artifact::Extent::constant:
-    return 1;
-  case artifact::Extent::tokens:
-    return program.max_tokens();
-  case artifact::Extent::outputs:
-    return program.max_outputs();
-  case artifact::Extent::sequences:
-    return program.max_sequences();
-  }
-  return 0;
-}
+/// Bytes of one element.
+uint64_t bytesOf(artifact::ElementType type);
 
-/// The value of `dimension` in the largest step of a program, or nothing when it leaves the range of sizes.
-inline std::optional<uint64_t> largest(const artifact::LaunchDimension &dimension, const artifact::Program &program) {
-  uint64_t units = mostUnits(dimension.extent(), program), divisor = dimension.divisor();
-  std::optional<uint64_t> grown = product({units / divisor + (units % divisor != 0), dimension.factor()});
-  if (!grown || dimension.addend() > maxBytes - *grown)
-    return std::nullopt;
-  return *grown + dimension.addend();
-}
+/// Pages for so many positions of a sequence.
+uint64_t pagesFor(const artifact::Model &model, uint64_t positions);
+/// Bytes of a cache of so many pages, or nothing when it leaves the range of sizes.
+std::optional<uint64_t> bytesOf(const artifact::Cache &cache, const artifact::Model &model, uint64_t pages);
+
+/// The numbers of the largest step of a program, but for the length of its page tables.
+StepNumbers largestStep(const artifact::Program &program);
+/// What `extent` counts in a step.
+uint64_t unitsOf(artifact::Extent extent, const StepNumbers &numbers);
+/// The value of `dimension` in a step, or nothing when it leaves the range of sizes.
+std::optional<uint64_t> valueOf(const artifact::LaunchDimension &dimension, const StepNumbers &numbers);
+/// Bytes of a buffer in a step, or nothing when they leave the range of sizes.
+std::optional<uint64_t> bytesOf(const artifact::Buffer &buffer, const StepNumbers &numbers);
+
+/// The programs that launch each kernel, by kernel; each program once. Found in one pass over all launches.
+std::map<uint32_t, std::vector<const artifact::Program *>> launchers(const artifact::Manifest &manifest);
+
+/// The buffer of a program's output.
+const artifact::Buffer &outputOf(const artifact::Manifest &manifest, size_t program, size_t output);
 
 } // namespace moec::runtime
 

@@ -2,6 +2,7 @@
 #include "runtime/artifact/Artifact.h"
 #include "runtime/artifact/Bounds.h"
 
+#include <algorithm>
 #include <set>
 
 using namespace moec::runtime;
@@ -12,17 +13,24 @@ constexpr uint32_t warp = 32, maxThreads = 1024;
 /// No GPU has more shared memory for one block.
 constexpr uint32_t maxSharedBytes = 256 << 10;
 constexpr uint64_t maxGrid[] = {(uint64_t(1) << 31) - 1, 65535, 65535};
+constexpr uint32_t maxTargets = 64, maxNameBytes = 64;
+
+/// The programs that launch each kernel.
+using Launchers = std::map<uint32_t, std::vector<const Program *>>;
 
 class GpuChecker {
 public:
-  GpuChecker(const Manifest &manifest, const std::string &path, const GpuCode &code)
-      : manifest(manifest), where(path + ": section 'manifest': GPU code '" + code.target()->str() + "'"), code(code) {}
+  GpuChecker(const Manifest &manifest, const std::string &path, const GpuCode &code, const Launchers &launchers)
+      : manifest(manifest), where(path + ": section 'manifest': GPU code '" + code.target()->str() + "'"), code(code),
+        launchers(launchers) {}
 
   Status check() {
     MOEC_RETURN_IF_ERROR(checkSection("", code.section()));
     std::set<std::string_view> chips;
     if (code.cubins())
       for (const Cubin *cubin : *code.cubins()) {
+        if (cubin->chip()->size() > maxNameBytes)
+          return refuse(": a chip's name of " + std::to_string(cubin->chip()->size()) + " bytes");
         std::string name = ", chip '" + cubin->chip()->str() + "'";
         if (!chips.insert(cubin->chip()->string_view()).second)
           return refuse(name + " occurs twice");
@@ -39,11 +47,10 @@ public:
         return refuse(": kernel '" + symbolOf(kernel->kernel()) + "' occurs twice");
       MOEC_RETURN_IF_ERROR(checkKernel(*kernel));
     }
-    for (const Program *program : *manifest.programs())
-      for (const Launch *launch : *program->launches())
-        if (!listed.count(launch->kernel()))
-          return refuse(": program '" + program->name()->str() + "' launches kernel '" + symbolOf(launch->kernel()) +
-                        "', which it does not have");
+    for (const auto &[kernel, programs] : launchers)
+      if (!listed.count(kernel))
+        return refuse(": program '" + programs.front()->name()->str() + "' launches kernel '" + symbolOf(kernel) +
+                      "', which it does not have");
     return {};
   }
 
@@ -56,65 +63,58 @@ private:
   }
 
   Status checkKernel(const GpuKernel &kernel) const {
-    std::string name = ", kernel '" + symbolOf(kernel.kernel()) + "'";
+    auto refuse = [&](const std::string &why) { return this->refuse(", kernel '" + symbolOf(kernel.kernel()) + "': " + why); };
     if (kernel.threads() == 0 || kernel.threads() > maxThreads || kernel.threads() % warp)
-      return refuse(name + ": expected a block of 32, 64, ... 1024 threads, got " + std::to_string(kernel.threads()));
+      return refuse("expected a block of 32, 64, ... 1024 threads, got " + std::to_string(kernel.threads()));
     if (kernel.shared_bytes() > maxSharedBytes)
-      return refuse(name + ": " + std::to_string(kernel.shared_bytes()) + " bytes of shared memory");
-    size_t dimensions = kernel.grid()->size();
+      return refuse(std::to_string(kernel.shared_bytes()) + " bytes of shared memory");
+    uint32_t dimensions = kernel.grid()->size();
     if (dimensions < 1 || dimensions > std::size(maxGrid))
-      return refuse(name + ": expected a grid of 1 to 3 dimensions, got " + std::to_string(dimensions));
-    for (const LaunchDimension *dimension : *kernel.grid())
-      MOEC_RETURN_IF_ERROR(checkDimension(name, *dimension));
-    if (kernel.workspace())
-      MOEC_RETURN_IF_ERROR(checkDimension(name, *kernel.workspace()));
+      return refuse("expected a grid of 1 to 3 dimensions, got " + std::to_string(dimensions));
+    auto isSound = [](const LaunchDimension *dimension) { return dimension->extent() <= Extent::MAX && dimension->divisor() != 0; };
+    if (!std::ranges::all_of(*kernel.grid(), isSound) || (kernel.workspace() && !isSound(kernel.workspace())))
+      return refuse("unknown extent, or a division by zero");
     // The smallest workspace is the addend: a step may have none of the units that the rest grows with.
     if (kernel.counter_bytes() > (kernel.workspace() ? kernel.workspace()->addend() : 0))
-      return refuse(name + ": expected counters of at most the workspace's addend, got " + std::to_string(kernel.counter_bytes()) +
+      return refuse("expected counters of at most the workspace's addend, got " + std::to_string(kernel.counter_bytes()) +
                     " bytes");
-    for (const Program *program : *manifest.programs())
-      if (launches(*program, kernel.kernel()))
-        MOEC_RETURN_IF_ERROR(checkLargest(name, kernel, *program));
-    return {};
-  }
-
-  Status checkDimension(const std::string &name, const LaunchDimension &dimension) const {
-    return dimension.extent() <= Extent::MAX && dimension.divisor() != 0 ? Status()
-                                                                         : refuse(name + ": unknown extent, or a division by zero");
-  }
-
-  static bool launches(const Program &program, uint32_t kernel) {
-    for (const Launch *launch : *program.launches())
-      if (launch->kernel() == kernel)
-        return true;
-    return false;
-  }
-
-  /// The largest step's grid and workspace.
-  Status checkLargest(const std::string &name, const GpuKernel &kernel, const Program &program) const {
-    for (uint32_t i = 0; i < kernel.grid()->size(); ++i)
-      if (std::optional<uint64_t> most = largest(*kernel.grid()->Get(i), program); !most || *most > maxGrid[i])
-        return refuse(name + ": dimension " + std::to_string(i) + " of the grid exceeds " + std::to_string(maxGrid[i]) +
-                      " in program '" + program.name()->str() + "'");
-    if (kernel.workspace() && !largest(*kernel.workspace(), program))
-      return refuse(name + ": workspace out of range in program '" + program.name()->str() + "'");
+    auto launching = launchers.find(kernel.kernel());
+    if (launching == launchers.end())
+      return {};
+    for (const Program *program : launching->second) {
+      StepNumbers most = largestStep(*program);
+      for (uint32_t i = 0; i < dimensions; ++i)
+        if (std::optional<uint64_t> blocks = valueOf(*kernel.grid()->Get(i), most); !blocks || *blocks > maxGrid[i])
+          return refuse("dimension " + std::to_string(i) + " of the grid exceeds " + std::to_string(maxGrid[i]) + " in program '" +
+                        program->name()->str() + "'");
+      if (kernel.workspace() && !valueOf(*kernel.workspace(), most))
+        return refuse("workspace out of range in program '" + program->name()->str() + "'");
+    }
     return {};
   }
 
   const Manifest &manifest;
   const std::string where;
   const GpuCode &code;
+  const Launchers &launchers;
 };
 } // namespace
 
 Status moec::runtime::verifyGpuCode(const Manifest &manifest, const std::string &path) {
   if (!manifest.gpu_code())
     return {};
+  auto refuse = [&](const std::string &why) { return Status::invalidData(path + ": section 'manifest': " + why); };
+  if (manifest.gpu_code()->size() > maxTargets)
+    return refuse("code for " + std::to_string(manifest.gpu_code()->size()) + " GPU targets, expected at most " +
+                  std::to_string(maxTargets));
+  Launchers launchers = runtime::launchers(manifest);
   std::set<std::string_view> targets;
   for (const GpuCode *code : *manifest.gpu_code()) {
+    if (code->target()->size() > maxNameBytes)
+      return refuse("a GPU target's name of " + std::to_string(code->target()->size()) + " bytes");
     if (!targets.insert(code->target()->string_view()).second)
-      return Status::invalidData(path + ": section 'manifest': GPU code '" + code->target()->str() + "' occurs twice");
-    MOEC_RETURN_IF_ERROR(GpuChecker(manifest, path, *code).check());
+      return refuse("GPU code '" + code->target()->str() + "' occurs twice");
+    MOEC_RETURN_IF_ERROR(GpuChecker(manifest, path, *code, launchers).check());
   }
   return {};
 }

@@ -26,17 +26,3 @@ std::span<const int32_t> StepInput::of(BufferKind kind) const {
     return {};
   }
 }
-
-int64_t moec::runtime::unitsOf(Extent extent, const StepNumbers &numbers) {
-  switch (extent) {
-  case Extent::constant:
-    return 1;
-  case Extent::tokens:
-    return numbers.tokens;
-  case Extent::outputs:
-    return numbers.outputs;
-  case Extent::sequences:
-    return numbers.sequences;
-  }
-  return 0;
-}

@@ -26,9 +26,6 @@ struct StepInput {
   std::span<const int32_t> of(artifact::BufferKind kind) const;
 };
 
-/// What `extent` counts in a step.
-int64_t unitsOf(artifact::Extent extent, const StepNumbers &numbers);
-
 } // namespace moec::runtime
 
 #endif // MOEC_RUNTIME_DEVICES_STEPINPUT_H

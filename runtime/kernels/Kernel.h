@@ -12,6 +12,8 @@ struct StepNumbers {
   int64_t outputs;   ///< tokens whose result is wanted
   int64_t sequences; ///< sequences of the step
   int64_t maxPages;  ///< row length of the page table
+
+  bool operator==(const StepNumbers &) const = default;
 };
 
 /// Computes items [begin, end) of a launch. `buffers` are the launch's buffers in order (for a weight: the address of the array of

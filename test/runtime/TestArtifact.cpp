@@ -84,6 +84,13 @@ std::string readFile(const char *path) {
   return bytes.str();
 }
 
+/// Appends a section; returns where it begins.
+uint64_t appendAligned(std::string &file, std::string_view bytes) {
+  file.resize((file.size() + 4095) / 4096 * 4096);
+  file += bytes;
+  return file.size() - bytes.size();
+}
+
 artifact::Hash128 hashOf(std::string_view bytes) {
   XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   return {hash.low64, hash.high64};
@@ -162,18 +169,13 @@ std::string test::gpuText() { return readFile(MOEC_TEST_DATA "/runtime/kernels.p
 std::string test::artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit,
                                 const char *kernels, const std::string &gpuKernels) {
   std::string file(72, '\0');
-  auto place = [&](const std::string &bytes) {
-    file.resize((file.size() + 4095) / 4096 * 4096);
-    file += bytes;
-    return file.size() - bytes.size();
-  };
   for (auto &[name, bytes] : {std::pair<std::string, std::string>{"code/x86-64-v1", readFile(kernels)},
                               {"constants", floats({1, 2, 3, 4, 5, 6, 7, 8})},
                               {"weights", floats({1, -1, 2, -2, 3, -3, 4, -4})},
                               {"ptx/sm_80", gpuKernels}})
     manifest.sections.push_back(make<artifact::SectionT>([&](artifact::SectionT &section) {
       section.name = name;
-      section.offset = place(bytes);
+      section.offset = appendAligned(file, bytes);
       section.length = bytes.size();
       section.hash = std::make_unique<artifact::Hash128>(hashOf(bytes));
     }));
@@ -181,12 +183,15 @@ std::string test::artifactBytes(artifact::ManifestT manifest, const std::functio
     edit(manifest);
   flatbuffers::FlatBufferBuilder builder;
   artifact::FinishManifestBuffer(builder, artifact::CreateManifest(builder, &manifest));
-  std::string manifestBytes(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize());
-  uint64_t offset = place(manifestBytes);
+  return sealedFile(file, {reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize()});
+}
+
+std::string test::sealedFile(std::string file, std::string_view manifest) {
+  uint64_t offset = appendAligned(file, manifest);
   auto put = [&](size_t at, uint64_t value) { std::memcpy(file.data() + at, &value, sizeof value); };
   std::memcpy(file.data(), "MOEC\r\n\x1a\n", 8);
   put(16, offset);
-  put(24, manifestBytes.size());
+  put(24, manifest.size());
   seal(file);
   return file;
 }

@@ -22,6 +22,9 @@ std::string gpuText();
 std::string artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit = {},
                           const char *kernels = MOEC_TEST_KERNELS, const std::string &gpuKernels = gpuText());
 
+/// A file that begins with `start`, room for its header included, with this manifest as its last section.
+std::string sealedFile(std::string start, std::string_view manifest);
+
 /// A folder of this process, removed when it ends.
 std::string folder();
 

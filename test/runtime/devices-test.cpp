@@ -171,7 +171,7 @@ TEST_P(DeviceTest, standsBesideAnother) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, DeviceTest,
-                         testing::Values(DeviceKind{"cpu", createCpuDevice},
+                         testing::Values(DeviceKind{"cpu", createCpuDevice}, DeviceKind{"emulator", createEmulatorDevice},
                                          DeviceKind{"standIn", createCudaDevice, MOEC_TEST_STAND_IN},
                                          DeviceKind{"cuda", createCudaDevice, "", true}),
                          [](const auto &info) { return std::string(info.param.name); });

@@ -1,4 +1,5 @@
 // moe-bench: measures a compiled model against what the machine can do.
+#include "runtime/ThreadPool.h"
 #include "tools/moe-bench/Report.h"
 
 #include <CLI/CLI.hpp>
@@ -19,7 +20,7 @@ int main(int argc, char **argv) {
   std::string path, weights, format = "md";
   Workload workload;
   std::vector<int64_t> batches{1};
-  std::vector<int> threads{int(std::max(1u, std::thread::hardware_concurrency()))};
+  std::vector<int> threads{hostThreads()};
   app.add_option("artifact", path, "compiled model (.moec)")->required();
   app.add_option("--prefill", workload.prefill, "tokens of the prompt; 0 to leave out")
       ->check(CLI::Range(0, 1 << 24))

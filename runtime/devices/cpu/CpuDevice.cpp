@@ -1,5 +1,6 @@
 // The host's processor as a device: kernels from the artifact's shared object, launches split over a thread pool.
 #include "runtime/ThreadPool.h"
+#include "runtime/artifact/Bounds.h"
 #include "runtime/devices/Device.h"
 #include "runtime/devices/cpu/CodeModule.h"
 #include "runtime/devices/cpu/HostMemory.h"
@@ -31,13 +32,15 @@ public:
   std::string description() const override { return isa + ", " + std::to_string(pool.threads()) + " threads"; }
 
 private:
-  CpuDevice(const Artifact &artifact, int threads) : artifact(artifact), pool(threads) {}
+  CpuDevice(const Artifact &artifact, int threads)
+      : artifact(artifact), constants(artifact.section("constants").value_or(std::span<const std::byte>())), pool(threads) {}
   Status loadCode(const std::string &isa);
   Status allocate(uint64_t pages);
   Status resolve();
   void *addressOf(const Buffer &buffer) const;
 
   const Artifact &artifact;
+  const std::span<const std::byte> constants;
   ThreadPool pool;
   std::string isa;
   std::unique_ptr<CodeModule> code;
@@ -53,8 +56,7 @@ bool supports(const CodeVariant &variant) {
 }
 
 Result<std::unique_ptr<Device>> CpuDevice::create(const Artifact &artifact, const DeviceOptions &options) {
-  int threads = options.threads ? options.threads : int(std::max(1u, std::thread::hardware_concurrency()));
-  std::unique_ptr<CpuDevice> device(new CpuDevice(artifact, threads));
+  std::unique_ptr<CpuDevice> device(new CpuDevice(artifact, options.threads ? options.threads : hostThreads()));
   MOEC_RETURN_IF_ERROR(device->loadCode(options.isa));
   MOEC_RETURN_IF_ERROR(device->allocate(options.pages));
   MOEC_RETURN_IF_ERROR(device->resolve());
@@ -77,11 +79,7 @@ Status CpuDevice::loadCode(const std::string &wanted) {
     return Status::unavailable("this processor cannot run code for '" + wanted + "'");
   isa = chosen->isa()->str();
   std::span<const std::byte> bytes = artifact.section(*artifact.manifest().sections()->Get(chosen->section()));
-  Result<std::unique_ptr<CodeModule>> loaded = CodeModule::load(bytes, artifact.path() + ": code '" + isa + "'");
-  if (!loaded.ok())
-    return loaded.status();
-  code = std::move(*loaded);
-  return {};
+  return take(code, CodeModule::load(bytes, artifact.path() + ": code '" + isa + "'"));
 }
 
 Status CpuDevice::allocate(uint64_t pages) {
@@ -93,20 +91,13 @@ Status CpuDevice::allocate(uint64_t pages) {
     scratchPerThread = std::max(scratchPerThread, kernel->scratch_bytes());
   scratchPerThread = (scratchPerThread + 4095) / 4096 * 4096 + 4096; // apart, so that threads share no cache line
 
-  auto take = [](HostMemory &memory, uint64_t bytes, const char *purpose) -> Status {
-    Result<HostMemory> allocated = HostMemory::allocate(bytes, purpose);
-    if (!allocated.ok())
-      return allocated.status();
-    memory = std::move(*allocated);
-    return {};
-  };
-  MOEC_RETURN_IF_ERROR(take(arena, arenaBytes, "activations"));
-  MOEC_RETURN_IF_ERROR(take(scratch, scratchPerThread * uint64_t(pool.threads()), "scratch memory"));
+  MOEC_RETURN_IF_ERROR(take(arena, HostMemory::allocate(arenaBytes, "activations")));
+  MOEC_RETURN_IF_ERROR(take(scratch, HostMemory::allocate(scratchPerThread * uint64_t(pool.threads()), "scratch memory")));
   for (const Cache *cache : *manifest.caches()) {
-    uint64_t bytes;
-    if (__builtin_mul_overflow(pages * manifest.model()->page_size(), cache->width() * bytesOf(cache->element()), &bytes))
+    std::optional<uint64_t> bytes = bytesOf(*cache, *manifest.model(), pages);
+    if (!bytes)
       return Status::resourceExhausted("caches of " + std::to_string(pages) + " pages are too large");
-    MOEC_RETURN_IF_ERROR(take(caches.emplace_back(), bytes, "the key/value cache"));
+    MOEC_RETURN_IF_ERROR(take(caches.emplace_back(), HostMemory::allocate(*bytes, "the key/value cache")));
   }
   return {};
 }
@@ -118,7 +109,7 @@ void *CpuDevice::addressOf(const Buffer &buffer) const {
   case BufferKind::weight:
     return static_cast<void *>(const_cast<const void **>(artifact.partsOf(buffer.index()).data()));
   case BufferKind::constant:
-    return const_cast<std::byte *>(artifact.section("constants")->data() + buffer.offset());
+    return const_cast<std::byte *>(constants.data() + buffer.offset());
   case BufferKind::cache:
     return caches[buffer.index()].data();
   default:
@@ -160,7 +151,7 @@ Status CpuDevice::run(size_t program, const StepInput &input) {
       const CpuDevice &device;
     } call{launch, *this};
     pool.run(
-        launch.itemsPerUnit * unitsOf(launch.extent, last),
+        launch.itemsPerUnit * int64_t(unitsOf(launch.extent, last)),
         [](void *context, int thread, int64_t begin, int64_t end) {
           const Call &call = *static_cast<const Call *>(context);
           std::byte *scratch = call.device.scratch.data() + call.device.scratchPerThread * uint64_t(thread);
@@ -172,10 +163,8 @@ Status CpuDevice::run(size_t program, const StepInput &input) {
 }
 
 std::span<const std::byte> CpuDevice::output(size_t program, size_t output) {
-  const Manifest &manifest = artifact.manifest();
-  const Buffer *buffer = manifest.buffers()->Get(manifest.programs()->Get(program)->outputs()->Get(output)->buffer());
-  uint64_t rows = buffer->rows_per_unit() * uint64_t(unitsOf(buffer->extent(), last));
-  return {arena.data() + buffer->offset(), rows * buffer->width() * bytesOf(buffer->element())};
+  const Buffer &buffer = outputOf(artifact.manifest(), program, output);
+  return {arena.data() + buffer.offset(), *bytesOf(buffer, last)};
 }
 } // namespace
 

@@ -1,4 +1,5 @@
 // An NVIDIA GPU as a device: memory planned and filled once, prefill launched kernel by kernel, decode replayed as recorded graphs.
+#include "runtime/artifact/Bounds.h"
 #include "runtime/devices/Device.h"
 #include "runtime/devices/cuda/GraphCache.h"
 #include "runtime/devices/cuda/Kernels.h"
@@ -23,6 +24,12 @@ struct PreparedLaunch {
   std::vector<void *> places; ///< of the arguments
 };
 
+struct PreparedProgram {
+  bool isRecorded; ///< once for every kind of step, and then replayed: steps of decode, of which there are few kinds
+  std::vector<PreparedLaunch> launches;
+  std::vector<uint64_t> outputOffsets; ///< in the memory of the results
+};
+
 class CudaDevice : public Device {
 public:
   static Result<std::unique_ptr<Device>> create(const Artifact &artifact, const DeviceOptions &options);
@@ -39,15 +46,11 @@ private:
   Status planMemory(uint64_t pages);
   Status allocate();
   Status fillMemory(const std::function<void(uint64_t, uint64_t)> &progress);
-  void prepareLaunches();
+  void preparePrograms();
 
   Status step(size_t program, const StepNumbers &numbers);
   Status enqueue(size_t program, const StepNumbers &numbers);
   Result<GraphExec> record(size_t program, const StepNumbers &numbers);
-  uint64_t bytesOfOutput(const Buffer &buffer, const StepNumbers &numbers) const;
-  const Buffer &bufferOf(size_t program, size_t output) const {
-    return *manifest.buffers()->Get(manifest.programs()->Get(uint32_t(program))->outputs()->Get(uint32_t(output))->buffer());
-  }
 
   const Artifact &artifact;
   const Manifest &manifest;
@@ -62,18 +65,16 @@ private:
   std::vector<Owned<Address>> allocations;
   Owned<void *> staging; ///< a step's numbers and inputs
   Owned<void *> results; ///< the outputs of the program that ran last
-  std::vector<std::vector<uint64_t>> outputOffsets;
-  std::vector<std::vector<PreparedLaunch>> programs;
+  std::vector<PreparedProgram> programs;
   GraphCache graphs;
   StepNumbers last{};
   Status fault; ///< what ended the context
 };
 
 Result<std::unique_ptr<Device>> CudaDevice::create(const Artifact &artifact, const DeviceOptions &options) {
-  Result<std::unique_ptr<Driver>> driver = Driver::load(options.driver);
-  if (!driver.ok())
-    return driver.status();
-  std::unique_ptr<CudaDevice> device(new CudaDevice(artifact, std::move(*driver)));
+  std::unique_ptr<Driver> driver;
+  MOEC_RETURN_IF_ERROR(take(driver, Driver::load(options.driver)));
+  std::unique_ptr<CudaDevice> device(new CudaDevice(artifact, std::move(driver)));
   MOEC_RETURN_IF_ERROR(device->prepare(options));
   return std::unique_ptr<Device>(std::move(device));
 }
@@ -85,14 +86,8 @@ CudaDevice::~CudaDevice() {
 }
 
 Status CudaDevice::prepare(const DeviceOptions &options) {
-  Result<Gpu> found = Gpu::find(*driver, options.gpu);
-  if (!found.ok())
-    return found.status();
-  gpu = *found;
-  Result<const GpuCode *> chosen = gpu::chooseGpuCode(artifact, options.isa, gpu.capability, gpu.name);
-  if (!chosen.ok())
-    return chosen.status();
-  code = *chosen;
+  MOEC_RETURN_IF_ERROR(take(gpu, Gpu::find(*driver, options.gpu)));
+  MOEC_RETURN_IF_ERROR(take(code, gpu::chooseGpuCode(artifact, options.isa, gpu.capability, gpu.name)));
   MOEC_RETURN_IF_ERROR(acquire(context, driver->contextCreate, driver->contextDestroy, 0, gpu.ordinal));
   Context created;
   MOEC_RETURN_IF_ERROR(driver->contextPop(&created)); // a new context is current; everything below says itself when it is
@@ -102,16 +97,12 @@ Status CudaDevice::prepare(const DeviceOptions &options) {
   MOEC_RETURN_IF_ERROR(planMemory(options.pages));
   MOEC_RETURN_IF_ERROR(acquire(stream, driver->streamCreate, driver->streamDestroy, nonBlocking));
   MOEC_RETURN_IF_ERROR(allocate());
-  MOEC_RETURN_IF_ERROR(fillMemory(options.progress));
-  prepareLaunches();
-  return {};
+  preparePrograms();
+  return fillMemory(options.progress);
 }
 
 Status CudaDevice::planMemory(uint64_t pages) {
-  Result<gpu::MemoryPlan> planned = gpu::MemoryPlan::create(artifact, *code, pages);
-  if (!planned.ok())
-    return planned.status();
-  memory = std::move(*planned);
+  MOEC_RETURN_IF_ERROR(take(memory, gpu::MemoryPlan::create(artifact, *code, pages)));
   size_t free = 0, all = 0;
   MOEC_RETURN_IF_ERROR(driver->memoryGetInfo(&free, &all));
   if (memory.total() > free)
@@ -133,12 +124,11 @@ Status CudaDevice::allocate() {
   uint64_t resultBytes = 1;
   for (uint32_t i = 0; i < manifest.programs()->size(); ++i) {
     const Program &program = *manifest.programs()->Get(i);
-    StepNumbers most{program.max_tokens(), program.max_outputs(), program.max_sequences(), 0};
+    PreparedProgram &prepared = programs.emplace_back();
     uint64_t end = 0;
-    std::vector<uint64_t> &offsets = outputOffsets.emplace_back();
     for (uint32_t output = 0; output < program.outputs()->size(); ++output) {
-      offsets.push_back(end);
-      end += (bytesOfOutput(bufferOf(i, output), most) + 63) / 64 * 64;
+      prepared.outputOffsets.push_back(end);
+      end += (*bytesOf(outputOf(manifest, i, output), largestStep(program)) + 63) / 64 * 64;
     }
     resultBytes = std::max(resultBytes, end);
   }
@@ -172,11 +162,12 @@ Status CudaDevice::fillMemory(const std::function<void(uint64_t, uint64_t)> &pro
   return {};
 }
 
-void CudaDevice::prepareLaunches() {
-  for (std::vector<gpu::Launch> &launches : gpu::resolveLaunches(manifest, *code, memory)) {
-    std::vector<PreparedLaunch> &prepared = programs.emplace_back();
-    for (gpu::Launch &launch : launches) {
-      PreparedLaunch &ready = prepared.emplace_back();
+void CudaDevice::preparePrograms() {
+  std::vector<std::vector<gpu::Launch>> resolved = gpu::resolveLaunches(manifest, *code, memory);
+  for (size_t i = 0; i < programs.size(); ++i) {
+    programs[i].isRecorded = manifest.programs()->Get(uint32_t(i))->name()->string_view() == "decode";
+    for (gpu::Launch &launch : resolved[i]) {
+      PreparedLaunch &ready = programs[i].launches.emplace_back();
       ready.function = kernels[launch.kernel];
       ready.kernel = code->kernels()->Get(launch.kernel);
       ready.arguments = std::move(launch.arguments);
@@ -184,10 +175,6 @@ void CudaDevice::prepareLaunches() {
         ready.places.push_back(&argument);
     }
   }
-}
-
-uint64_t CudaDevice::bytesOfOutput(const Buffer &buffer, const StepNumbers &numbers) const {
-  return buffer.rows_per_unit() * uint64_t(unitsOf(buffer.extent(), numbers)) * buffer.width() * bytesOf(buffer.element());
 }
 
 Status CudaDevice::run(size_t program, const StepInput &input) {
@@ -203,14 +190,10 @@ Status CudaDevice::run(size_t program, const StepInput &input) {
 }
 
 Status CudaDevice::step(size_t program, const StepNumbers &numbers) {
-  if (manifest.programs()->Get(uint32_t(program))->name()->string_view() == "decode") {
+  if (programs[program].isRecorded) {
     GraphExec graph = graphs.find(program, numbers);
-    if (!graph) {
-      Result<GraphExec> recorded = record(program, numbers);
-      if (!recorded.ok())
-        return recorded.status();
-      graph = *recorded;
-    }
+    if (!graph)
+      MOEC_RETURN_IF_ERROR(take(graph, record(program, numbers)));
     MOEC_RETURN_IF_ERROR(driver->graphLaunch(graph, stream.get()));
   } else {
     MOEC_RETURN_IF_ERROR(enqueue(program, numbers));
@@ -222,14 +205,15 @@ Status CudaDevice::step(size_t program, const StepNumbers &numbers) {
 Status CudaDevice::enqueue(size_t program, const StepNumbers &numbers) {
   MOEC_RETURN_IF_ERROR(driver->copyToDevice(memory.only(gpu::Purpose::step).address, staging.get(),
                                             memory.steps[program].bytesOf(numbers), stream.get()));
-  for (PreparedLaunch &launch : programs[program])
+  for (PreparedLaunch &launch : programs[program].launches)
     if (std::optional<gpu::Grid> grid = gpu::gridOf(*launch.kernel, numbers))
       MOEC_RETURN_IF_ERROR(driver->launchKernel(launch.function, (*grid)[0], (*grid)[1], (*grid)[2], launch.kernel->threads(), 1, 1,
                                                 launch.kernel->shared_bytes(), stream.get(), launch.places.data(), nullptr));
-  for (size_t i = 0; i < outputOffsets[program].size(); ++i) {
-    const Buffer &buffer = bufferOf(program, i);
-    if (uint64_t bytes = bytesOfOutput(buffer, numbers))
-      MOEC_RETURN_IF_ERROR(driver->copyToHost(static_cast<std::byte *>(results.get()) + outputOffsets[program][i],
+  const std::vector<uint64_t> &offsets = programs[program].outputOffsets;
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    const Buffer &buffer = outputOf(manifest, program, i);
+    if (uint64_t bytes = *bytesOf(buffer, numbers))
+      MOEC_RETURN_IF_ERROR(driver->copyToHost(static_cast<std::byte *>(results.get()) + offsets[i],
                                               memory.only(gpu::Purpose::arena).address + buffer.offset(), bytes, stream.get()));
   }
   return {};
@@ -253,8 +237,8 @@ Result<GraphExec> CudaDevice::record(size_t program, const StepNumbers &numbers)
 }
 
 std::span<const std::byte> CudaDevice::output(size_t program, size_t output) {
-  return {static_cast<const std::byte *>(results.get()) + outputOffsets[program][output],
-          bytesOfOutput(bufferOf(program, output), last)};
+  return {static_cast<const std::byte *>(results.get()) + programs[program].outputOffsets[output],
+          *bytesOf(outputOf(manifest, program, output), last)};
 }
 } // namespace
 

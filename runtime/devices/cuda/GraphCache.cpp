@@ -7,10 +7,8 @@ using namespace moec::runtime;
 using namespace moec::runtime::cuda;
 
 GraphExec GraphCache::find(size_t program, const StepNumbers &numbers) {
-  auto found = std::ranges::find_if(entries, [&](const Entry &entry) {
-    return entry.program == program && entry.numbers.tokens == numbers.tokens && entry.numbers.outputs == numbers.outputs &&
-           entry.numbers.sequences == numbers.sequences && entry.numbers.maxPages == numbers.maxPages;
-  });
+  auto found =
+      std::ranges::find_if(entries, [&](const Entry &entry) { return entry.program == program && entry.numbers == numbers; });
   if (found == entries.end())
     return nullptr;
   std::rotate(found, found + 1, entries.end());

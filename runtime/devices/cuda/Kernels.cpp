@@ -64,15 +64,13 @@ Status Kernels::loadModule(const Artifact &artifact, const GpuCode &code, const 
   std::string log(8192, '\0');
   int options[] = {errorLog, errorLogBytes};
   void *values[] = {log.data(), reinterpret_cast<void *>(log.size() - 1)};
-  Module handle{};
-  if (Status status = driver.moduleLoad(&handle, image.c_str(), 2, options, values); !status.ok()) {
+  if (Status status = acquire(module, driver.moduleLoad, driver.moduleUnload, image.c_str(), 2, options, values); !status.ok()) {
     log.resize(log.find('\0'));
     while (log.ends_with('\n'))
       log.pop_back();
     return {status.code(), artifact.path() + ": section '" + section.name()->str() + "': " + status.message() +
                                (log.empty() ? "" : "\nthe driver's compiler says: " + log)};
   }
-  module = Owned<Module>(handle, driver.moduleUnload);
   loaded = code.target()->str() + (cubin ? " for " + cubin->chip()->str() : "");
   return {};
 }

@@ -1,12 +1,13 @@
 // Runs the programs of an artifact on the emulator.
 #include "runtime/devices/emulator/EmulatorDevice.h"
 
+#include "runtime/ThreadPool.h"
+#include "runtime/artifact/Bounds.h"
 #include "runtime/devices/cpu/Processor.h"
 #include "runtime/devices/emulator/CounterTable.h"
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 
 using namespace moec::runtime;
 using namespace moec::runtime::emulator;
@@ -23,8 +24,7 @@ Result<std::unique_ptr<EmulatorDevice>> EmulatorDevice::create(const Artifact &a
   for (const char *feature : {"avx2", "fma", "f16c", "bmi2"})
     if (!processorHas(feature))
       return Status::unavailable("the emulator needs a processor with " + std::string(feature));
-  int threads = options.threads ? options.threads : int(std::max(1u, std::thread::hardware_concurrency()));
-  std::unique_ptr<EmulatorDevice> device(new EmulatorDevice(artifact, threads));
+  std::unique_ptr<EmulatorDevice> device(new EmulatorDevice(artifact, options.threads ? options.threads : hostThreads()));
   Result<const artifact::GpuCode *> chosen = gpu::chooseGpuCode(artifact, options.isa, capability, "the emulator");
   if (!chosen.ok())
     return chosen.status();
@@ -130,12 +130,8 @@ Status EmulatorDevice::run(size_t program, const StepInput &input) {
 }
 
 std::span<const std::byte> EmulatorDevice::output(size_t program, size_t output) {
-  const artifact::Manifest &manifest = artifact.manifest();
-  const artifact::Buffer *buffer =
-      manifest.buffers()->Get(manifest.programs()->Get(uint32_t(program))->outputs()->Get(uint32_t(output))->buffer());
-  uint64_t rows = buffer->rows_per_unit() * uint64_t(unitsOf(buffer->extent(), last));
-  return {at(plan.only(Purpose::arena).address + buffer->offset()),
-          rows * buffer->width() * moec::runtime::bytesOf(buffer->element())};
+  const artifact::Buffer &buffer = outputOf(artifact.manifest(), program, output);
+  return {at(plan.only(Purpose::arena).address + buffer.offset()), *moec::runtime::bytesOf(buffer, last)};
 }
 
 std::string EmulatorDevice::description() const {

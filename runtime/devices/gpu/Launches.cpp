@@ -1,6 +1,8 @@
 // The launches of a program with every argument resolved to an address of a device's memory.
 #include "runtime/devices/gpu/Launches.h"
 
+#include "runtime/artifact/Bounds.h"
+
 using namespace moec::runtime;
 using namespace moec::runtime::gpu;
 using namespace moec::artifact;
@@ -20,6 +22,7 @@ uint64_t addressOf(const Buffer &buffer, const MemoryPlan &memory, const StepLay
     return memory.only(Purpose::step).address + step.offsetOf(buffer.kind());
   }
 }
+
 std::string capabilityInWords(uint32_t capability) {
   return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
 }
@@ -49,9 +52,7 @@ std::vector<std::vector<gpu::Launch>> moec::runtime::gpu::resolveLaunches(const 
 std::optional<Grid> moec::runtime::gpu::gridOf(const GpuKernel &kernel, const StepNumbers &numbers) {
   Grid grid{1, 1, 1};
   for (uint32_t i = 0; i < kernel.grid()->size(); ++i) {
-    const LaunchDimension &dimension = *kernel.grid()->Get(i);
-    uint64_t units = uint64_t(unitsOf(dimension.extent(), numbers)), divisor = dimension.divisor();
-    grid[i] = uint32_t(dimension.addend() + dimension.factor() * (units / divisor + (units % divisor != 0)));
+    grid[i] = uint32_t(*valueOf(*kernel.grid()->Get(i), numbers));
     if (grid[i] == 0)
       return std::nullopt;
   }

@@ -4,6 +4,7 @@
 #include "runtime/artifact/Bounds.h"
 
 #include <algorithm>
+#include <map>
 
 using namespace moec::runtime;
 using namespace moec::runtime::gpu;
@@ -53,19 +54,17 @@ public:
     placeWeights();
     if (std::optional<std::span<const std::byte>> constants = artifact.section("constants"))
       add(Purpose::constants, constants->size());
-    plan_.firstCache = plan_.regions.size();
     for (const Cache *cache : *manifest.caches()) {
-      std::optional<uint64_t> bytes = product({pages, manifest.model()->page_size(), cache->width(), bytesOf(cache->element())});
+      std::optional<uint64_t> bytes = bytesOf(*cache, *manifest.model(), pages);
       if (!bytes)
         return Status::resourceExhausted("caches of " + std::to_string(pages) + " pages are too large" + remedy);
       add(Purpose::cache, *bytes);
     }
     const Model &model = *manifest.model();
-    uint64_t pagesPerSequence = (uint64_t(model.max_sequence()) + model.page_size() - 1) / model.page_size();
     uint64_t arenaBytes = 0, stepBytes = 0;
     for (const Program *program : *manifest.programs()) {
       arenaBytes = std::max(arenaBytes, program->arena_bytes());
-      stepBytes = std::max(stepBytes, plan_.steps.emplace_back(*program, pagesPerSequence).bytes());
+      stepBytes = std::max(stepBytes, plan_.steps.emplace_back(*program, pagesFor(model, model.max_sequence())).bytes());
     }
     add(Purpose::arena, arenaBytes);
     add(Purpose::step, stepBytes);
@@ -81,6 +80,8 @@ private:
   static constexpr const char *remedy = "; compile with a smaller --max-sequence or --max-batch";
 
   size_t add(Purpose purpose, uint64_t bytes) {
+    if (size_t &first = plan_.firstOf[size_t(purpose)]; plan_.regions.empty() || plan_.regions[first].purpose != purpose)
+      first = plan_.regions.size();
     plan_.regions.push_back({purpose, bytes});
     return plan_.regions.size() - 1;
   }
@@ -111,12 +112,16 @@ private:
 
   /// Launches run one after the other, so that kernels can share; but nobody else may write where a kernel left counters at zero.
   void planWorkspaces() {
+    std::map<uint32_t, std::vector<const Program *>> programsOf = launchers(manifest);
     uint64_t shared = 0;
     std::vector<uint32_t> sharing;
     for (uint32_t i = 0; i < code.kernels()->size(); ++i) {
       const GpuKernel &kernel = *code.kernels()->Get(i);
       plan_.workspaces.push_back(-1);
-      uint64_t bytes = largestWorkspace(kernel);
+      uint64_t bytes = 0;
+      if (kernel.workspace())
+        for (const Program *program : programsOf[kernel.kernel()])
+          bytes = std::max(bytes, valueOf(*kernel.workspace(), largestStep(*program)).value_or(0));
       if (bytes == 0)
         continue;
       if (kernel.counter_bytes()) {
@@ -131,16 +136,6 @@ private:
     int64_t region = int64_t(add(Purpose::workspace, shared));
     for (uint32_t kernel : sharing)
       plan_.workspaces[kernel] = region;
-  }
-
-  uint64_t largestWorkspace(const GpuKernel &kernel) const {
-    uint64_t bytes = 0;
-    if (!kernel.workspace())
-      return 0;
-    for (const Program *program : *manifest.programs())
-      if (std::ranges::any_of(*program->launches(), [&](const auto *launch) { return launch->kernel() == kernel.kernel(); }))
-        bytes = std::max(bytes, largest(*kernel.workspace(), *program).value_or(0));
-    return bytes;
   }
 
   const Artifact &artifact;
@@ -175,8 +170,6 @@ std::string MemoryPlan::describe() const {
     text += (text.empty() ? "" : ", ") + std::string(nameOf(purpose)) + " " + inWords(size);
   return text;
 }
-
-const Region &MemoryPlan::only(Purpose purpose) const { return *std::ranges::find(regions, purpose, &Region::purpose); }
 
 uint64_t MemoryPlan::addressOfWorkspace(size_t kernel) const {
   return workspaces[kernel] < 0 ? 0 : regions[size_t(workspaces[kernel])].address;

@@ -5,7 +5,8 @@
 #include "runtime/artifact/Artifact.h"
 #include "runtime/devices/gpu/StepLayout.h"
 
-#include <map>
+#include <array>
+#include <vector>
 
 namespace moec::runtime::gpu {
 
@@ -22,6 +23,7 @@ enum class Purpose : uint8_t {
   step,      ///< a step's numbers and inputs, as the running program's StepLayout has them
   workspace, ///< what kernels need for one launch; those with counters have one of their own
 };
+inline constexpr size_t purposes = size_t(Purpose::workspace) + 1;
 
 /// One allocation. All but weights, tables and constants begin as zeros.
 struct Region {
@@ -47,8 +49,8 @@ struct MemoryPlan {
   std::string describe() const;
 
   /// The region of a purpose of which there is one.
-  const Region &only(Purpose purpose) const;
-  uint64_t addressOfCache(size_t cache) const { return regions[firstCache + cache].address; }
+  const Region &only(Purpose purpose) const { return regions[firstOf[size_t(purpose)]]; }
+  uint64_t addressOfCache(size_t cache) const { return regions[firstOf[size_t(Purpose::cache)] + cache].address; }
   /// Of a kernel, by its place in the code; 0 when it needs none.
   uint64_t addressOfWorkspace(size_t kernel) const;
   uint64_t addressOfTable(size_t weight) const { return only(Purpose::tables).address + tableOffsets[weight]; }
@@ -62,7 +64,7 @@ struct MemoryPlan {
   std::vector<std::vector<uint32_t>> weightParts; ///< by weight: its parts, by their place in `parts`
   std::vector<uint64_t> tableOffsets;             ///< by weight
   std::vector<int64_t> workspaces;                ///< by kernel of the code: a region, or -1
-  size_t firstCache = 0;
+  std::array<size_t, purposes> firstOf{};         ///< the first region of each purpose
 };
 
 } // namespace moec::runtime::gpu
