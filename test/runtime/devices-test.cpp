@@ -130,7 +130,7 @@ TEST_P(DeviceTest, repeatsItselfBitByBit) {
   run(prefill, parts);
   std::vector<float> first = read<float>(prefill, logitsOutput);
   for (int round = 0; round < 3; ++round) {
-    run(decode, {{{6}, 2, {6, 7, 8}, {0}}}); // of a sequence that shares nothing with them
+    run(decode, {{{6}, 0, {6, 7, 8}, {0}}}); // of a sequence that shares nothing with them
     run(prefill, parts);
     EXPECT_EQ(read<float>(prefill, logitsOutput), first);
   }
