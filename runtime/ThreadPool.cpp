@@ -6,10 +6,25 @@
 using namespace moec::runtime;
 
 namespace {
-/// About 50 microseconds: longer than any pause between two launches of a step.
-constexpr int spins = 20000;
+/// A few microseconds: as long as most pauses between two launches of a step.
+constexpr int spins = 100;
+/// Then, for some hundred microseconds, the processor is offered to whoever has work: with more threads than processors, those are
+/// threads of the pool. Spinning would keep them from it for as long as the system lets a thread run.
+constexpr int yields = 1000;
 
-void pauseSpin() { __builtin_ia32_pause(); }
+/// Returns when `value` is no longer `old`, and what it is then.
+template <typename T> T awaitChange(const std::atomic<T> &value, T old) {
+  for (int spin = 0; spin < spins + yields; ++spin) {
+    if (T now = value.load(std::memory_order_acquire); now != old)
+      return now;
+    if (spin < spins)
+      __builtin_ia32_pause();
+    else
+      std::this_thread::yield();
+  }
+  value.wait(old, std::memory_order_acquire);
+  return value.load(std::memory_order_acquire);
+}
 } // namespace
 
 int moec::runtime::hostThreads() { return int(std::max(1u, std::thread::hardware_concurrency())); }
@@ -36,10 +51,7 @@ void ThreadPool::call(int thread) {
 void ThreadPool::work(int thread) {
   uint32_t seen = 0;
   while (true) {
-    for (int spin = 0; spin < spins && generation.load(std::memory_order_acquire) == seen; ++spin)
-      pauseSpin();
-    generation.wait(seen, std::memory_order_acquire);
-    seen = generation.load(std::memory_order_acquire);
+    seen = awaitChange(generation, seen);
     if (stopping.load(std::memory_order_relaxed))
       return;
     call(thread);
@@ -61,11 +73,6 @@ void ThreadPool::run(int64_t newItems, Body newBody, void *newContext) {
   generation.fetch_add(1, std::memory_order_release);
   generation.notify_all();
   call(0);
-  int32_t left = pending.load(std::memory_order_acquire);
-  for (int spin = 0; spin < spins && left; ++spin) {
-    pauseSpin();
-    left = pending.load(std::memory_order_acquire);
-  }
-  for (; left; left = pending.load(std::memory_order_acquire))
-    pending.wait(left, std::memory_order_acquire);
+  for (int32_t left = pending.load(std::memory_order_acquire); left;)
+    left = awaitChange(pending, left);
 }

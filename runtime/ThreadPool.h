@@ -13,7 +13,7 @@ namespace moec::runtime {
 int hostThreads();
 
 /// A pool whose split depends only on the number of items and threads. The calling thread is thread 0. Waiting threads spin for
-/// a while, since the next launch of a step follows within microseconds, and then sleep.
+/// a moment, since the next launch of a step follows within microseconds, then let others run, and then sleep.
 class ThreadPool {
 public:
   /// `threads` >= 1 in all.
