@@ -1,39 +1,13 @@
 // The cuda device on a driver that checks every call, lets any of them fail, and runs kernels in the emulator.
 #include "runtime/devices/cuda/GraphCache.h"
 #include "test/runtime/TestArtifact.h"
-#include "test/runtime/cuda/StandIn.h"
-
-#include <dlfcn.h>
-#include <gtest/gtest.h>
+#include "test/runtime/cuda/LoadedStandIn.h"
 
 using namespace moec;
 using namespace moec::runtime;
 using namespace moec::test;
 
 namespace {
-/// The library's own functions.
-struct StandIn {
-  decltype(&standInReset) reset;
-  decltype(&standInFail) fail;
-  decltype(&standInCalls) calls;
-  decltype(&standInComplaints) complaints;
-
-  static const StandIn &loaded() {
-    static const StandIn standIn = [] {
-      void *library = dlopen(MOEC_TEST_STAND_IN, RTLD_NOW | RTLD_LOCAL);
-      EXPECT_NE(library, nullptr) << dlerror();
-      auto find = [&]<typename T>(T &function, const char *name) { function = reinterpret_cast<T>(dlsym(library, name)); };
-      StandIn found;
-      find(found.reset, "standInReset");
-      find(found.fail, "standInFail");
-      find(found.calls, "standInCalls");
-      find(found.complaints, "standInComplaints");
-      return found;
-    }();
-    return standIn;
-  }
-};
-
 struct CudaTest : testing::Test {
   void SetUp() override {
     artifact = open();
@@ -71,14 +45,14 @@ struct CudaTest : testing::Test {
   }
   std::vector<float> row(size_t output) { return {session->logits(output).begin(), session->logits(output).end()}; }
 
-  const StandIn &standIn = StandIn::loaded();
+  const LoadedStandIn &standIn = LoadedStandIn::get();
   std::unique_ptr<Artifact> artifact;
   std::unique_ptr<Session> session;
 };
 
 TEST_F(CudaTest, prefillsAndDecodes) {
   ASSERT_TRUE(create().ok()) << create().message();
-  EXPECT_EQ(session->description(), "stand-in 0, sm_80");
+  EXPECT_EQ(session->description(), "stand-in 0, sm_80 from PTX");
   int sequence = *session->addSequence();
   ASSERT_TRUE(step(Phase::prefill, sequence, {1, 2, 3, 4, 5}).ok());
   EXPECT_EQ(row(0), expectedLogits(std::vector<int32_t>{1, 2, 3, 4, 5}));
@@ -173,27 +147,42 @@ TEST_F(CudaTest, refusesKernelsThatNeedTooMuchSharedMemory) {
   EXPECT_TRUE(step(Phase::prefill, *session->addSequence(), {1}).ok());
 }
 
+void addCubins(artifact::ManifestT &manifest) {
+  for (const char *chip : {"sm_80", "sm_86", "sm_89", "sm_90", "sm_87a"}) {
+    manifest.gpu_code[0]->cubins.push_back(std::make_unique<artifact::CubinT>());
+    manifest.gpu_code[0]->cubins.back()->chip = chip;
+    manifest.gpu_code[0]->cubins.back()->section = 0; // an ELF file, and the stand-in asks no more
+  }
+}
+
 /// Code for the very chip, or an older one of its generation, goes before PTX.
 TEST_F(CudaTest, takesCodeThatWasAssembledForTheChip) {
-  artifact = open([](artifact::ManifestT &m) {
-    for (const char *chip : {"sm_80", "sm_86", "sm_89", "sm_90", "sm_87a"}) {
-      m.gpu_code[0]->cubins.push_back(std::make_unique<artifact::CubinT>());
-      m.gpu_code[0]->cubins.back()->chip = chip;
-      m.gpu_code[0]->cubins.back()->section = 0; // an ELF file, and the stand-in asks no more
-    }
-  });
+  artifact = open(addCubins);
   for (auto [capability, description] : {std::pair(80, "sm_80 for sm_80"),
                                          {86, "sm_80 for sm_86"},
                                          {88, "sm_80 for sm_86"},
                                          {90, "sm_80 for sm_90"},
-                                         {100, "sm_80"}}) {
+                                         {100, "sm_80 from PTX"}}) {
     StandInMachine machine;
     machine.capability = capability;
+    machine.loadsAssembled = true;
     show(machine);
     ASSERT_TRUE(create().ok());
     EXPECT_EQ(session->description(), std::string("stand-in 0, ") + description);
     session.reset();
   }
+}
+
+/// What the driver does not take for the chip's code is replaced by PTX, and the device says so.
+TEST_F(CudaTest, takesPtxWhenAssembledCodeDoesNotLoad) {
+  artifact = open(addCubins);
+  ASSERT_TRUE(create().ok());
+  EXPECT_EQ(standIn.calls("cuModuleLoadDataEx"), 2u);
+  std::string description = session->description();
+  EXPECT_NE(description.find("sm_80 from PTX, as its code for sm_80 does not load: "), std::string::npos) << description;
+  EXPECT_NE(description.find("CUDA_ERROR_NO_BINARY_FOR_GPU (209)"), std::string::npos) << description;
+  ASSERT_TRUE(step(Phase::prefill, *session->addSequence(), {1, 2, 3}).ok());
+  EXPECT_EQ(row(0), expectedLogits(std::vector<int32_t>{1, 2, 3}));
 }
 
 TEST_F(CudaTest, tellsHowFarTheUploadIs) {

@@ -55,24 +55,40 @@ Status Kernels::load(const Artifact &artifact, const GpuCode &code, const Gpu &g
   return {};
 }
 
+/// Code that was assembled for another chip than it says, or is damaged, is no loss where there is PTX.
 Status Kernels::loadModule(const Artifact &artifact, const GpuCode &code, const Gpu &gpu) {
-  const Cubin *cubin = cubinFor(code, gpu.capability);
-  const Section &section = *artifact.manifest().sections()->Get(cubin ? cubin->section() : code.section());
+  loaded = code.target()->str();
+  std::string instead;
+  if (const Cubin *cubin = cubinFor(code, gpu.capability)) {
+    std::string chip = cubin->chip()->str();
+    Status status = loadSection(artifact, cubin->section());
+    if (status.ok()) {
+      loaded += " for " + chip;
+      return {};
+    }
+    instead = ", as its code for " + chip + " does not load: " + status.message();
+  }
+  MOEC_RETURN_IF_ERROR(loadSection(artifact, code.section()));
+  loaded += " from PTX" + instead;
+  return {};
+}
+
+Status Kernels::loadSection(const Artifact &artifact, uint32_t index) {
+  const Section &section = *artifact.manifest().sections()->Get(index);
   std::span<const std::byte> bytes = artifact.section(section);
   // The driver reads PTX up to a zero, which the section does not have.
   std::string image(reinterpret_cast<const char *>(bytes.data()), bytes.size());
   std::string log(8192, '\0');
   int options[] = {errorLog, errorLogBytes};
   void *values[] = {log.data(), reinterpret_cast<void *>(log.size() - 1)};
-  if (Status status = acquire(module, driver.moduleLoad, driver.moduleUnload, image.c_str(), 2, options, values); !status.ok()) {
-    log.resize(log.find('\0'));
-    while (log.ends_with('\n'))
-      log.pop_back();
-    return {status.code(), artifact.path() + ": section '" + section.name()->str() + "': " + status.message() +
-                               (log.empty() ? "" : "\nthe driver's compiler says: " + log)};
-  }
-  loaded = code.target()->str() + (cubin ? " for " + cubin->chip()->str() : "");
-  return {};
+  Status status = acquire(module, driver.moduleLoad, driver.moduleUnload, image.c_str(), 2, options, values);
+  if (status.ok())
+    return status;
+  log.resize(log.find('\0'));
+  while (log.ends_with('\n'))
+    log.pop_back();
+  return {status.code(), artifact.path() + ": section '" + section.name()->str() + "': " + status.message() +
+                             (log.empty() ? "" : "\nthe driver's compiler says: " + log)};
 }
 
 Status Kernels::prepare(const GpuKernel &kernel, const char *symbol, const Gpu &gpu) {

@@ -23,16 +23,18 @@ class Kernels {
 public:
   explicit Kernels(const Driver &driver) : driver(driver) {}
 
-  /// Loads the code that was assembled for the GPU's chip, or else the PTX, and finds every kernel of it.
+  /// Loads the code that was assembled for the GPU's chip, or else the PTX, and finds every kernel of it. The PTX it is too when the
+  /// assembled code does not load.
   Status load(const Artifact &artifact, const artifact::GpuCode &code, const Gpu &gpu);
 
   /// By place in the code's kernels.
   Function operator[](size_t kernel) const { return functions[kernel]; }
-  /// "sm_80" from PTX, or "sm_80 for sm_86" when it was assembled before.
+  /// "sm_80 from PTX", with the reason when there is code for the chip, or "sm_80 for sm_86" when it was assembled before.
   const std::string &description() const { return loaded; }
 
 private:
   Status loadModule(const Artifact &artifact, const artifact::GpuCode &code, const Gpu &gpu);
+  Status loadSection(const Artifact &artifact, uint32_t section);
   Status prepare(const artifact::GpuKernel &kernel, const char *symbol, const Gpu &gpu);
 
   const Driver &driver;

@@ -11,21 +11,21 @@ using namespace moec::runtime;
 // interface.
 extern "C" {
 int cuInit(unsigned flags) {
-  return state().call("cuInit", Needs::nothing, Injected::replaces, [&] {
+  return state().call(__func__, Needs::nothing, Injected::replaces, [&] {
     state().initialised = true;
     return flags == 0 ? success : invalidValue;
   });
 }
 
 int cuDeviceGetCount(int *count) {
-  return state().call("cuDeviceGetCount", Needs::driver, Injected::replaces, [&] {
+  return state().call(__func__, Needs::driver, Injected::replaces, [&] {
     *count = state().machine.devices;
     return success;
   });
 }
 
 int cuDeviceGet(int *device, int ordinal) {
-  return state().call("cuDeviceGet", Needs::driver, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::driver, Injected::replaces, [&]() -> int {
     if (ordinal < 0 || ordinal >= state().machine.devices)
       return invalidDevice;
     *device = ordinal;
@@ -34,14 +34,14 @@ int cuDeviceGet(int *device, int ordinal) {
 }
 
 int cuDeviceGetName(char *name, int length, int device) {
-  return state().call("cuDeviceGetName", Needs::driver, Injected::replaces, [&] {
+  return state().call(__func__, Needs::driver, Injected::replaces, [&] {
     std::snprintf(name, size_t(length), "stand-in %d", device);
     return success;
   });
 }
 
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
-  return state().call("cuDeviceGetAttribute", Needs::driver, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::driver, Injected::replaces, [&]() -> int {
     const StandInMachine &machine = state().machine;
     switch (attribute) {
     case 75:
@@ -59,7 +59,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
 }
 
 int cuCtxCreate_v2(void **context, unsigned flags, int device) {
-  return state().call("cuCtxCreate_v2", Needs::driver, Injected::replaces, [&] {
+  return state().call(__func__, Needs::driver, Injected::replaces, [&] {
     Context *made = state().make<Context>();
     made->owner = nullptr;
     state().current.push_back(made);
@@ -69,7 +69,7 @@ int cuCtxCreate_v2(void **context, unsigned flags, int device) {
 }
 
 int cuCtxDestroy_v2(void *context) {
-  return state().call("cuCtxDestroy_v2", Needs::driver, Injected::accompanies, [&]() -> int {
+  return state().call(__func__, Needs::driver, Injected::accompanies, [&]() -> int {
     State &s = state();
     Context *found = s.find<Context>(context);
     if (!found)
@@ -85,7 +85,7 @@ int cuCtxDestroy_v2(void *context) {
 }
 
 int cuCtxPushCurrent_v2(void *context) {
-  return state().call("cuCtxPushCurrent_v2", Needs::driver, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::driver, Injected::replaces, [&]() -> int {
     Context *found = state().find<Context>(context);
     if (!found)
       return invalidHandle;
@@ -95,7 +95,7 @@ int cuCtxPushCurrent_v2(void *context) {
 }
 
 int cuCtxPopCurrent_v2(void **context) {
-  return state().call("cuCtxPopCurrent_v2", Needs::driver, Injected::accompanies, [&]() -> int {
+  return state().call(__func__, Needs::driver, Injected::accompanies, [&]() -> int {
     if (state().current.empty())
       return state().complain(invalidContext, "no context is current");
     *context = state().current.back();
@@ -105,13 +105,13 @@ int cuCtxPopCurrent_v2(void **context) {
 }
 
 int cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *options, void **values) {
-  return state().call("cuModuleLoadDataEx", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     const char *text = static_cast<const char *>(image);
     const emulator::Module *decoded = nullptr;
-    if (std::strncmp(text,
-                     "\x7f"
-                     "ELF",
-                     4) != 0) {
+    bool isAssembled = std::strncmp(text, "\177ELF", 4) == 0;
+    if (isAssembled && !state().machine.loadsAssembled)
+      return noBinary;
+    if (!isAssembled) {
       Result<const emulator::Module *> loaded = state().emulator->load(text, "module");
       if (!loaded.ok()) {
         char *log = nullptr;
@@ -136,7 +136,7 @@ int cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *op
 }
 
 int cuModuleUnload(void *module) {
-  return state().call("cuModuleUnload", Needs::context, Injected::accompanies, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::accompanies, [&]() -> int {
     Module *found = state().find<Module>(module);
     if (!found)
       return invalidHandle;
@@ -149,7 +149,7 @@ int cuModuleUnload(void *module) {
 }
 
 int cuModuleGetFunction(void **function, void *module, const char *name) {
-  return state().call("cuModuleGetFunction", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     Module *found = state().find<Module>(module);
     if (!found)
       return invalidHandle;
@@ -166,7 +166,7 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
 }
 
 int cuFuncGetAttribute(int *value, int attribute, void *function) {
-  return state().call("cuFuncGetAttribute", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     Function *found = state().find<Function>(function);
     if (!found)
       return invalidHandle;
@@ -178,7 +178,7 @@ int cuFuncGetAttribute(int *value, int attribute, void *function) {
 }
 
 int cuFuncSetAttribute(void *function, int attribute, int value) {
-  return state().call("cuFuncSetAttribute", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     Function *found = state().find<Function>(function);
     if (!found)
       return invalidHandle;

@@ -33,7 +33,7 @@ int copy(uint64_t to, uint64_t from, size_t bytes, void *streamHandle, bool toDe
 
 extern "C" {
 int cuMemGetInfo_v2(size_t *free, size_t *total) {
-  return state().call("cuMemGetInfo_v2", Needs::context, Injected::replaces, [&] {
+  return state().call(__func__, Needs::context, Injected::replaces, [&] {
     *free = state().machine.freeBytes - state().usedBytes;
     *total = state().machine.freeBytes;
     return success;
@@ -41,7 +41,7 @@ int cuMemGetInfo_v2(size_t *free, size_t *total) {
 }
 
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
-  return state().call("cuMemAlloc_v2", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     State &s = state();
     if (int code = s.refuseWhileCapturing())
       return code;
@@ -60,7 +60,7 @@ int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
 }
 
 int cuMemFree_v2(uint64_t address) {
-  return state().call("cuMemFree_v2", Needs::context, Injected::accompanies, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::accompanies, [&]() -> int {
     State &s = state();
     auto found = s.device.find(address);
     if (found == s.device.end())
@@ -72,7 +72,7 @@ int cuMemFree_v2(uint64_t address) {
 }
 
 int cuMemAllocHost_v2(void **memory, size_t bytes) {
-  return state().call("cuMemAllocHost_v2", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     if (int code = state().refuseWhileCapturing())
       return code;
     *memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
@@ -83,7 +83,7 @@ int cuMemAllocHost_v2(void **memory, size_t bytes) {
 }
 
 int cuMemFreeHost(void *memory) {
-  return state().call("cuMemFreeHost", Needs::context, Injected::accompanies, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::accompanies, [&]() -> int {
     State &s = state();
     auto found = s.pinned.find(reinterpret_cast<uint64_t>(memory));
     if (found == s.pinned.end())
@@ -95,17 +95,17 @@ int cuMemFreeHost(void *memory) {
 }
 
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream) {
-  return state().call("cuMemcpyHtoDAsync_v2", Needs::context, Injected::replaces,
+  return state().call(__func__, Needs::context, Injected::replaces,
                       [&] { return copy(to, reinterpret_cast<uint64_t>(from), bytes, stream, true); });
 }
 
 int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
-  return state().call("cuMemcpyDtoHAsync_v2", Needs::context, Injected::replaces,
+  return state().call(__func__, Needs::context, Injected::replaces,
                       [&] { return copy(reinterpret_cast<uint64_t>(to), from, bytes, stream, false); });
 }
 
 int cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, void *streamHandle) {
-  return state().call("cuMemsetD8Async", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     State &s = state();
     Stream *stream = s.find<Stream>(streamHandle);
     if (!stream)

@@ -11,6 +11,7 @@ struct StandInMachine {
   int capability = 80; ///< 10 x major + minor
   int sharedBytes = 163 << 10;
   size_t freeBytes = size_t(1) << 30;
+  bool loadsAssembled = false; ///< accept code for a chip, which is then not executed; else refuse it as of another chip
 };
 
 // Exported by the library, beside the driver's functions.

@@ -34,14 +34,14 @@ int launch(State &s, Stream &stream, Function &function, const emulator::Dimensi
 
 extern "C" {
 int cuStreamCreate(void **stream, unsigned flags) {
-  return state().call("cuStreamCreate", Needs::context, Injected::replaces, [&] {
+  return state().call(__func__, Needs::context, Injected::replaces, [&] {
     *stream = state().make<Stream>();
     return success;
   });
 }
 
 int cuStreamDestroy_v2(void *stream) {
-  return state().call("cuStreamDestroy_v2", Needs::context, Injected::accompanies, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::accompanies, [&]() -> int {
     Stream *found = state().find<Stream>(stream);
     if (!found)
       return invalidHandle;
@@ -51,7 +51,7 @@ int cuStreamDestroy_v2(void *stream) {
 }
 
 int cuStreamSynchronize(void *stream) {
-  return state().call("cuStreamSynchronize", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     Stream *found = state().find<Stream>(stream);
     if (!found)
       return invalidHandle;
@@ -62,18 +62,18 @@ int cuStreamSynchronize(void *stream) {
 }
 
 int cuEventCreate(void **event, unsigned flags) {
-  return state().call("cuEventCreate", Needs::context, Injected::replaces, [&] {
+  return state().call(__func__, Needs::context, Injected::replaces, [&] {
     *event = state().make<Event>();
     return success;
   });
 }
 
 int cuEventDestroy_v2(void *event) {
-  return state().call("cuEventDestroy_v2", Needs::context, Injected::accompanies, [&] { return state().release<Event>(event); });
+  return state().call(__func__, Needs::context, Injected::accompanies, [&] { return state().release<Event>(event); });
 }
 
 int cuEventRecord(void *event, void *stream) {
-  return state().call("cuEventRecord", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     Event *found = state().find<Event>(event);
     Stream *on = state().find<Stream>(stream);
     if (!found || !on)
@@ -85,7 +85,7 @@ int cuEventRecord(void *event, void *stream) {
 }
 
 int cuEventSynchronize(void *event) {
-  return state().call("cuEventSynchronize", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     Event *found = state().find<Event>(event);
     if (!found)
       return invalidHandle;
@@ -99,7 +99,7 @@ int cuEventSynchronize(void *event) {
 
 int cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
                    unsigned blockZ, unsigned shared, void *stream, void **parameters, void **extra) {
-  return state().call("cuLaunchKernel", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     State &s = state();
     Function *found = s.find<Function>(function);
     Stream *on = s.find<Stream>(stream);
@@ -117,7 +117,7 @@ int cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned grid
 }
 
 int cuStreamBeginCapture_v2(void *stream, int mode) {
-  return state().call("cuStreamBeginCapture_v2", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     Stream *found = state().find<Stream>(stream);
     if (!found)
       return invalidHandle;
@@ -130,7 +130,7 @@ int cuStreamBeginCapture_v2(void *stream, int mode) {
 }
 
 int cuStreamEndCapture(void *stream, void **graph) {
-  return state().call("cuStreamEndCapture", Needs::context, Injected::accompanies, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::accompanies, [&]() -> int {
     State &s = state();
     Stream *found = s.find<Stream>(stream);
     if (!found)
@@ -151,11 +151,11 @@ int cuStreamEndCapture(void *stream, void **graph) {
 }
 
 int cuGraphDestroy(void *graph) {
-  return state().call("cuGraphDestroy", Needs::context, Injected::accompanies, [&] { return state().release<Graph>(graph); });
+  return state().call(__func__, Needs::context, Injected::accompanies, [&] { return state().release<Graph>(graph); });
 }
 
 int cuGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long flags) {
-  return state().call("cuGraphInstantiateWithFlags", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     Graph *found = state().find<Graph>(graph);
     if (!found)
       return invalidHandle;
@@ -167,7 +167,7 @@ int cuGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long fla
 }
 
 int cuGraphLaunch(void *exec, void *stream) {
-  return state().call("cuGraphLaunch", Needs::context, Injected::replaces, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     GraphExec *found = state().find<GraphExec>(exec);
     Stream *on = state().find<Stream>(stream);
     if (!found || !on)
@@ -179,7 +179,7 @@ int cuGraphLaunch(void *exec, void *stream) {
 }
 
 int cuGraphExecDestroy(void *exec) {
-  return state().call("cuGraphExecDestroy", Needs::context, Injected::accompanies, [&]() -> int {
+  return state().call(__func__, Needs::context, Injected::accompanies, [&]() -> int {
     state().executeAll(state().context());
     return state().release<GraphExec>(exec);
   });
