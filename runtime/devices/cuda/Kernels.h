@@ -23,8 +23,8 @@ class Kernels {
 public:
   explicit Kernels(const Driver &driver) : driver(driver) {}
 
-  /// Loads the code that was assembled for the GPU's chip, or else the PTX, and finds every kernel of it. The PTX it is too when the
-  /// assembled code does not load.
+  /// Loads the code that was assembled for the GPU's chip, or else the PTX, and finds every kernel of it. The PTX it is too when
+  /// the assembled code does not load.
   Status load(const Artifact &artifact, const artifact::GpuCode &code, const Gpu &gpu);
 
   /// By place in the code's kernels.
