@@ -141,6 +141,7 @@ Access moec::runtime::emulator::accessOf(const Warp &warp, const Instruction &i,
   access.kind = kind;
   access.space = i.space;
   access.strong = i.strong;
+  access.scope = i.scope;
   access.lanes = warp.active;
   access.bytes = access.alignment = i.bytes * i.elements;
   computeAddresses(warp, i, k, i.addressBytes, i.offset, access);
@@ -181,6 +182,17 @@ void moec::runtime::emulator::resolve(Warp &warp, const Access &access, Resolved
     rest &= ~part.lanes;
     resolveIn(spaceOf(window << windowShift), warp, part, resolved);
   }
+}
+
+uint64_t moec::runtime::emulator::digestOf(const Access &access, const Staging &values) {
+  uint64_t digest = access.lanes;
+  auto add = [&](uint64_t word) { digest = (digest ^ word) * 0x100000001b3; };
+  forEachLane(access.lanes, [&](unsigned lane) {
+    add(access.address[lane]);
+    for (unsigned byte = 0; byte < access.bytes; ++byte)
+      add(uint64_t(values[lane][byte]));
+  });
+  return digest;
 }
 
 namespace {

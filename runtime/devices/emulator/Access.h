@@ -19,6 +19,7 @@ struct Access {
   AccessKind kind = AccessKind::load;
   Space space = Space::generic;
   bool strong = false; ///< atomic, volatile, or ordered: does not race with its like
+  Scope scope = Scope::device;
   LaneMask lanes = 0;
   unsigned bytes = 0;     ///< of a lane
   unsigned alignment = 0; ///< of the addresses
@@ -49,6 +50,9 @@ void computeAddresses(const Warp &warp, const Instruction &i, unsigned k, unsign
 
 /// Checks every lane; what is wrong is reported, and the lane left out.
 void resolve(Warp &warp, const Access &access, Resolved &resolved);
+
+/// What the lanes of an access have read, and where, in one number.
+uint64_t digestOf(const Access &access, const Staging &values);
 
 /// The bytes of the lanes' addresses; zeros where they cannot be read.
 void load(Warp &warp, const Access &access, Staging &values);

@@ -30,26 +30,29 @@ uint32_t wrapDown(uint32_t old, uint32_t b) { return old == 0 || old > b ? b : o
 template <class T, class Body> void atomically(Warp &warp, const Instruction &i, Body update) {
   Access access = accessOf(warp, i, 0, AccessKind::atomic);
   access.strong = true;
-  if (i.release)
-    fence(warp);
-  publish(warp, access);
+  std::lock_guard lock(warp.launch.strongOperations);
   Resolved at;
   resolve(warp, access, at);
+  publish(warp, access, i.releases);
   T old[laneCount] = {};
-  {
-    std::lock_guard lock(warp.launch.atomics);
-    forEachLane(at.lanes, [&](unsigned lane) {
-      std::memcpy(&old[lane], at.data[lane], sizeof(T));
-      T updated = update(old[lane], lane);
-      std::memcpy(at.data[lane], &updated, sizeof(T));
-      if (at.written[lane])
-        std::memset(at.written[lane], 0xff, sizeof(T));
-    });
-  }
+  Staging values = {};
+  bool changes = false;
+  forEachLane(at.lanes, [&](unsigned lane) {
+    std::memcpy(&old[lane], at.data[lane], sizeof(T));
+    T updated = update(old[lane], lane);
+    changes |= std::memcmp(&updated, &old[lane], sizeof(T)) != 0;
+    std::memcpy(at.data[lane], &updated, sizeof(T));
+    std::memcpy(values[lane], &updated, sizeof(T));
+    if (at.written[lane])
+      std::memset(at.written[lane], isWritten, sizeof(T));
+  });
   if (i.results)
     warp.write(i, 0, old);
-  learn(warp, access);
-  noteProgress(warp);
+  observe(warp, access, i.acquires);
+  if (changes)
+    noteProgress(warp);
+  else
+    warp.noteRead(digestOf(access, values));
 }
 
 template <class T, T (*combine)(T, T)> void update(Warp &warp, const Instruction &i) {

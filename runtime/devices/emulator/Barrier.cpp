@@ -24,11 +24,11 @@ bool uniform(Warp &warp, const Instruction &i, unsigned k, uint32_t &value) {
 
 void completePhase(Warp &last, NamedBarrier &barrier) {
   Block &block = last.block;
-  Clock together = barrier.clock;
+  Stamp next = barrier.clock.newest() + 1;
   for (unsigned number : barrier.waiting) {
     Warp &warp = block.warps[number];
-    warp.clock.join(together);
-    warp.clock.set(number, together.newest() + 1);
+    warp.clock = barrier.clock; // which holds all that the warp knew when it arrived
+    warp.clock.set(number, next);
     if (warp.state == Warp::State::atBarrier)
       warp.state = Warp::State::ready;
   }
@@ -46,7 +46,7 @@ void completePhase(Warp &last, NamedBarrier &barrier) {
       warp.writePredicate(i, 0, ((i.mode & operationMask) == reduceAnd ? all : barrier.holding != 0) ? allLanes : 0);
     }
   }
-  barrier = {};
+  barrier.startPhase();
   noteProgress(last);
 }
 
@@ -150,7 +150,7 @@ void decodeBarrier(Decoder &d) {
   d.executeWith(&barrier);
 }
 
-void fenceMemory(Warp &warp, const Instruction &) { fence(warp); }
+void fenceMemory(Warp &warp, const Instruction &i) { fence(warp, i.scope); }
 void nothing(Warp &, const Instruction &) {}
 
 /// membar.{cta,gl,sys}; fence{.sc,.acq_rel,.acquire,.release}.scope; fence.proxy.* and fence.mbarrier_init, which order kinds of
@@ -163,18 +163,17 @@ void decodeFence(Decoder &d) {
   }
   bool isInitialisation = d.take("mbarrier_init");
   d.takeOne({"sc", "acq_rel", "acquire", "release"}, 0);
-  bool blockOnly = d.takeOne({"cta", "cluster", "gl", "gpu", "sys"}, 2) == 0;
+  d.takeScope();
   d.expectOperands(0, 0);
-  d.executeWith(isProxy || isInitialisation || blockOnly ? &nothing : &fenceMemory);
+  d.executeWith(isProxy || isInitialisation ? &nothing : &fenceMemory);
 }
 
-/// Asks for patience: other warps have their turn.
-void sleep(Warp &warp, const Instruction &) { warp.yield(); }
+/// nanosleep: who waits is found out by what it reads.
 void decodeSleep(Decoder &d) {
   d.takeType();
   d.expectOperands(1, 1);
   d.source(0, Type::u32);
-  d.executeWith(&sleep);
+  d.executeWith(&nothing);
 }
 } // namespace
 

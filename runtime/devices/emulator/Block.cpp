@@ -1,6 +1,7 @@
 // Lets the warps of a block take turns until all have finished.
 #include "runtime/devices/emulator/Block.h"
 
+#include <algorithm>
 #include <bit>
 
 using namespace moec::runtime::emulator;
@@ -8,8 +9,8 @@ using namespace moec::runtime::emulator;
 namespace {
 /// Instructions that a warp executes before the next has its turn.
 constexpr uint32_t turn = 10000;
-/// Rounds in which nothing happens that anybody could wait for, before other blocks have their turn.
-constexpr unsigned patience = 64;
+/// Rounds in which nothing happens that anybody in the block could wait for, before it is taken to go on so for ever.
+constexpr unsigned patience = 1000;
 } // namespace
 
 Block::Block(const Launch &launch, Counters &counters) : launch(launch) {
@@ -20,15 +21,11 @@ Block::Block(const Launch &launch, Counters &counters) : launch(launch) {
 
 void Block::start(uint64_t newIndex) {
   index = newIndex;
-  at.x = uint32_t(index % launch.grid.x);
-  at.y = uint32_t(index / launch.grid.x % launch.grid.y);
-  at.z = uint32_t(index / launch.grid.x / launch.grid.y);
+  at = launch.grid.at(index);
   aborted = false;
   for (const Warp &warp : warps)
     firstStamp = std::max(firstStamp, warp.clock.newest());
   shared.start(launch.sharedBytes(), firstStamp);
-  fences = 0;
-  acquired.clear();
   published.clear();
   barriers.fill({});
   phaseBarriers.clear();
@@ -38,43 +35,48 @@ void Block::start(uint64_t newIndex) {
 }
 
 Block::Outcome Block::run() {
-  unsigned idleRounds = 0;
-  for (;;) {
+  using enum Warp::State;
+  for (unsigned idleRounds = 0; !stopping();) {
     uint64_t before = progress;
-    bool anyReady = false, anyWaiting = false;
     for (Warp &warp : warps) {
-      if (warp.state == Warp::State::polling)
-        warp.state = Warp::State::ready;
-      if (warp.state == Warp::State::ready) {
-        warp.run(turn);
-        if (warp.state == Warp::State::finished)
-          ++progress;
-      }
+      if (warp.state == polling || warp.state == watching)
+        warp.state = ready;
+      if (warp.state != ready)
+        continue;
+      warp.run(turn);
+      progress += warp.state == finished;
+      if (warp.executed > launch.mostInstructions)
+        warp.abort(ReportKind::deadlock, unsigned(std::countr_zero(warp.existing)),
+                   "has executed " + std::to_string(warp.executed) + " instructions, and is taken to go on for ever");
       if (stopping())
         return Outcome::finished;
-      anyReady |= warp.state == Warp::State::ready;
-      anyWaiting |= warp.state != Warp::State::finished;
     }
-    if (!anyWaiting)
+    auto any = [&](Warp::State state) { return std::ranges::any_of(warps, [&](const Warp &warp) { return warp.state == state; }); };
+    if (!any(ready) && !any(atBarrier) && !any(polling) && !any(watching))
       return Outcome::finished;
     if (progress != before) {
       idleRounds = 0;
       continue;
     }
-    // Warps at a barrier cannot be released by those that poll in vain; ready ones may just be computing.
-    if (!anyReady || ++idleRounds == patience)
+    if (any(watching) && !any(ready))
       return Outcome::waiting;
+    if (++idleRounds == patience) {
+      reportDeadlock();
+      aborted = true;
+    }
   }
+  return Outcome::finished;
 }
 
-void Block::reportDeadlock() {
+void Block::reportDeadlock(const std::string &why) {
   for (Warp &warp : warps) {
     if (warp.state == Warp::State::finished)
       continue;
-    const char *where = warp.state == Warp::State::atBarrier ? "waits at a barrier for threads that never come"
-                        : warp.state == Warp::State::polling ? "waits for a phase that is never completed"
-                                                             : "goes on in circles while nothing changes";
+    const char *where = warp.state == Warp::State::atBarrier  ? "waits at a barrier for threads that never come"
+                        : warp.state == Warp::State::polling  ? "waits for a phase that is never completed"
+                        : warp.state == Warp::State::watching ? "waits for memory that never changes"
+                                                              : "goes on in circles while nothing changes";
     warp.report(ReportKind::deadlock, unsigned(std::countr_zero(warp.existing & ~warp.exited)),
-                "warp " + std::to_string(warp.number) + " " + where);
+                "warp " + std::to_string(warp.number) + " " + where + why);
   }
 }

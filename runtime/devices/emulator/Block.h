@@ -23,14 +23,14 @@ public:
   void start(uint64_t index);
 
   enum class Outcome : uint8_t {
-    finished,
-    waiting, ///< every warp polls, perhaps for what another block does
+    finished, ///< or aborted
+    waiting,  ///< no warp can go on before another block changes memory
   };
   /// Executes until all warps have finished or none can go on by itself.
   Outcome run();
 
-  /// Reports that the block waits for what will never come.
-  void reportDeadlock();
+  /// Reports that the block waits for what will never come; `why` is added to the message.
+  void reportDeadlock(const std::string &why = "");
 
   const Launch &launch;
   uint64_t index = 0;
@@ -41,12 +41,10 @@ public:
   std::vector<Warp> warps;
   bool aborted = false;
   Stamp firstStamp = 0;                ///< the stamps of this block's warps are above it
-  uint32_t fences = 0;                 ///< of all its threads
-  Publications::Epochs acquired;       ///< fences of other blocks that are known, and its own
   std::map<uint64_t, Clock> published; ///< what its warps have published for each other, by address
-  /// Whether a block's events after so many of its fences are known.
-  bool hasAcquired(uint32_t block, uint32_t epoch) const { return block < acquired.size() && acquired[block] > epoch; }
-  uint64_t progress = 0; ///< raised by whatever another warp may be waiting for
+  uint64_t progress = 0;               ///< raised by whatever another warp may be waiting for
+  /// The number in the grid of its first warp.
+  uint64_t firstWarp() const { return index * launch.warps(); }
 
 private:
   bool stopping() const { return aborted || launch.stopping.load(std::memory_order_relaxed) || launch.reports.enough(); }

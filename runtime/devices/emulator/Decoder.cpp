@@ -126,15 +126,21 @@ Space Decoder::takeSpace(Space fallback) {
   return fallback;
 }
 
+void Decoder::takeScope() {
+  constexpr Scope scopes[] = {Scope::block, Scope::block, Scope::device, Scope::device, Scope::device};
+  instruction.scope = scopes[takeOne({"cta", "cluster", "gl", "gpu", "sys"}, 3)];
+}
+
 void Decoder::takeMemoryModifiers() {
   Instruction &i = instruction;
   i.space = takeSpace(Space::generic);
   i.strong = take("volatile");
-  bool acquires = take("acquire"), ordered = take("acq_rel");
-  i.release = take("release") || ordered;
-  i.strong |= take("relaxed") || acquires || i.release;
+  bool isBoth = take("acq_rel");
+  i.acquires = take("acquire") || isBoth;
+  i.releases = take("release") || isBoth;
+  i.strong |= take("relaxed") || i.acquires || i.releases;
   take("weak");
-  takeOne({"cta", "cluster", "gpu", "sys"}, 0);
+  takeScope();
   take("nc");
   takeOne({"ca", "cg", "cs", "lu", "cv", "wb", "wt"}, 0);
   takePrefixed("L1::");

@@ -63,6 +63,8 @@ public:
   /// Takes a modifier that starts with `prefix`; empty where there is none.
   std::string_view takePrefixed(std::string_view prefix);
   Space takeSpace(Space fallback);
+  /// .cta, .gpu and their like; without one it is the device.
+  void takeScope();
   /// The state space and .sem, .scope, cache operators and hints of a memory instruction.
   void takeMemoryModifiers();
 

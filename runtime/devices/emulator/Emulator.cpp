@@ -32,6 +32,9 @@ static Status check(const Function &entry, const LaunchArguments &arguments) {
     return refuse("expected 1 to 1024 threads in a block, got " + words(block));
   if (!grid.count() || grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535)
     return refuse("expected a grid of at least one block and at most 2147483647x65535x65535, got " + words(grid));
+  if (arguments.cooperative && grid.count() > residentBlocks)
+    return refuse("expected at most " + std::to_string(residentBlocks) + " blocks in a cooperative launch, got " +
+                  std::to_string(grid.count()));
   if (arguments.parameters.size() != entry.parameterBytes)
     return refuse("expected " + std::to_string(entry.parameterBytes) + " bytes of parameters, got " +
                   std::to_string(arguments.parameters.size()));
@@ -54,7 +57,7 @@ Status Emulator::launch(const Module &module, std::string_view name, const Launc
   MOEC_RETURN_IF_ERROR(check(*entry, arguments));
   Reports reports;
   Launch launch(module, *entry, arguments.grid, arguments.block, arguments.dynamicSharedBytes, arguments.parameters, allocations,
-                reports, ++launches);
+                reports, arguments.cooperative, options.mostInstructions, ++launches);
   allocations.startLaunch();
   Counters counted = runGrid(launch, options.threads);
   counted.uniqueSectorsLoaded = allocations.uniqueSectors();

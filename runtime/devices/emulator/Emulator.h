@@ -16,7 +16,8 @@
 namespace moec::runtime::emulator {
 
 struct EmulatorOptions {
-  int threads = 1; ///< of the host, over which blocks are spread
+  int threads = 1;                          ///< of the host, over which blocks are spread
+  uint64_t mostInstructions = ~uint64_t(0); ///< of a warp in one launch; one that goes on longer is reported
 };
 
 /// What a kernel is given.
@@ -24,6 +25,7 @@ struct LaunchArguments {
   Dimensions grid, block;
   uint32_t dynamicSharedBytes = 0;
   std::span<const std::byte> parameters; ///< laid out as the entry declares them
+  bool cooperative = false;              ///< all blocks are there at once, so that they may wait for each other
 };
 
 /// A device: memory, modules, launches. Not to be used by several threads at once.

@@ -1,95 +1,171 @@
-// Blocks run to their end, one after the other; one that polls for what another does is set aside.
+// Blocks run to their end, one after the other; one that waits for what another does is set aside.
 #include "runtime/devices/emulator/Grid.h"
 
 #include "runtime/devices/emulator/Block.h"
 
+#include <algorithm>
+#include <optional>
+#include <set>
 #include <thread>
+#include <utility>
 
 using namespace moec::runtime::emulator;
 
 namespace {
-/// Blocks that may wait at once: more would be more than a device holds.
-constexpr size_t residentBlocks = 2048;
+/// How often blocks that wait are tried while nothing happens, before they are taken to wait for ever.
+constexpr unsigned patience = 1000;
+
+/// What the workers know of each other.
+class Schedule {
+public:
+  Schedule(uint64_t blocks, size_t workers) : blocks(blocks), idleAt(workers, busy) {}
+
+  /// The next block, which is open until it is closed.
+  std::optional<uint64_t> open() {
+    std::lock_guard lock(mutex);
+    if (next == blocks)
+      return std::nullopt;
+    unfinished.insert(next);
+    return next++;
+  }
+  void close(uint64_t block) {
+    std::lock_guard lock(mutex);
+    unfinished.erase(block);
+  }
+  /// Whether all blocks before an open one have finished.
+  bool isFirst(uint64_t block) {
+    std::lock_guard lock(mutex);
+    return *unfinished.begin() == block;
+  }
+
+  /// A worker has nothing to do but wait since the launch's progress was this. When that holds for all, nothing will change it.
+  void isIdle(size_t worker, uint64_t progress) {
+    std::lock_guard lock(mutex);
+    idleAt[worker] = progress;
+    if (std::ranges::all_of(idleAt, [&](uint64_t since) { return since == progress || since == gone; }))
+      stuck = true;
+  }
+  void isBusy(size_t worker) {
+    std::lock_guard lock(mutex);
+    idleAt[worker] = busy;
+  }
+  void leave(size_t worker) {
+    std::lock_guard lock(mutex);
+    idleAt[worker] = gone;
+  }
+
+  /// All that are open wait, and will do so for ever.
+  std::atomic<bool> stuck = false;
+
+private:
+  static constexpr uint64_t busy = ~uint64_t(0), gone = busy - 1;
+  std::mutex mutex;
+  const uint64_t blocks;
+  uint64_t next = 0;
+  std::set<uint64_t> unfinished;
+  std::vector<uint64_t> idleAt;
+};
 
 class Worker {
 public:
-  Worker(const Launch &launch, std::atomic<uint64_t> &next) : launch(launch), next(next) {}
+  Worker(const Launch &launch, Schedule &schedule, size_t number) : launch(launch), schedule(schedule), number(number) {}
 
   void run() {
-    uint64_t blocks = launch.grid.count();
-    for (uint64_t index; !launch.stopping && (index = next.fetch_add(1, std::memory_order_relaxed)) < blocks;) {
-      if (!idle)
-        idle = std::make_unique<Block>(launch, counters);
-      idle->start(index);
+    while (!launch.stopping && !schedule.stuck) {
+      std::optional<uint64_t> index = schedule.open();
+      if (!index)
+        break;
+      if (!spare)
+        spare = std::make_unique<Block>(launch, counters);
+      spare->start(*index);
       ++counters.blocks;
-      proceed(std::move(idle));
-      resumeWaiting();
+      proceed(std::move(spare));
+      // All of a cooperative launch are to start before any is tried again.
+      if (!launch.cooperative)
+        resumeWaiting();
+      if (waiting.size() > residentBlocks)
+        finishWaiting();
     }
-    // The others have finished or wait too: without progress anywhere there will be none.
-    for (unsigned idleRounds = 0; !waiting.empty() && !launch.stopping;) {
+    finishWaiting();
+    schedule.leave(number);
+  }
+
+  Counters counters;
+  std::vector<std::unique_ptr<Block>> waiting;
+
+private:
+  void proceed(std::unique_ptr<Block> block) {
+    for (unsigned tries = 0; !launch.stopping; ++tries) {
+      bool mayWait = launch.cooperative || !schedule.isFirst(block->index);
+      if (block->run() == Block::Outcome::finished)
+        break;
+      if (mayWait)
+        return waiting.push_back(std::move(block));
+      if (tries == patience) {
+        block->reportDeadlock(
+            ": later blocks alone are left, which need not start before this one ends unless the launch is cooperative");
+        block->aborted = true;
+        break;
+      }
+    }
+    schedule.close(block->index);
+    if (block->aborted || launch.reports.enough())
+      launch.stopping = true;
+    spare = std::move(block);
+  }
+
+  void resumeWaiting() {
+    for (auto &block : std::exchange(waiting, {}))
+      proceed(std::move(block));
+  }
+
+  /// Until none waits, or no worker's blocks can go on.
+  void finishWaiting() {
+    for (unsigned idleRounds = 0; !waiting.empty() && !launch.stopping && !schedule.stuck;) {
       uint64_t before = launch.progress;
       resumeWaiting();
       if (launch.progress != before) {
         idleRounds = 0;
-        continue;
+        schedule.isBusy(number);
+      } else if (++idleRounds >= patience) {
+        schedule.isIdle(number, before);
+        std::this_thread::yield();
       }
-      std::this_thread::yield();
-      if (++idleRounds < patience)
-        continue;
-      for (auto &block : waiting)
-        block->reportDeadlock();
-      launch.stopping = true;
     }
-  }
-
-  Counters counters;
-
-private:
-  static constexpr unsigned patience = 16;
-
-  void proceed(std::unique_ptr<Block> block) {
-    if (block->run() == Block::Outcome::waiting) {
-      waiting.push_back(std::move(block));
-      if (waiting.size() > residentBlocks) {
-        waiting.back()->reportDeadlock();
-        launch.stopping = true;
-      }
-      return;
-    }
-    if (block->aborted || launch.reports.enough())
-      launch.stopping = true;
-    idle = std::move(block);
-  }
-
-  void resumeWaiting() {
-    std::vector<std::unique_ptr<Block>> resumed = std::move(waiting);
-    waiting.clear();
-    for (auto &block : resumed)
-      if (!launch.stopping)
-        proceed(std::move(block));
+    schedule.isBusy(number);
   }
 
   const Launch &launch;
-  std::atomic<uint64_t> &next;
-  std::unique_ptr<Block> idle; ///< to be used again
-  std::vector<std::unique_ptr<Block>> waiting;
+  Schedule &schedule;
+  const size_t number;
+  std::unique_ptr<Block> spare; ///< to be used again
 };
 } // namespace
 
 Counters moec::runtime::emulator::runGrid(const Launch &launch, int threads) {
-  std::atomic<uint64_t> next{0};
-  uint64_t useful = std::min<uint64_t>(uint64_t(std::max(threads, 1)), launch.grid.count());
+  size_t useful = size_t(std::min<uint64_t>(uint64_t(std::max(threads, 1)), launch.grid.count()));
+  Schedule schedule(launch.grid.count(), useful);
   std::vector<std::unique_ptr<Worker>> workers;
-  for (uint64_t k = 0; k < useful; ++k)
-    workers.push_back(std::make_unique<Worker>(launch, next));
+  for (size_t k = 0; k < useful; ++k)
+    workers.push_back(std::make_unique<Worker>(launch, schedule, k));
   std::vector<std::thread> others;
-  for (uint64_t k = 1; k < useful; ++k)
+  for (size_t k = 1; k < useful; ++k)
     others.emplace_back([&, k] { workers[k]->run(); });
   workers[0]->run();
   for (std::thread &thread : others)
     thread.join();
+
   Counters sum;
-  for (const auto &worker : workers)
+  std::vector<Block *> stuck;
+  for (const auto &worker : workers) {
     sum.add(worker->counters);
+    for (const auto &block : worker->waiting)
+      stuck.push_back(block.get());
+  }
+  if (schedule.stuck) {
+    std::ranges::sort(stuck, {}, &Block::index);
+    for (Block *block : stuck)
+      block->reportDeadlock();
+  }
   return sum;
 }

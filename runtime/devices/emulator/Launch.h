@@ -21,18 +21,17 @@ struct Launch {
   std::span<const std::byte> parameters;
   Memory &memory;
   Reports &reports;
+  bool cooperative = false;
+  uint64_t mostInstructions = 0;             ///< that a warp may execute
   uint32_t number = 0;                       ///< of the launches of a device, from 1
   mutable std::atomic<uint64_t> progress{0}; ///< raised by whatever another block may be waiting for
   mutable std::atomic<bool> stopping{false}; ///< no block goes on
-  mutable std::mutex atomics;                ///< held while memory is updated atomically
-
+  mutable std::mutex strongOperations;       ///< held by each from what it publishes to what it observes
   mutable Publications publications;
 
   unsigned threads() const { return unsigned(blockSize.count()); }
   unsigned warps() const { return (threads() + laneCount - 1) / laneCount; }
-  /// Where dynamic shared memory starts: behind the static, as aligned as the largest access needs.
-  uint32_t dynamicSharedStart() const { return (entry.sharedBytes + 127) / 128 * 128; }
-  uint32_t sharedBytes() const { return dynamicSharedBytes ? dynamicSharedStart() + dynamicSharedBytes : entry.sharedBytes; }
+  uint32_t sharedBytes() const { return dynamicSharedBytes ? entry.dynamicSharedStart() + dynamicSharedBytes : entry.sharedBytes; }
 };
 
 } // namespace moec::runtime::emulator

@@ -21,11 +21,16 @@ template <class M, class R> void unpackElement(Warp &warp, const Instruction &i,
 template <class M, class R> void loadValues(Warp &warp, const Instruction &i) {
   Access access = accessOf(warp, i, 0, AccessKind::load);
   Staging values;
+  std::unique_lock lock(warp.launch.strongOperations, std::defer_lock);
+  if (i.strong)
+    lock.lock();
   load(warp, access, values);
   for (unsigned k = 0; k < i.elements; ++k)
     unpackElement<M, R>(warp, i, k, values);
-  if (i.strong)
-    learn(warp, access);
+  if (i.strong) {
+    observe(warp, access, i.acquires);
+    warp.noteRead(digestOf(access, values));
+  }
 }
 
 /// Parameters are the same for all lanes, and known at once.
@@ -42,10 +47,9 @@ template <class M, class R> void loadParameter(Warp &warp, const Instruction &i)
 
 template <class R, class M> void storeValues(Warp &warp, const Instruction &i) {
   Access access = accessOf(warp, i, 0, AccessKind::store);
-  if (i.release)
-    fence(warp);
+  std::unique_lock lock(warp.launch.strongOperations, std::defer_lock);
   if (i.strong)
-    publish(warp, access);
+    lock.lock();
   Staging values;
   for (unsigned k = 0; k < i.elements; ++k) {
     const R *element = warp.source<R>(i, 1 + k);
@@ -55,6 +59,8 @@ template <class R, class M> void storeValues(Warp &warp, const Instruction &i) {
     }
   }
   store(warp, access, values, warp.known);
+  if (i.strong)
+    publish(warp, access, i.releases);
 }
 
 template <template <class, class> class Operation> Execute forTypes(Type type, unsigned registerBytes) {

@@ -60,7 +60,9 @@ struct Instruction {
   uint8_t mode = 0;               ///< of the family
   bool isIndexedBranch = false;   ///< `target` is a table
   bool strong = false;            ///< a memory operation that may meet others of its kind
-  bool release = false;           ///< makes what came before visible to who acquires
+  bool releases = false;          ///< tells what came before to those who acquire
+  bool acquires = false;          ///< learns what the values it reads tell
+  Scope scope = Scope::device;    ///< of a strong operation or a fence
 };
 
 struct Parameter {
@@ -90,6 +92,8 @@ struct Function {
   std::array<uint32_t, 3> requiredThreads{}, maximumThreads{};
   std::vector<SpecialUse> specials;
   std::vector<uint32_t> callees;
+  /// Where dynamic shared memory starts: behind the static, as aligned as the largest access needs.
+  uint32_t dynamicSharedStart() const { return (sharedBytes + 127) / 128 * 128; }
 };
 
 /// A variable of the module in memory that all kernels see.

@@ -23,6 +23,13 @@ struct NamedBarrier {
   };
   std::vector<Reduction> reductions; ///< whose results are due when the phase completes
   Clock clock;                       ///< what those know who have arrived
+
+  void startPhase() {
+    expected = arrived = holding = counted = 0;
+    waiting.clear();
+    reductions.clear();
+    clock.clear();
+  }
 };
 
 } // namespace moec::runtime::emulator

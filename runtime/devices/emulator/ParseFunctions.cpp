@@ -210,7 +210,7 @@ Status Parser::finishFunction(FunctionWork &pending) {
     module.branchTables[entry.instruction].push_back(label->second);
   }
   for (const FunctionWork::DynamicAddress &dynamic : pending.dynamicAddresses) {
-    uint64_t address = (function.sharedBytes + 127) / 128 * 128 + uint64_t(dynamic.offset);
+    uint64_t address = function.dynamicSharedStart() + uint64_t(dynamic.offset);
     for (unsigned lane = 0; lane < laneCount; ++lane)
       std::memcpy(module.constants.data() + dynamic.constant + lane * dynamic.bytes, &address, dynamic.bytes);
   }

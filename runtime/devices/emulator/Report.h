@@ -13,6 +13,8 @@ namespace moec::runtime::emulator {
 struct Dimensions {
   uint32_t x = 1, y = 1, z = 1;
   uint64_t count() const { return uint64_t(x) * y * z; }
+  /// Where number `index` is, x first.
+  Dimensions at(uint64_t index) const { return {uint32_t(index % x), uint32_t(index / x % y), uint32_t(index / x / y)}; }
 };
 
 enum class ReportKind : uint8_t {

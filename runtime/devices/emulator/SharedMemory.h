@@ -2,32 +2,13 @@
 #ifndef MOEC_RUNTIME_DEVICES_EMULATOR_SHAREDMEMORY_H
 #define MOEC_RUNTIME_DEVICES_EMULATOR_SHAREDMEMORY_H
 
-#include "runtime/devices/emulator/Clock.h"
+#include "runtime/devices/emulator/Races.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace moec::runtime::emulator {
-
-class Warp;
-struct Access;
-struct Resolved;
-
-/// Who touched a word last in one way.
-struct SharedEvent {
-  Stamp stamp = 0; ///< of the warp; 0 for nobody
-  uint32_t line = 0;
-  uint16_t thread = 0;
-  uint8_t bytes = 0; ///< of the word, a bit each
-  bool strong : 1 = false;
-  bool several : 1 = false; ///< further threads of the warp touched other bytes at the same stamp
-};
-
-/// A word's last write, last read, and last read by another warp than that.
-struct SharedWord {
-  SharedEvent write, read, otherRead;
-};
 
 class SharedMemory {
 public:
@@ -48,11 +29,7 @@ public:
   std::vector<uint8_t> written; ///< a byte each, 0xff when written
 
 private:
-  void checkWord(Warp &warp, const Access &access, unsigned lane, uint32_t word, uint8_t bytes);
-  bool isOrdered(const Warp &warp, unsigned lane, const SharedEvent &event) const;
-  bool storesTheSame(const Warp &warp, const Access &access, unsigned lane, const SharedEvent &other) const;
-
-  std::vector<SharedWord> words;
+  std::vector<Word<Event>> words;
   Stamp firstStamp = 0;
 };
 

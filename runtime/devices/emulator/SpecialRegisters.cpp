@@ -70,15 +70,15 @@ unsigned moec::runtime::emulator::bytesOf(SpecialRegister special) { return spec
 static uint32_t valueOf(const Warp &warp, SpecialRegister special, unsigned lane) {
   const Launch &launch = warp.launch;
   const Dimensions &size = launch.blockSize;
-  uint32_t thread = warp.number * laneCount + lane;
+  Dimensions thread = size.at(warp.number * laneCount + lane);
   LaneMask self = LaneMask(1) << lane;
   switch (special) {
   case tidX:
-    return thread % size.x;
+    return thread.x;
   case tidY:
-    return thread / size.x % size.y;
+    return thread.y;
   case tidZ:
-    return thread / size.x / size.y;
+    return thread.z;
   case ntidX:
     return size.x;
   case ntidY:

@@ -1,44 +1,37 @@
-// What orders the events of different threads beside barriers: fences, and strong operations that publish and learn.
+// What orders the events of different threads beside barriers: release and acquire, by operations or by fences.
 #ifndef MOEC_RUNTIME_DEVICES_EMULATOR_SYNCHRONIZATION_H
 #define MOEC_RUNTIME_DEVICES_EMULATOR_SYNCHRONIZATION_H
 
 #include "runtime/devices/emulator/Clock.h"
+#include "runtime/devices/emulator/Types.h"
 
-#include <cstdint>
+#include <array>
 #include <map>
-#include <mutex>
-#include <vector>
 
 namespace moec::runtime::emulator {
 
 class Warp;
 struct Access;
 
-/// What blocks have published at addresses of global memory: for each block of the grid how many of its fences are known.
-///
-/// A block's events count the fences before them. A strong operation publishes all that came before the block's last fence; who
-/// operates on the same address later learns of it. That is a little kinder than the memory model, which wants the right threads to
-/// fence, and a fence of those who learn as well.
-class Publications {
-public:
-  using Epochs = std::vector<uint32_t>;
-  /// Adds `epochs` to what is known at an address, and what is known there to `epochs`.
-  void publish(uint64_t address, const Epochs &epochs);
-  void learn(uint64_t address, Epochs &epochs);
-
-private:
-  std::mutex mutex;
-  std::map<uint64_t, Epochs> known;
+/// What fences have let a warp tell and learn, for each scope.
+struct Fences {
+  std::array<Clock, scopeCount> released; ///< what was known at the last fence, so that strong writes after it tell of it
+  std::array<Clock, scopeCount> observed; ///< what strong reads have been told, so that a fence after them makes it known
 };
+
+/// What is known to those who read a value that is at an address of global memory. Guarded by the launch's `strongOperations`.
+using Publications = std::map<uint64_t, GridStamps>;
 
 /// The warp's threads have met: what they did before is ordered before what they do next.
 void advance(Warp &warp);
 
-/// A strong operation is going to tell who operates on its addresses, or has been told.
-void publish(Warp &warp, const Access &access);
-void learn(Warp &warp, const Access &access);
-/// What has been written so far may be published.
-void fence(Warp &warp);
+/// A strong operation has written: its values tell what came before the last fence, or when it releases what came before it.
+/// Those of an atomic operation also go on telling what the values told that it replaces.
+void publish(Warp &warp, const Access &access, bool releases);
+/// A strong operation has read: what the values tell becomes known at the next fence, or when it acquires at once.
+void observe(Warp &warp, const Access &access, bool acquires);
+/// Releases and acquires.
+void fence(Warp &warp, Scope scope);
 
 } // namespace moec::runtime::emulator
 

@@ -47,6 +47,10 @@ bool isFloat(Type type);
 /// State spaces. A generic address holds the space in its upper half (Memory.h).
 enum class Space : uint8_t { generic, global, constant, shared, local, parameter };
 
+/// Whom a fence or a strong operation concerns: the threads of the block (a cluster is one), or all.
+enum class Scope : uint8_t { block, device };
+constexpr unsigned scopeCount = 2;
+
 } // namespace moec::runtime::emulator
 
 #endif // MOEC_RUNTIME_DEVICES_EMULATOR_TYPES_H

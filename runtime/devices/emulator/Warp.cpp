@@ -25,7 +25,8 @@ void Warp::start(unsigned newNumber, unsigned threads) {
   localWritten.assign(size_t(localBytes) * laneCount, 0);
   clock = Clock(launch.warps(), block.firstStamp);
   clock.set(number, block.firstStamp + 1);
-  hasFenced = false;
+  fences = {};
+  lastRead.clear();
   copies = {};
   frames.clear();
   paths.assign(1, {launch.entry.begin, noTarget, existing, 0});
@@ -133,6 +134,13 @@ void Warp::exit(LaneMask lanes) {
     useFrame(frames[paths.back().frame]);
 }
 
+void Warp::noteRead(uint64_t digest) {
+  auto [last, isNew] = lastRead.try_emplace(current, digest);
+  if (!isNew && last->second == digest && state == State::ready)
+    state = State::watching;
+  last->second = digest;
+}
+
 size_t Warp::localIndex(unsigned lane, uint64_t address) const {
   size_t index = address < entryLocalStart ? address : address - entryLocalStart + launch.module.functionLocalBytes;
   return size_t(lane) * localBytes + index;
@@ -147,9 +155,7 @@ void Warp::report(ReportKind kind, unsigned lane, std::string message) {
   found.line = current->line;
   found.text = launch.module.lineText(current->line);
   found.block = block.at;
-  uint32_t thread = number * laneCount + lane;
-  found.thread = {thread % launch.blockSize.x, thread / launch.blockSize.x % launch.blockSize.y,
-                  thread / launch.blockSize.x / launch.blockSize.y};
+  found.thread = launch.blockSize.at(number * laneCount + lane);
   found.message = std::move(message);
   launch.reports.add(std::move(found));
 }

@@ -7,8 +7,10 @@
 #include "runtime/devices/emulator/Counters.h"
 #include "runtime/devices/emulator/Module.h"
 #include "runtime/devices/emulator/Report.h"
+#include "runtime/devices/emulator/Synchronization.h"
 
 #include <cstring>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -38,7 +40,8 @@ public:
   enum class State : uint8_t {
     ready,
     atBarrier, ///< until the barrier releases it
-    polling,   ///< at an instruction that cannot complete yet: it is tried again when all others have had their turn
+    polling,   ///< for a phase: it tries again when all others have had their turn
+    watching,  ///< memory that is still what it was: likewise, and other blocks may change it
     finished,
   };
 
@@ -100,6 +103,9 @@ public:
   }
   /// Gives the others their turn.
   void yield() { state = State::polling; }
+  /// A strong operation has read this (values and addresses in one number) and changed nothing. When it is what the same
+  /// instruction read before, the warp waits for another to change it.
+  void noteRead(uint64_t digest);
 
   /// Where an address of a lane's local memory lies in `local`; the address must be one.
   size_t localIndex(unsigned lane, uint64_t address) const;
@@ -125,8 +131,7 @@ public:
   uint32_t localBytes = 0;
   Allocation *lastAllocation = nullptr; ///< that global memory was found in
   Clock clock;
-  Clock fenced; ///< the clock at the last fence, if there was one
-  bool hasFenced = false;
+  Fences fences;
   CopiesInFlight copies;
 
 private:
@@ -141,6 +146,7 @@ private:
   const Slot *slots = nullptr;
   std::vector<std::byte> registerFile;
   std::vector<LaneMask> writtenFile;
+  std::map<const Instruction *, uint64_t> lastRead; ///< by strong operations
   std::vector<Path> paths;
   std::vector<Frame> frames;
 };

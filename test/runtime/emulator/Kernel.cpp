@@ -44,6 +44,7 @@ KernelRun Buffers::run(const std::string &text, const Shape &shape) {
   arguments.block = shape.block;
   arguments.dynamicSharedBytes = shape.dynamicSharedBytes;
   arguments.parameters = std::as_bytes(std::span(parameters));
+  arguments.cooperative = shape.cooperative;
   run.status = emulator.launch(**module, "k", arguments, &run.counters);
   run.reports = emulator.reports();
   return run;

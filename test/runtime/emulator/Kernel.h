@@ -38,6 +38,7 @@ struct Shape {
   runtime::emulator::Dimensions grid, block{32, 1, 1};
   uint32_t dynamicSharedBytes = 0;
   int threads = 1;
+  bool cooperative = false;
 };
 
 /// Allocations that a kernel gets, each as a parameter.

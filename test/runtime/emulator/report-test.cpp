@@ -100,55 +100,6 @@ TEST(EmulatorReport, RaceBetweenBlocks) {
   EXPECT_CLEAN(run("setp.eq.u32 %p1, %r0, 0;\nmad.wide.u32 %rd5, %r1, 4, %rd0;\n@%p1 st.global.b32 [%rd5], %r1;", {{4}, {32}}));
 }
 
-// Each block writes a part, fences, and counts; the last one reads all parts.
-TEST(EmulatorReport, LastBlockReadsWhatOthersPublished) {
-  auto body = [](const std::string &fence) {
-    return R"(
-    mad.lo.u32 %r9, %r1, 64, %r0;
-    mad.wide.u32 %rd5, %r9, 4, %rd0;
-    st.global.b32 [%rd5+16], %r1;
-    )" + fence +
-           R"(
-    bar.sync 0;
-    setp.ne.u32 %p1, %r0, 0;
-    @%p1 bra $counted;
-    atom.global.inc.u32 %r10, [%rd0], 3;
-    st.shared.b32 [%r4], %r10;
-$counted:
-    bar.sync 0;
-    ld.shared.b32 %r10, [%r4];
-    setp.ne.u32 %p2, %r10, 3;
-    @%p2 bra $end;
-    mad.wide.u32 %rd6, %r0, 4, %rd0;
-    ld.global.b32 %r11, [%rd6+16];
-    ld.global.b32 %r11, [%rd6+272];
-    ld.global.b32 %r11, [%rd6+528];
-    ld.global.b32 %r11, [%rd6+784];
-$end:)";
-  };
-  EXPECT_CLEAN(run(body("membar.gl;"), {{4}, {64}}));
-  EXPECT_CLEAN(run(body("fence.acq_rel.gpu;"), {{4}, {64}, 0, 2}));
-  EXPECT_ONLY(race, run(body(""), {{4}, {64}}));
-}
-
-// Blocks that wait for each other make progress in turns.
-TEST(EmulatorReport, BlocksMayWaitForEachOther) {
-  const std::string body = R"(
-    setp.ne.u32 %p1, %r0, 0;
-    @%p1 bra $met;
-    membar.gl;
-    red.global.add.u32 [%rd0], 1;
-$wait:
-    ld.acquire.gpu.global.b32 %r9, [%rd0];
-    setp.ne.u32 %p2, %r9, 3;
-    @%p2 bra $wait;
-$met:
-    bar.sync 0;)";
-  EXPECT_CLEAN(run(body, {{3}, {64}}));
-  EXPECT_CLEAN(run(body, {{3}, {64}, 0, 2}));
-  EXPECT_ONLY(deadlock, run(body, {{2}, {64}}));
-}
-
 TEST(EmulatorReport, AsyncCopyReadTooEarly) {
   auto body = [](const std::string &wait, const std::string &read) {
     return "cvt.u64.u32 %rd6, %r0;\nmad.wide.u32 %rd5, %r0, 4, %rd0;\ncp.async.ca.shared.global [%r5], [%rd5], "
