@@ -5,7 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 using namespace moec;
 using namespace moec::test;
@@ -69,4 +73,34 @@ std::optional<std::vector<int64_t>> Golden::prompt(int i) const {
   if (!found)
     return std::nullopt;
   return std::vector<int64_t>(found->values.begin(), found->values.end());
+}
+
+std::vector<double> Golden::exactLogits(int i) const {
+  std::optional<GoldenTensor> exact = find("logits_f64/" + std::to_string(i));
+  return exact ? exact->values : get("logits_f32/" + std::to_string(i)).values;
+}
+
+double test::largest(const std::vector<double> &values) {
+  double result = 0;
+  for (double value : values)
+    result = std::max(result, std::abs(value));
+  return result;
+}
+
+double test::distance(const std::vector<double> &a, const std::vector<double> &b) {
+  EXPECT_EQ(a.size(), b.size());
+  double result = 0;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+    result = std::max(result, std::isnan(a[i]) ? INFINITY : std::abs(a[i] - b[i]));
+  return result;
+}
+
+double Golden::bf16Bound(int i) const {
+  double bound = 0;
+  for (int prompt = 0; auto rounded = find("logits_bf16/" + std::to_string(prompt)); ++prompt)
+    bound = std::max(bound, 2 * distance(rounded->values, exactLogits(prompt)));
+  if (bound > 0)
+    return bound;
+  std::ifstream file(path + "/golden.json");
+  return 2 * nlohmann::json::parse(file)["relative_error_against_f64"]["bf16"].get<double>() * largest(exactLogits(i));
 }

@@ -99,7 +99,7 @@ template <typename Body> double fastest(ThreadPool &pool, Body body) {
 
 Limits moec::bench::measureLimits(int threads) {
   ThreadPool pool(threads);
-  Limits limits;
+  Limits limits{.machine = std::to_string(threads) + (threads == 1 ? " thread" : " threads")};
   bool wide = processorHas("avx512f");
   if (Result<HostMemory> memory = HostMemory::allocate(bytesPerThread * uint64_t(threads), "measuring bandwidth"); memory.ok()) {
     std::byte *base = memory->data();

@@ -61,10 +61,9 @@ std::vector<int32_t> someIds(size_t count, uint32_t vocabulary, uint64_t seed) {
 Status moec::bench::measure(const Artifact &artifact, const Workload &workload, int64_t batch, int threads, const Limits &limits,
                             std::vector<Row> &rows) {
   auto start = Clock::now();
-  Result<std::unique_ptr<Session>> created = Session::create(artifact, {threads, workload.isa});
-  if (!created.ok())
-    return created.status();
-  Session &session = **created;
+  std::unique_ptr<Session> created;
+  MOEC_RETURN_IF_ERROR(take(created, Session::create(artifact, {threads, workload.isa}, workload.createDevice)));
+  Session &session = *created;
   double startSeconds = since(start);
   uint32_t vocabulary = session.model().vocabulary();
   bool bf16 = session.model().compute()->string_view() == "bf16" && limits.bf16Flops > 0;

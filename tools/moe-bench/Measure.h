@@ -13,6 +13,7 @@ struct Workload {
   int64_t prefill = 512, decode = 128;
   int repetitions = 5;
   std::string isa;
+  runtime::DeviceFactory createDevice = runtime::createCpuDevice;
 };
 
 struct Statistics {

@@ -16,8 +16,8 @@ std::string formatted(const char *format, double value) {
 std::string markdown(const std::string &model, const std::map<int, Limits> &limits, const std::vector<Row> &rows) {
   std::string text = model + ", measured with moe-bench " MOEC_VERSION "\n\n";
   for (const auto &[threads, limit] : limits) {
-    text += "- " + std::to_string(threads) + (threads == 1 ? " thread: " : " threads: ") +
-            formatted("%.1f GB/s read, ", limit.readBytes * 1e-9) + formatted("%.0f GFLOP/s f32", limit.f32Flops * 1e-9);
+    text += "- " + limit.machine + ": " + formatted("%.1f GB/s read, ", limit.readBytes * 1e-9) +
+            formatted("%.0f GFLOP/s f32", limit.f32Flops * 1e-9);
     if (limit.bf16Flops > 0)
       text += formatted(", %.0f GFLOP/s bf16", limit.bf16Flops * 1e-9);
     text += "\n";
@@ -49,7 +49,8 @@ std::string csv(const std::string &model, const std::vector<Row> &rows) {
 std::string json(const std::string &model, const std::map<int, Limits> &limits, const std::vector<Row> &rows) {
   nlohmann::ordered_json result = {{"producer", "moe-bench " MOEC_VERSION}, {"model", model}};
   for (const auto &[threads, limit] : limits)
-    result["limits"].push_back({{"threads", threads},
+    result["limits"].push_back({{"machine", limit.machine},
+                                {"threads", threads},
                                 {"read_bytes_per_second", limit.readBytes},
                                 {"f32_flops", limit.f32Flops},
                                 {"bf16_flops", limit.bf16Flops}});

@@ -1,5 +1,6 @@
 // moe-bench: measures a compiled model against what the machine can do.
 #include "runtime/ThreadPool.h"
+#include "tools/moe-bench/GpuMachine.h"
 #include "tools/moe-bench/Report.h"
 
 #include <CLI/CLI.hpp>
@@ -17,7 +18,7 @@ static int complain(const Status &status) {
 int main(int argc, char **argv) {
   CLI::App app{"Measures a compiled model, each figure also as a share of this machine's limit, measured in the same run."};
   app.set_version_flag("--version", "moe-bench " MOEC_VERSION);
-  std::string path, weights, format = "md";
+  std::string path, weights, format = "md", device = "cpu";
   Workload workload;
   std::vector<int64_t> batches{1};
   std::vector<int> threads{hostThreads()};
@@ -39,6 +40,7 @@ int main(int argc, char **argv) {
   app.add_option("--repetitions", workload.repetitions, "runs after one to warm up")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
+  app.add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
   app.add_option("--isa", workload.isa, "code variant to run; by default the best for this processor");
   app.add_option("--weights", weights, "folder of external weight files");
   app.add_option("--format", format, "md, csv or json")->check(CLI::IsMember({"md", "csv", "json"}))->capture_default_str();
@@ -51,10 +53,18 @@ int main(int argc, char **argv) {
   Result<std::unique_ptr<Artifact>> artifact = Artifact::open(path, {false, weights});
   if (!artifact.ok())
     return complain(artifact.status());
+  bool onGpu = device == "cuda";
+  if (onGpu) {
+    workload.createDevice = createCudaDevice;
+    threads = {1};
+  }
   std::map<int, Limits> limits;
   std::vector<Row> rows;
   for (int count : threads) {
-    limits[count] = measureLimits(count);
+    Result<Limits> measured = onGpu ? measureGpuLimits() : measureLimits(count);
+    if (!measured.ok())
+      return complain(measured.status());
+    limits[count] = *measured;
     for (int64_t batch : batches)
       if (Status status = measure(**artifact, workload, batch, count, limits[count], rows); !status.ok())
         return complain(status);
