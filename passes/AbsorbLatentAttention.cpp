@@ -21,11 +21,12 @@ struct AbsorbLatentAttention : impl::AbsorbLatentAttentionBase<AbsorbLatentAtten
       return;
     bool prefill = phase == "prefill";
     Workload workload = {prefill ? prefillTokens : decodeTokens, prefill ? prefillContext : decodeContext};
-    getOperation().walk([&](LatentAttentionOp op) { decide(op, workload); });
+    SymbolTableCollection symbols;
+    getOperation().walk([&](LatentAttentionOp op) { decide(op, workload, symbols); });
   }
 
-  void decide(LatentAttentionOp op, Workload workload) {
-    Cost expanded = expandedAttentionCost(op, workload), absorbed = absorbedAttentionCost(op, workload);
+  void decide(LatentAttentionOp op, Workload workload, SymbolTableCollection &symbols) {
+    Cost expanded = expandedAttentionCost(op, workload, symbols), absorbed = absorbedAttentionCost(op, workload, symbols);
     auto time = [&](const Cost &cost) { return std::pair(roofline(cost, flopPerByte), cost.flop); };
     bool absorb = time(absorbed) < time(expanded);
     remark::RemarkOpts label = remarkOf(getArgument(), op);

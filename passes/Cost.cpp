@@ -62,8 +62,8 @@ static Cost traffic(Operation *op, int64_t rows) {
 }
 
 /// Bytes of a position's row of `cache`.
-static double cacheRowBytes(Operation *op, FlatSymbolRefAttr cache) {
-  auto declaration = SymbolTable::lookupNearestSymbolFrom<CacheOp>(op, cache);
+static double cacheRowBytes(Operation *op, FlatSymbolRefAttr cache, SymbolTableCollection &symbols) {
+  auto declaration = symbols.lookupNearestSymbolFrom<CacheOp>(op, cache);
   return double(widthOf(declaration.getType())) * elementBytes(declaration.getType());
 }
 
@@ -77,13 +77,13 @@ static double visiblePairs(Workload workload, int64_t limit) {
 
 //===- Attention ------------------------------------------------------------------------------------------------------------===//
 
-static Cost attentionCost(AttentionOp op, Workload workload, int64_t rows) {
+static Cost attentionCost(AttentionOp op, Workload workload, int64_t rows, SymbolTableCollection &symbols) {
   Cost cost = traffic(op, rows);
   int64_t limit = std::min(int64_t(op.getWindow().value_or(workload.context)), int64_t(op.getChunk().value_or(workload.context)));
   double query = double(widthOf(op.getQuery().getType())), result = double(widthOf(op.getType()));
   cost.flop = 2 * (query + result) * visiblePairs(workload, limit);
   double cached = double(std::min(workload.context, limit + workload.tokens - 1));
-  cost.cacheBytes = cached * (cacheRowBytes(op, op.getKeysAttr()) + cacheRowBytes(op, op.getValuesAttr()));
+  cost.cacheBytes = cached * (cacheRowBytes(op, op.getKeysAttr(), symbols) + cacheRowBytes(op, op.getValuesAttr(), symbols));
   return cost;
 }
 
@@ -107,24 +107,24 @@ struct Latent {
 };
 } // namespace
 
-static Cost latentTraffic(Operation *op, const Latent &sizes, Workload workload) {
+static Cost latentTraffic(Operation *op, const Latent &sizes, Workload workload, SymbolTableCollection &symbols) {
   Cost cost = traffic(op, workload.tokens);
-  cost.cacheBytes = double(workload.context) * cacheRowBytes(op, sizes.cache);
+  cost.cacheBytes = double(workload.context) * cacheRowBytes(op, sizes.cache, symbols);
   return cost;
 }
 
-Cost passes::expandedAttentionCost(Operation *op, Workload workload) {
+Cost passes::expandedAttentionCost(Operation *op, Workload workload, SymbolTableCollection &symbols) {
   Latent sizes = Latent::of(op);
-  Cost cost = latentTraffic(op, sizes, workload);
+  Cost cost = latentTraffic(op, sizes, workload, symbols);
   double expandKeysAndValues = sizes.latent * (sizes.nope + sizes.value) * double(workload.context);
   double attend = (sizes.nope + sizes.pe + sizes.value) * visiblePairs(workload, workload.context);
   cost.flop = 2 * sizes.heads * (expandKeysAndValues + attend);
   return cost;
 }
 
-Cost passes::absorbedAttentionCost(Operation *op, Workload workload) {
+Cost passes::absorbedAttentionCost(Operation *op, Workload workload, SymbolTableCollection &symbols) {
   Latent sizes = Latent::of(op);
-  Cost cost = latentTraffic(op, sizes, workload);
+  Cost cost = latentTraffic(op, sizes, workload, symbols);
   double projectQueriesAndResults = sizes.latent * (sizes.nope + sizes.value) * double(workload.tokens);
   double attend = (2 * sizes.latent + sizes.pe) * visiblePairs(workload, workload.context);
   cost.flop = 2 * sizes.heads * (projectQueriesAndResults + attend);
@@ -179,18 +179,18 @@ static double rowwiseFlop(Operation *op, int64_t rows) {
   return elements * (isa<RMSNormOp, ActivateOp>(op) ? 4 : 1);
 }
 
-static double rowwiseCacheBytes(Operation *op, int64_t rows) {
+static double rowwiseCacheBytes(Operation *op, int64_t rows, SymbolTableCollection &symbols) {
   auto append = dyn_cast<AppendOp>(op);
-  return append ? double(rows) * cacheRowBytes(append, append.getCacheAttr()) : 0;
+  return append ? double(rows) * cacheRowBytes(append, append.getCacheAttr(), symbols) : 0;
 }
 
-static Cost rowwiseCost(Operation *op, int64_t rows) {
+static Cost rowwiseCost(Operation *op, int64_t rows, SymbolTableCollection &symbols) {
   Cost cost = traffic(op, rows);
   op->walk([&](Operation *inner) {
     if (!isRowwise(inner))
       return;
     cost.flop += rowwiseFlop(inner, rows);
-    cost.cacheBytes += rowwiseCacheBytes(inner, rows);
+    cost.cacheBytes += rowwiseCacheBytes(inner, rows, symbols);
   });
   // Of a table of ids only the tokens' rows are read, and of a buffer whose columns are taken only those.
   if (auto route = dyn_cast<RouteOp>(op); route && route.getTable())
@@ -203,15 +203,15 @@ static Cost rowwiseCost(Operation *op, int64_t rows) {
 /// Whether `op` takes columns that row-wise ops will read where they lie.
 static bool isView(Operation *op) { return isa<ColumnsOp>(op) && llvm::all_of(op->getUsers(), isRowwise); }
 
-Cost passes::costOf(Operation *op, Workload workload, int64_t rows) {
+Cost passes::costOf(Operation *op, Workload workload, int64_t rows, SymbolTableCollection &symbols) {
   if (isFree(op) || op->hasTrait<OpTrait::IsTerminator>() || isView(op))
     return {};
   if (isRowwise(op) || isa<RowwiseOp>(op))
-    return rowwiseCost(op, rows);
+    return rowwiseCost(op, rows, symbols);
   return TypeSwitch<Operation *, Cost>(op)
-      .Case([&](AttentionOp op) { return attentionCost(op, workload, rows); })
-      .Case([&](LatentAttentionOp op) { return expandedAttentionCost(op, workload); })
-      .Case([&](AbsorbedAttentionOp op) { return absorbedAttentionCost(op, workload); })
+      .Case([&](AttentionOp op) { return attentionCost(op, workload, rows, symbols); })
+      .Case([&](LatentAttentionOp op) { return expandedAttentionCost(op, workload, symbols); })
+      .Case([&](AbsorbedAttentionOp op) { return absorbedAttentionCost(op, workload, symbols); })
       .Case([&](ExpertsOp op) { return expertsCost(op, op.getResult(), widthOf(op.getIds().getType()), rows); })
       .Case([&](FusedExpertsOp op) { return fusedExpertsCost(op, rows); })
       .Case([&](GatedMLPOp op) {
@@ -237,9 +237,10 @@ Cost passes::costOf(Operation *op, Workload workload, int64_t rows) {
 
 Cost passes::costOf(func::FuncOp function, Workload workload) {
   OutputRows outputs(function);
+  SymbolTableCollection symbols;
   Cost cost;
   // One sequence has one output; the bodies of groups are part of their op's cost.
   for (Operation &op : function.getBody().front())
-    cost += costOf(&op, workload, outputs.contains(&op) ? 1 : workload.tokens);
+    cost += costOf(&op, workload, outputs.contains(&op) ? 1 : workload.tokens, symbols);
   return cost;
 }

@@ -33,14 +33,14 @@ struct Cost {
 /// The time of `cost` on a machine that does `flopPerByte` FLOP while it moves a byte, in bytes' time.
 double roofline(const Cost &cost, double flopPerByte);
 
-/// The cost of one op when it has `rows` rows, a token's or an output's each.
-Cost costOf(mlir::Operation *op, Workload workload, int64_t rows);
+/// The cost of one op when it has `rows` rows, a token's or an output's each. `symbols` remembers where caches are declared.
+Cost costOf(mlir::Operation *op, Workload workload, int64_t rows, mlir::SymbolTableCollection &symbols);
 /// The cost of all ops of a function.
 Cost costOf(mlir::func::FuncOp function, Workload workload);
 
 /// The two forms of a latent attention, whichever `op` is: it is a moe.latent_attention or a moe.absorbed_attention.
-Cost expandedAttentionCost(mlir::Operation *op, Workload workload);
-Cost absorbedAttentionCost(mlir::Operation *op, Workload workload);
+Cost expandedAttentionCost(mlir::Operation *op, Workload workload, mlir::SymbolTableCollection &symbols);
+Cost absorbedAttentionCost(mlir::Operation *op, Workload workload, mlir::SymbolTableCollection &symbols);
 
 /// Whether `op` is not work of a step: weights and constants are where they are before it starts.
 bool isFree(mlir::Operation *op);

@@ -33,6 +33,7 @@ struct NarrowToOutputs : impl::NarrowToOutputsBase<NarrowToOutputs> {
   using Base::Base;
 
   void runOnOperation() override {
+    SymbolTableCollection symbols;
     getOperation().walk([&](GatherOutputsOp gather) { pending.insert(gather); });
     while (!pending.empty()) {
       GatherOutputsOp gather = pending.pop_back_val();
@@ -41,13 +42,13 @@ struct NarrowToOutputs : impl::NarrowToOutputsBase<NarrowToOutputs> {
         gather.erase();
       } else {
         gathers[gather.getInput()] = gather;
-        moveUp(gather);
+        moveUp(gather, symbols);
       }
     }
     gathers.clear();
   }
 
-  void moveUp(GatherOutputsOp gather) {
+  void moveUp(GatherOutputsOp gather, SymbolTableCollection &symbols) {
     Value narrowed = gather.getInput();
     Operation *op = narrowed.getDefiningOp();
     if (!op || op->getBlock() != gather->getBlock() || !canNarrow(op) || !narrowed.hasOneUse())
@@ -56,7 +57,7 @@ struct NarrowToOutputs : impl::NarrowToOutputsBase<NarrowToOutputs> {
     if (experts ? narrowed != experts.getResult() : op->getNumResults() != 1)
       return;
     bool repeatsRouting = experts && !experts.getIds().use_empty();
-    if (!pays(op, repeatsRouting))
+    if (!pays(op, repeatsRouting, symbols))
       return;
 
     if (repeatsRouting) {
@@ -88,12 +89,13 @@ struct NarrowToOutputs : impl::NarrowToOutputsBase<NarrowToOutputs> {
   }
 
   /// Compares what `op` costs for tokens and for an output with the launches that the change adds, and says so.
-  bool pays(Operation *op, bool repeatsRouting) {
+  bool pays(Operation *op, bool repeatsRouting, SymbolTableCollection &symbols) {
     Workload workload = typicalWorkload(getOperation());
     int64_t launches = repeatsRouting - 1; // its own gather goes
     for (Value rows : tokenRows(op))
       launches += !gathers.contains(rows);
-    double saved = roofline(costOf(op, workload, workload.tokens), flopPerByte) - roofline(costOf(op, workload, 1), flopPerByte);
+    auto time = [&](int64_t rows) { return roofline(costOf(op, workload, rows, symbols), flopPerByte); };
+    double saved = time(workload.tokens) - time(1);
     double added = double(launches) * double(launchBytes);
     bool pays = saved > added;
     remark::RemarkOpts label = remarkOf(getArgument(), op);

@@ -32,11 +32,11 @@ const StoredTensor *Weights::find(StringRef tensor, ArrayRef<int64_t> shape) {
     remember(checkpoint.path() + ": tensor '" + tensor + "' is missing: expected " + spelled(shape) + " as config.json says");
     return nullptr;
   }
-  if (ArrayRef<int64_t>(stored->tensor.shape) != shape)
+  if (ArrayRef<int64_t>(stored->tensor->shape) != shape)
     remember(stored->file + ": tensor '" + tensor + "': expected shape " + spelled(shape) + " as config.json says, got " +
-             spelled(stored->tensor.shape));
+             spelled(stored->tensor->shape));
   else if (!elementType(stored))
-    remember(stored->file + ": tensor '" + tensor + "': expected BF16, F16 or F32, got " + stored->tensor.type +
+    remember(stored->file + ": tensor '" + tensor + "': expected BF16, F16 or F32, got " + stored->tensor->type +
              "; quantised checkpoints are not supported yet");
   else
     return stored;
@@ -46,7 +46,7 @@ const StoredTensor *Weights::find(StringRef tensor, ArrayRef<int64_t> shape) {
 Type Weights::elementType(const StoredTensor *stored) {
   if (!stored)
     return builder.getF32Type();
-  return llvm::StringSwitch<Type>(stored->tensor.type)
+  return llvm::StringSwitch<Type>(stored->tensor->type)
       .Case("BF16", builder.getBF16Type())
       .Case("F16", builder.getF16Type())
       .Case("F32", builder.getF32Type())
@@ -55,9 +55,10 @@ Type Weights::elementType(const StoredTensor *stored) {
 
 Attribute Weights::slice(const StoredTensor *stored, int64_t offset, int64_t rows, int64_t times, int64_t every) {
   // Stands in for a tensor with a remembered problem.
-  static const StoredTensor none = {{"", "F32", {}, 0, 0}, "none"};
+  static const safetensors::Tensor nothing = {"", "F32", {}, 0, 0};
+  static const StoredTensor none = {&nothing, "none"};
   const StoredTensor &from = stored ? *stored : none;
-  return moe::SliceAttr::get(builder.getContext(), from.tensor.name, from.file, from.tensor.offset + offset, rows, times, every);
+  return moe::SliceAttr::get(builder.getContext(), from.tensor->name, from.file, from.tensor->offset + offset, rows, times, every);
 }
 
 moe::WeightOp Weights::declare(StringRef symbol, ArrayRef<int64_t> shape, Type element, ArrayRef<Attribute> slices) {
@@ -83,11 +84,11 @@ moe::WeightOp Weights::whole(StringRef tensor, ArrayRef<int64_t> shape) {
 static size_t runLength(ArrayRef<const StoredTensor *> tensors) {
   auto follows = [&](size_t index, int64_t distance) {
     const StoredTensor *before = tensors[index - 1], *stored = tensors[index];
-    return stored && stored->file == before->file && stored->tensor.offset - before->tensor.offset == distance;
+    return stored && stored->file == before->file && stored->tensor->offset - before->tensor->offset == distance;
   };
   if (tensors.size() < 2 || !tensors[0] || !tensors[1])
     return 1;
-  int64_t distance = tensors[1]->tensor.offset - tensors[0]->tensor.offset;
+  int64_t distance = tensors[1]->tensor->offset - tensors[0]->tensor->offset;
   size_t length = 1;
   while (distance > 0 && length < tensors.size() && follows(length, distance))
     ++length;
@@ -98,15 +99,15 @@ moe::WeightOp Weights::stacked(StringRef symbol, ArrayRef<std::string> tensors, 
   SmallVector<const StoredTensor *> stored;
   for (const std::string &tensor : tensors) {
     const StoredTensor *found = find(tensor, shape), *first = stored.empty() ? found : stored.front();
-    if (first && found && found->tensor.type != first->tensor.type)
-      remember(found->file + ": tensor '" + tensor + "': expected " + first->tensor.type + " as '" + tensors.front() + "', got " +
-               found->tensor.type);
+    if (first && found && found->tensor->type != first->tensor->type)
+      remember(found->file + ": tensor '" + tensor + "': expected " + first->tensor->type + " as '" + tensors.front() + "', got " +
+               found->tensor->type);
     stored.push_back(found);
   }
   SmallVector<Attribute> slices;
   for (ArrayRef<const StoredTensor *> rest = stored; !rest.empty();) {
     size_t length = runLength(rest);
-    int64_t every = length > 1 ? rest[1]->tensor.offset - rest[0]->tensor.offset : 0;
+    int64_t every = length > 1 ? rest[1]->tensor->offset - rest[0]->tensor->offset : 0;
     slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every));
     rest = rest.drop_front(length);
   }

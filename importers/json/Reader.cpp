@@ -208,6 +208,7 @@ bool Reader::nextItem(Token end, StringRef context, StringRef expected) {
 /// Leaves the innermost level; false, as it has no further item.
 bool Reader::leave() {
   llvm::SmallDenseSet<StringRef, 8> seen;
+  seen.reserve(unsigned(levels.back().count));
   for (StringRef key : llvm::ArrayRef(keys).drop_front(levels.back().firstKey))
     if (!seen.insert(key).second)
       return stop("key '" + key + "' is given twice");

@@ -4,7 +4,9 @@
 
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/Twine.h"
+#include "llvm/Support/Parallel.h"
 
+#include <atomic>
 #include <set>
 
 using namespace moec::importers;
@@ -23,26 +25,41 @@ llvm::Expected<Checkpoint> Checkpoint::open(const ModelFolder &folder) {
   if (!single && !sharded)
     return refuse(folder.path() + ": expected " + singleFile + " or " + indexFile + ", got neither");
   checkpoint.origin = (folder.path() + "/" + (single ? singleFile : indexFile)).str();
-  if (llvm::Error error = single ? checkpoint.addFile(folder, singleFile) : checkpoint.addShards(folder))
+  if (llvm::Error error = single ? checkpoint.addFiles(folder, {singleFile.str()}) : checkpoint.addShards(folder))
     return error;
   return checkpoint;
 }
 
-llvm::Error Checkpoint::addFile(const ModelFolder &folder, StringRef name) {
-  llvm::Expected<File> file = folder.open(name);
-  if (!file)
-    return file.takeError();
-  llvm::Expected<Header> header = readHeader(*file);
-  if (!header)
-    return header.takeError();
-  StringRef stored = files.try_emplace(name).first->getKey();
-  for (Tensor &tensor : *header) {
-    auto [entry, added] = tensors.try_emplace(tensor.name);
-    if (!added)
-      return refuse(file->path() + ": tensor '" + tensor.name + "' is also in " + entry->second.stored.file);
-    if (tensors.size() > maxTensors)
-      return refuse(file->path() + ": more than " + llvm::Twine(maxTensors) + " tensors in all");
-    entry->second.stored = {std::move(tensor), stored};
+/// Headers are read side by side: there can be hundreds, with a tensor for every expert.
+llvm::Error Checkpoint::addFiles(const ModelFolder &folder, std::vector<std::string> names) {
+  files = std::move(names);
+  headers.resize(files.size());
+  std::vector<std::string> problems(files.size());
+  std::atomic<size_t> count = 0;
+  llvm::parallelFor(0, files.size(), [&](size_t i) {
+    if (count > maxTensors)
+      return;
+    llvm::Expected<File> file = folder.open(files[i]);
+    llvm::Expected<Header> header = file ? readHeader(*file) : file.takeError();
+    if (!header) {
+      problems[i] = llvm::toString(header.takeError());
+      return;
+    }
+    count += header->size();
+    headers[i] = std::move(*header);
+  });
+
+  tensors.reserve(unsigned(std::min<size_t>(count, maxTensors)));
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (!problems[i].empty())
+      return refuse(problems[i]);
+    if (count > maxTensors)
+      return refuse(origin + ": more than " + llvm::Twine(maxTensors) + " tensors in all");
+    for (const Tensor &tensor : headers[i]) {
+      auto [entry, added] = tensors.try_emplace(tensor.name, Entry{{&tensor, files[i]}});
+      if (!added)
+        return refuse(folder.path() + "/" + files[i] + ": tensor '" + tensor.name + "' is also in " + entry->second.stored.file);
+    }
   }
   return llvm::Error::success();
 }
@@ -96,14 +113,14 @@ llvm::Error Checkpoint::addShards(const ModelFolder &folder) {
     return index.takeError();
 
   std::set<StringRef> shards;
-  for (const IndexEntry &entry : *index)
-    shards.insert(entry.file);
+  for (StringRef last; const IndexEntry &entry : *index)
+    if (entry.file != last) // mostly, neighbours are in one file
+      shards.insert(last = entry.file);
   if (shards.size() > maxShards)
     return refuse(origin + ": weight_map: expected at most " + llvm::Twine(maxShards) + " files, got " +
                   llvm::Twine(shards.size()));
-  for (StringRef shard : shards)
-    if (llvm::Error error = addFile(folder, shard))
-      return refuse(origin + ": weight_map: " + llvm::toString(std::move(error)));
+  if (llvm::Error error = addFiles(folder, {shards.begin(), shards.end()}))
+    return refuse(origin + ": weight_map: " + llvm::toString(std::move(error)));
 
   for (const IndexEntry &entry : *index) {
     auto found = tensors.find(entry.tensor);
@@ -118,9 +135,10 @@ llvm::Error Checkpoint::addShards(const ModelFolder &folder) {
   llvm::DenseSet<StringRef> indexed;
   for (const IndexEntry &entry : *index)
     indexed.insert(entry.tensor);
-  for (const auto &entry : tensors)
-    if (!indexed.contains(entry.getKey()))
-      return refuse(folder.path() + "/" + entry.second.stored.file + ": tensor '" + entry.getKey() + "' is not in " + indexFile);
+  for (size_t i = 0; i < files.size(); ++i)
+    for (const Tensor &tensor : headers[i])
+      if (!indexed.contains(tensor.name))
+        return refuse(folder.path() + "/" + files[i] + ": tensor '" + tensor.name + "' is not in " + indexFile);
   return llvm::Error::success();
 }
 
@@ -136,12 +154,12 @@ llvm::Error Checkpoint::checkAllUsed(llvm::function_ref<bool(StringRef)> isLeftA
   // The first by name, so that the message does not depend on hashing.
   StringRef unread;
   size_t count = 0;
-  for (const auto &entry : tensors) {
-    if (entry.second.used || isLeftAside(entry.getKey()))
+  for (const auto &[name, entry] : tensors) {
+    if (entry.used || isLeftAside(name))
       continue;
     ++count;
-    if (unread.empty() || entry.getKey() < unread)
-      unread = entry.getKey();
+    if (unread.empty() || name < unread)
+      unread = name;
   }
   if (!count)
     return llvm::Error::success();

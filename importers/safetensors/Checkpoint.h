@@ -4,14 +4,14 @@
 
 #include "importers/safetensors/Header.h"
 
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
-#include "llvm/ADT/StringMap.h"
 
 namespace moec::importers::safetensors {
 
 /// Where a tensor lies.
 struct StoredTensor {
-  Tensor tensor;
+  const Tensor *tensor;
   /// Name of the file in the model's folder.
   llvm::StringRef file;
 };
@@ -38,13 +38,14 @@ private:
     StoredTensor stored;
     bool used = false;
   };
-  llvm::Error addFile(const ModelFolder &folder, llvm::StringRef name);
+  llvm::Error addFiles(const ModelFolder &folder, std::vector<std::string> names);
   llvm::Error addShards(const ModelFolder &folder);
 
   std::string origin;
-  /// Keys are the file names, which the tensors refer to.
-  llvm::StringMap<std::monostate> files;
-  llvm::StringMap<Entry> tensors;
+  /// Their names and what each holds, to which the entries refer.
+  std::vector<std::string> files;
+  std::vector<Header> headers;
+  llvm::DenseMap<llvm::StringRef, Entry> tensors;
 };
 
 } // namespace moec::importers::safetensors

@@ -36,6 +36,7 @@ public:
 
   llvm::Expected<Header> read() {
     Header header;
+    header.reserve(size_t(data) / 128); // about what a tensor takes
     json.beginObject();
     for (StringRef name; json.nextMember(name);) {
       if (name == "__metadata__") {

@@ -38,7 +38,7 @@ template <typename T> std::vector<std::unique_ptr<T>> owned(std::vector<T> value
 
 class ManifestBuilder {
 public:
-  explicit ManifestBuilder(mlir::ModuleOp plan) : plan(plan) {}
+  explicit ManifestBuilder(mlir::ModuleOp plan) : plan(plan), symbols(plan) {}
 
   Expected<artifact::ManifestT> build(PlacedWeights placed) {
     addModel();
@@ -141,7 +141,7 @@ private:
     if (std::optional<StringRef> symbol = op.getSymbol()) {
       buffer.name = symbol->str();
       if (op.getKind() == plan::BufferKind::Constant) {
-        auto constant = mlir::SymbolTable::lookupNearestSymbolFrom<plan::ConstantOp>(op, op.getSymbolAttr());
+        auto constant = symbols.lookup<plan::ConstantOp>(op.getSymbolAttr().getAttr());
         buffer.offset = uint64_t(*constant.getOffset());
         buffer.extent = artifact::Extent::constant;
       } else {
@@ -172,7 +172,7 @@ private:
     program->max_outputs = uint32_t(op.getMaxOutputs());
     program->arena_bytes = uint64_t(op.getArenaBytes().value_or(0));
     for (auto launchOp : op.getBody().getOps<plan::LaunchOp>()) {
-      auto kernel = mlir::SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(op, launchOp.getKernelAttr());
+      auto kernel = symbols.lookup<plan::KernelOp>(launchOp.getKernelAttr().getAttr());
       auto launch = std::make_unique<artifact::LaunchT>();
       launch->kernel = indices.lookup(kernel.getSymNameAttr());
       launch->extent = artifact::Extent(kernel.getExtent());
@@ -201,6 +201,7 @@ private:
   }
 
   mlir::ModuleOp plan;
+  mlir::SymbolTable symbols;
   artifact::ManifestT manifest;
   DenseMap<mlir::StringAttr, uint32_t> indices; ///< of weights, caches and kernels among their kind
   DenseMap<mlir::StringAttr, uint32_t> named;   ///< buffers that a symbol names

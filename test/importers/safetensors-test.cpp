@@ -65,7 +65,7 @@ TEST(Safetensors, ShardsAreOneCheckpoint) {
   ASSERT_TRUE(bool(checkpoint)) << llvm::toString(checkpoint.takeError());
   const StoredTensor *norm = checkpoint->take("model.norm.weight"), *head = checkpoint->take("lm_head.weight");
   ASSERT_TRUE(norm && head);
-  EXPECT_EQ(norm->tensor.shape, (llvm::SmallVector<int64_t, 3>{36}));
+  EXPECT_EQ(norm->tensor->shape, (llvm::SmallVector<int64_t, 3>{36}));
   EXPECT_EQ(checkpoint->take("model.norm.bias"), nullptr);
 
   // The first unused one is named, unless all others are left aside.
