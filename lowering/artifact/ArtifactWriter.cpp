@@ -54,14 +54,16 @@ Expected<PlacedWeights> embedWeights(SectionFile &file, mlir::ModuleOp plan, Wei
     return error;
   std::vector<char> bytes;
   for (auto weight : plan.getOps<plan::WeightOp>()) {
-    std::vector<artifact::WeightPartT> &parts = placed.parts.emplace_back();
-    for (auto run : weight.getParts().getAsRange<plan::PartAttr>())
+    std::vector<artifact::WeightRunT> &runs = placed.runs.emplace_back();
+    for (auto run : weight.getParts().getAsRange<plan::PartAttr>()) {
+      artifact::WeightRunT &record = runs.emplace_back();
+      record.offset = alignTo(file.sectionBytes(), partAlignment);
+      record.bytes = uint64_t(run.getBytes());
+      record.times = uint64_t(run.getTimes());
+      record.every = alignTo(record.bytes, partAlignment);
       for (int64_t index = 0; index < run.getTimes(); ++index) {
         if (Error error = file.align(partAlignment))
           return error;
-        artifact::WeightPartT &record = parts.emplace_back();
-        record.offset = file.sectionBytes();
-        record.bytes = uint64_t(run.getBytes());
         for (uint64_t done = 0; done < record.bytes; done += bytes.size()) {
           bytes.resize(std::min<uint64_t>(copyBytes, record.bytes - done));
           if (Error error = files.read(run.getFile(), uint64_t(run.getOffsetOf(index)) + done, bytes))
@@ -70,6 +72,7 @@ Expected<PlacedWeights> embedWeights(SectionFile &file, mlir::ModuleOp plan, Wei
             return error;
         }
       }
+    }
   }
   file.end();
   return placed;
@@ -80,7 +83,7 @@ Expected<PlacedWeights> referToWeights(mlir::ModuleOp plan, WeightFiles &files) 
   PlacedWeights placed;
   MapVector<StringRef, int32_t> known;
   for (auto weight : plan.getOps<plan::WeightOp>()) {
-    std::vector<artifact::WeightPartT> &parts = placed.parts.emplace_back();
+    std::vector<artifact::WeightRunT> &runs = placed.runs.emplace_back();
     for (auto run : weight.getParts().getAsRange<plan::PartAttr>()) {
       auto [entry, isNew] = known.insert({run.getFile(), int32_t(placed.files.size())});
       if (isNew) {
@@ -95,12 +98,12 @@ Expected<PlacedWeights> referToWeights(mlir::ModuleOp plan, WeightFiles &files) 
       uint64_t last = uint64_t(run.getOffsetOf(run.getTimes() - 1)), bytes = uint64_t(run.getBytes());
       if (last + bytes > placed.files[size_t(source)].size)
         return createStringError("weight '" + weight.getSymName() + "' lies beyond the end of '" + run.getFile() + "'");
-      for (int64_t index = 0; index < run.getTimes(); ++index) {
-        artifact::WeightPartT &record = parts.emplace_back();
-        record.source = source;
-        record.offset = uint64_t(run.getOffsetOf(index));
-        record.bytes = bytes;
-      }
+      artifact::WeightRunT &record = runs.emplace_back();
+      record.source = source;
+      record.offset = uint64_t(run.getOffsetOf(0));
+      record.bytes = bytes;
+      record.times = uint64_t(run.getTimes());
+      record.every = uint64_t(run.getEvery());
     }
   }
   return placed;

@@ -82,7 +82,7 @@ private:
   }
 
   Error addWeights(PlacedWeights placed) {
-    for (auto [op, parts] : zip_equal(plan.getOps<plan::WeightOp>(), placed.parts)) {
+    for (auto [op, runs] : zip_equal(plan.getOps<plan::WeightOp>(), placed.runs)) {
       auto type = cast<mlir::RankedTensorType>(op.getType());
       Expected<artifact::ElementType> element = elementOf(type.getElementType(), "weight '" + op.getSymName() + "'");
       if (!element)
@@ -91,7 +91,7 @@ private:
       weight->name = op.getSymName().str();
       weight->element = *element;
       weight->shape.assign(type.getShape().begin(), type.getShape().end());
-      weight->parts = owned(std::move(parts));
+      weight->runs = owned(std::move(runs));
       indices[op.getSymNameAttr()] = uint32_t(manifest.weights.size());
       manifest.weights.push_back(std::move(weight));
     }

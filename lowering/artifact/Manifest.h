@@ -12,7 +12,7 @@ namespace moec::lowering {
 
 /// Where the parts of each weight lie in the artifact or beside it, in the order of the plan's weights.
 struct PlacedWeights {
-  std::vector<std::vector<artifact::WeightPartT>> parts;
+  std::vector<std::vector<artifact::WeightRunT>> runs;
   std::vector<artifact::WeightFileT> files;
 };
 

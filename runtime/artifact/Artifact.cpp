@@ -196,12 +196,15 @@ Status Artifact::locateWeights() {
   std::span<const std::byte> embedded = section("weights").value_or(std::span<const std::byte>());
   for (const artifact::Weight *weight : *parsed->weights()) {
     std::vector<const void *> &addresses = parts.emplace_back();
-    for (const artifact::WeightPart *part : *weight->parts()) {
-      std::span<const std::byte> bytes = part->source() < 0 ? embedded : weightFiles[size_t(part->source())].bytes();
-      if (part->offset() > bytes.size() || part->bytes() > bytes.size() - part->offset())
+    for (const artifact::WeightRun *run : *weight->runs()) {
+      std::span<const std::byte> bytes = run->source() < 0 ? embedded : weightFiles[size_t(run->source())].bytes();
+      uint64_t end; // of the last part
+      if (__builtin_mul_overflow(run->every(), run->times() - 1, &end) || __builtin_add_overflow(end, run->offset(), &end) ||
+          __builtin_add_overflow(end, run->bytes(), &end) || end > bytes.size())
         return Status::invalidData(path() + ": weight '" + weight->name()->str() + "' lies outside its " +
-                                   (part->source() < 0 ? "section" : "file"));
-      addresses.push_back(bytes.data() + part->offset());
+                                   (run->source() < 0 ? "section" : "file"));
+      for (uint64_t part = 0; part < run->times(); ++part)
+        addresses.push_back(bytes.data() + run->offset() + part * run->every());
     }
   }
   return {};

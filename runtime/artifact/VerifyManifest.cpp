@@ -11,6 +11,7 @@ namespace {
 constexpr uint64_t maxCount = uint64_t(1) << 32;
 constexpr uint64_t maxScratch = uint64_t(1) << 30;
 constexpr auto maxPages = uint64_t(Layout::max_pages);
+constexpr uint64_t maxParts = 1 << 24; // of all weights: their addresses stay within 128 MiB
 constexpr uint32_t maxRank = 8;
 constexpr uint32_t maxNameBytes = 1024;
 
@@ -89,7 +90,7 @@ private:
     return {};
   }
 
-  Status checkWeight(const Weight &weight) const {
+  Status checkWeight(const Weight &weight) {
     auto refuseIt = [&](const std::string &why) { return refuse("weight", *weight.name(), why); };
     if (weight.element() > ElementType::MAX)
       return refuseIt(": unknown element type");
@@ -106,11 +107,14 @@ private:
       bytes = *size;
     }
     int64_t files = manifest.weight_files() ? manifest.weight_files()->size() : 0;
-    for (const WeightPart *part : *weight.parts()) {
-      if (part->source() < -1 || part->source() >= files)
-        return refuseIt(": no weight file " + std::to_string(part->source()));
-      if (part->bytes() > maxBytes || __builtin_add_overflow(inParts, part->bytes(), &inParts))
+    for (const WeightRun *run : *weight.runs()) {
+      if (run->source() < -1 || run->source() >= files)
+        return refuseIt(": no weight file " + std::to_string(run->source()));
+      std::optional<uint64_t> runBytes = product({run->bytes(), run->times()});
+      if (!runBytes || run->times() == 0 || __builtin_add_overflow(inParts, *runBytes, &inParts))
         return refuseIt(": parts out of range");
+      if (run->times() > maxParts || (parts += run->times()) > maxParts)
+        return refuseIt(": more than " + std::to_string(maxParts) + " parts with those before");
     }
     if (inParts != bytes)
       return refuseIt(": expected parts of " + std::to_string(bytes) + " bytes in all, got " + std::to_string(inParts));
@@ -182,6 +186,7 @@ private:
 
   const Manifest &manifest;
   const std::string &path;
+  uint64_t parts = 0;         ///< of the weights so far
   uint64_t constantBytes = 0; ///< of the section, 0 when there is none
   uint64_t argumentsLeft = maxManifestBytes / sizeof(uint32_t);
 };

@@ -116,7 +116,7 @@ artifact::ManifestT test::soundManifest() {
     weight.name = "w";
     weight.element = ElementType::f32;
     weight.shape = {vocabulary};
-    weight.parts.push_back(make<artifact::WeightPartT>([](artifact::WeightPartT &part) { part.bytes = 4 * vocabulary; }));
+    weight.runs.push_back(make<artifact::WeightRunT>([](artifact::WeightRunT &run) { run.bytes = 4 * vocabulary; }));
   }));
   manifest.caches.push_back(make<artifact::CacheT>([](artifact::CacheT &cache) {
     cache.name = "c";

@@ -115,12 +115,31 @@ const Malformed malformed[] = {
     {"weightType", "weight 'w': unknown element type", [](M &m) { m.weights[0]->element = artifact::ElementType(99); }},
     {"weightShape", "weight 'w': shape", [](M &m) { m.weights[0]->shape = {huge, huge}; }},
     {"weightEmpty", "weight 'w': shape", [](M &m) { m.weights[0]->shape = {0}; }},
-    {"weightSource", "no weight file 3", [](M &m) { m.weights[0]->parts[0]->source = 3; }},
-    {"weightSourceNegative", "no weight file -7", [](M &m) { m.weights[0]->parts[0]->source = -7; }},
-    {"weightBytes", "expected parts of 32 bytes in all, got 28", [](M &m) { m.weights[0]->parts[0]->bytes = 28; }},
-    {"weightBytesHuge", "weight 'w': parts", [](M &m) { m.weights[0]->parts[0]->bytes = huge; }},
-    {"weightPlace", "lies outside its section", [](M &m) { m.weights[0]->parts[0]->offset = 4; }},
-    {"weightPlaceHuge", "lies outside its section", [](M &m) { m.weights[0]->parts[0]->offset = huge - 3; }},
+    {"weightSource", "no weight file 3", [](M &m) { m.weights[0]->runs[0]->source = 3; }},
+    {"weightSourceNegative", "no weight file -7", [](M &m) { m.weights[0]->runs[0]->source = -7; }},
+    {"weightBytes", "expected parts of 32 bytes in all, got 28", [](M &m) { m.weights[0]->runs[0]->bytes = 28; }},
+    {"weightBytesHuge", "weight 'w': parts", [](M &m) { m.weights[0]->runs[0]->bytes = huge; }},
+    {"weightNoTimes", "weight 'w': parts", [](M &m) { m.weights[0]->runs[0]->times = 0; }},
+    {"weightTimesHuge", "weight 'w': parts", [](M &m) { m.weights[0]->runs[0]->times = huge; }},
+    {"weightManyParts", "weight 'w': more than 16777216 parts",
+     [](M &m) {
+       m.weights[0]->runs[0]->bytes = 1;
+       m.weights[0]->runs[0]->times = m.weights[0]->shape.back() = uint64_t(1) << 25;
+     }},
+    {"weightEveryFar", "lies outside its section",
+     [](M &m) {
+       m.weights[0]->runs[0]->bytes /= 2;
+       m.weights[0]->runs[0]->times = 2;
+       m.weights[0]->runs[0]->every = 17;
+     }},
+    {"weightEveryHuge", "lies outside its section",
+     [](M &m) {
+       m.weights[0]->runs[0]->bytes /= 2;
+       m.weights[0]->runs[0]->times = 2;
+       m.weights[0]->runs[0]->every = huge;
+     }},
+    {"weightPlace", "lies outside its section", [](M &m) { m.weights[0]->runs[0]->offset = 4; }},
+    {"weightPlaceHuge", "lies outside its section", [](M &m) { m.weights[0]->runs[0]->offset = huge - 3; }},
     {"cacheType", "cache 'c'", [](M &m) { m.caches[0]->element = artifact::ElementType(77); }},
     {"cacheWidth", "cache 'c'", [](M &m) { m.caches[0]->width = 0; }},
     {"cacheWidthHuge", "cache 'c'", [](M &m) { m.caches[0]->width = huge; }},
@@ -219,7 +238,7 @@ TEST(Artifact, findsExternalWeightsByFolderAndSize) {
     file->name = "external.bin";
     file->size = 32;
     m.weight_files.push_back(std::move(file));
-    m.weights[0]->parts[0]->source = 0;
+    m.weights[0]->runs[0]->source = 0;
   };
   std::string folder = test::folder() + "/weights";
   std::string path = writeFile("external.moec", artifactBytes(soundManifest(), external));

@@ -213,8 +213,8 @@ TEST_F(CudaTest, uploadsMoreThanItsBuffersHold) {
     weight.name = "large";
     weight.element = artifact::ElementType::f32;
     weight.shape = {floats};
-    weight.parts.emplace_back(new artifact::WeightPartT)->source = 0;
-    weight.parts[0]->bytes = floats * 4;
+    weight.runs.emplace_back(new artifact::WeightRunT)->source = 0;
+    weight.runs[0]->bytes = floats * 4;
   });
   ASSERT_TRUE(create().ok());
   EXPECT_GE(standIn.calls("cuEventSynchronize"), 3u);

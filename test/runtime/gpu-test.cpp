@@ -58,9 +58,9 @@ TEST(GpuMemoryPlan, placesAPartOfSeveralWeightsOnce) {
     m.weights.push_back(std::make_unique<artifact::WeightT>(*m.weights[0])); // the same bytes
     m.weights.push_back(std::make_unique<artifact::WeightT>(*m.weights[0])); // their halves
     artifact::WeightT &halves = *m.weights.back();
-    halves.parts[0]->bytes = 16;
-    halves.parts.push_back(std::make_unique<artifact::WeightPartT>(*halves.parts[0]));
-    halves.parts[1]->offset = 16;
+    halves.runs[0]->bytes = 16;
+    halves.runs[0]->times = 2;
+    halves.runs[0]->every = 16;
   });
   MemoryPlan plan = *MemoryPlan::create(*artifact, codeOf(*artifact), 9);
   place(plan);

@@ -85,9 +85,9 @@ TEST(ManifestCost, doesNotGrowWithSharedNames) {
   Pieces pieces;
   auto name = pieces.builder.CreateString(std::string(16 << 20, 'n'));
   auto shape = pieces.builder.CreateVector(std::vector<uint64_t>{vocabulary});
-  auto parts = pieces.builder.CreateVector(std::vector{artifact::CreateWeightPart(pieces.builder, -1, 0, 4 * vocabulary)});
+  auto runs = pieces.builder.CreateVector(std::vector{artifact::CreateWeightRun(pieces.builder, -1, 0, 4 * vocabulary)});
   for (int i = 0; i < 300000; ++i)
-    pieces.weights.push_back(artifact::CreateWeight(pieces.builder, name, artifact::ElementType::f32, shape, parts));
+    pieces.weights.push_back(artifact::CreateWeight(pieces.builder, name, artifact::ElementType::f32, shape, runs));
   EXPECT_EQ(inTime(pieces.finish()), "");
 }
 
@@ -95,9 +95,9 @@ TEST(ManifestCost, doesNotGrowWithSharedShapes) {
   Pieces pieces;
   auto name = pieces.builder.CreateString("w");
   auto shape = pieces.builder.CreateVector(std::vector<uint64_t>(4 << 20, 1));
-  auto parts = pieces.builder.CreateVector(std::vector{artifact::CreateWeightPart(pieces.builder, -1, 0, 4)});
+  auto runs = pieces.builder.CreateVector(std::vector{artifact::CreateWeightRun(pieces.builder, -1, 0, 4)});
   for (int i = 0; i < 300000; ++i)
-    pieces.weights.push_back(artifact::CreateWeight(pieces.builder, name, artifact::ElementType::f32, shape, parts));
+    pieces.weights.push_back(artifact::CreateWeight(pieces.builder, name, artifact::ElementType::f32, shape, runs));
   std::string error = inTime(pieces.finish());
   EXPECT_NE(error.find("weight 'w': expected a shape of at most 8 dimensions, got 4194304"), std::string::npos) << error;
 }

@@ -22,8 +22,8 @@ std::string hex(const artifact::Hash128 &hash) {
 uint64_t weightBytes(const artifact::Manifest &manifest, bool embedded) {
   uint64_t bytes = 0;
   for (const artifact::Weight *weight : *manifest.weights())
-    for (const artifact::WeightPart *part : *weight->parts())
-      bytes += (part->source() < 0) == embedded ? part->bytes() : 0;
+    for (const artifact::WeightRun *run : *weight->runs())
+      bytes += (run->source() < 0) == embedded ? run->bytes() * run->times() : 0;
   return bytes;
 }
 

@@ -94,16 +94,18 @@ private:
       const Weight &weight = *manifest.weights()->Get(i);
       std::vector<uint32_t> &parts = plan_.weightParts.emplace_back();
       plan_.tableOffsets.push_back(entries * sizeof(uint64_t));
-      entries += weight.parts()->size();
-      for (uint32_t part = 0; part < weight.parts()->size(); ++part) {
-        const void *source = artifact.partsOf(i)[part];
-        uint64_t bytes = weight.parts()->Get(part)->bytes();
-        auto [entry, isNew] = known.try_emplace({source, bytes}, uint32_t(plan_.parts.size()));
-        if (isNew) {
-          plan_.parts.push_back({static_cast<const std::byte *>(source), bytes, end});
-          end = aligned(end + bytes);
+      std::span<const void *const> sources = artifact.partsOf(i);
+      entries += sources.size();
+      for (const WeightRun *run : *weight.runs()) {
+        for (const void *source : sources.first(run->times())) {
+          auto [entry, isNew] = known.try_emplace({source, run->bytes()}, uint32_t(plan_.parts.size()));
+          if (isNew) {
+            plan_.parts.push_back({static_cast<const std::byte *>(source), run->bytes(), end});
+            end = aligned(end + run->bytes());
+          }
+          parts.push_back(entry->second);
         }
-        parts.push_back(entry->second);
+        sources = sources.subspan(run->times());
       }
     }
     add(Purpose::weights, end);
