@@ -2,6 +2,7 @@
 #include "importers/json/Reader.h"
 #include "importers/Refusal.h"
 
+#include "llvm/ADT/CachedHashString.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -207,10 +208,10 @@ bool Reader::nextItem(Token end, StringRef context, StringRef expected) {
 
 /// Leaves the innermost level; false, as it has no further item.
 bool Reader::leave() {
-  llvm::SmallDenseSet<StringRef, 8> seen;
+  llvm::SmallDenseSet<llvm::CachedHashStringRef, 8> seen;
   seen.reserve(unsigned(levels.back().count));
   for (StringRef key : llvm::ArrayRef(keys).drop_front(levels.back().firstKey))
-    if (!seen.insert(key).second)
+    if (!seen.insert(llvm::CachedHashStringRef(key)).second)
       return stop("key '" + key + "' is given twice");
   keys.resize(levels.back().firstKey);
   levels.pop_back();

@@ -11,6 +11,7 @@
 
 using namespace moec::importers;
 using namespace moec::importers::safetensors;
+using llvm::CachedHashStringRef;
 using llvm::StringRef;
 
 static constexpr StringRef singleFile = "model.safetensors";
@@ -56,7 +57,7 @@ llvm::Error Checkpoint::addFiles(const ModelFolder &folder, std::vector<std::str
     if (count > maxTensors)
       return refuse(origin + ": more than " + llvm::Twine(maxTensors) + " tensors in all");
     for (const Tensor &tensor : headers[i]) {
-      auto [entry, added] = tensors.try_emplace(tensor.name, Entry{{&tensor, files[i]}});
+      auto [entry, added] = tensors.try_emplace(CachedHashStringRef(tensor.name), Entry{{&tensor, files[i]}});
       if (!added)
         return refuse(folder.path() + "/" + files[i] + ": tensor '" + tensor.name + "' is also in " + entry->second.stored.file);
     }
@@ -123,7 +124,7 @@ llvm::Error Checkpoint::addShards(const ModelFolder &folder) {
     return refuse(origin + ": weight_map: " + llvm::toString(std::move(error)));
 
   for (const IndexEntry &entry : *index) {
-    auto found = tensors.find(entry.tensor);
+    auto found = tensors.find(CachedHashStringRef(entry.tensor));
     if (found == tensors.end())
       return refuse(origin + ": weight_map: tensor '" + entry.tensor + "': expected in " + entry.file + ", which lacks it");
     if (found->second.stored.file != entry.file)
@@ -143,7 +144,7 @@ llvm::Error Checkpoint::addShards(const ModelFolder &folder) {
 }
 
 const StoredTensor *Checkpoint::take(StringRef name) {
-  auto found = tensors.find(name);
+  auto found = tensors.find(CachedHashStringRef(name));
   if (found == tensors.end())
     return nullptr;
   found->second.used = true;
@@ -154,7 +155,8 @@ llvm::Error Checkpoint::checkAllUsed(llvm::function_ref<bool(StringRef)> isLeftA
   // The first by name, so that the message does not depend on hashing.
   StringRef unread;
   size_t count = 0;
-  for (const auto &[name, entry] : tensors) {
+  for (const auto &[key, entry] : tensors) {
+    StringRef name = key.val();
     if (entry.used || isLeftAside(name))
       continue;
     ++count;

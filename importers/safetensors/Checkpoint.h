@@ -4,6 +4,7 @@
 
 #include "importers/safetensors/Header.h"
 
+#include "llvm/ADT/CachedHashString.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
@@ -25,7 +26,7 @@ public:
 
   /// The tensor of that name, which counts as used from now on; null when there is none.
   const StoredTensor *take(llvm::StringRef name);
-  bool has(llvm::StringRef name) const { return tensors.contains(name); }
+  bool has(llvm::StringRef name) const { return tensors.contains(llvm::CachedHashStringRef(name)); }
 
   /// Refuses if any tensor was neither taken nor is knowingly left aside: a tensor that nobody reads means a model not understood.
   llvm::Error checkAllUsed(llvm::function_ref<bool(llvm::StringRef)> isLeftAside) const;
@@ -45,7 +46,7 @@ private:
   /// Their names and what each holds, to which the entries refer.
   std::vector<std::string> files;
   std::vector<Header> headers;
-  llvm::DenseMap<llvm::StringRef, Entry> tensors;
+  llvm::DenseMap<llvm::CachedHashStringRef, Entry> tensors;
 };
 
 } // namespace moec::importers::safetensors
