@@ -32,8 +32,6 @@ public:
   const std::string *string() const { return std::get_if<std::string>(&storage); }
   const Array *array() const { return std::get_if<Array>(&storage); }
   const Object *object() const { return std::get_if<Object>(&storage); }
-  Array *array() { return std::get_if<Array>(&storage); }
-  Object *object() { return std::get_if<Object>(&storage); }
 
   /// The object's member of that name; null when there is none or this is no object. Takes time linear in the members.
   const Value *find(llvm::StringRef key) const;

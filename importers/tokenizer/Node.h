@@ -27,7 +27,6 @@ public:
 
   bool isNull() const { return !value || value->isNull(); }
   const json::Value *json() const { return value; }
-  llvm::StringRef place() const { return where; }
   void refuse(const llvm::Twine &why) const { refusals->add(where, why); }
   /// "an object", "nothing", ...
   llvm::StringRef kind() const { return value ? value->kind() : "nothing"; }

@@ -1,6 +1,6 @@
 // Evaluates the expressions of a chat template, within bounds.
-#include "runtime/chat/Assign.h"
 #include "runtime/chat/Interpreter.h"
+#include "runtime/chat/Lexer.h"
 #include "runtime/chat/Operators.h"
 
 #include <ctime>
@@ -15,7 +15,7 @@ Result<Value> Interpreter::evaluate(const Expression &expression) {
   Result<Value> value = evaluateKind(expression);
   --nesting;
   if (!value.ok())
-    return at(expression.line, value.status());
+    return atLine(expression.line, value.status());
   // Copies cost what they hold; what is nested too deep could not be printed, compared or freed.
   if (const std::string *text = value->string())
     budget.spendBytes(text->size());
@@ -80,7 +80,7 @@ Result<Value> Interpreter::combine(const Expression &expression, const List &val
     {
       Dictionary entries;
       for (size_t i = 0; i < values.size(); i += 2)
-        assign(entries, values[i].text(budget), values[i + 1]);
+        entries.set(values[i].text(budget), values[i + 1]);
       return Value::of(std::move(entries));
     }
   case Kind::attribute:
@@ -137,7 +137,7 @@ Result<Arguments> Interpreter::arguments(const Expression &expression, size_t fr
     if (i < named)
       result.positional.push_back(std::move(*value));
     else
-      assign(result.named, expression.keywords[i - named], std::move(*value));
+      result.named.set(expression.keywords[i - named], std::move(*value));
   }
   return result;
 }
@@ -163,7 +163,6 @@ Result<Value> Interpreter::call(const Expression &expression) {
 }
 
 Result<Value> Interpreter::callMacro(const Statement &macro, const Arguments &given) {
-  Dictionary scope;
   if (given.positional.size() > macro.names.size())
     return Status::invalidData("macro '" + macro.text + "' takes " + std::to_string(macro.names.size()) + " arguments, got " +
                                std::to_string(given.positional.size()));
@@ -180,7 +179,7 @@ Result<Value> Interpreter::callMacro(const Statement &macro, const Arguments &gi
       value = evaluate(macro.expressions[i - defaults]);
     status = value.status();
     if (status.ok())
-      assign(scopes.back(), macro.names[i], std::move(*value));
+      scopes.back().set(macro.names[i], std::move(*value));
   }
   Result<std::string> text = status.ok() ? captured(macro.body) : Result<std::string>(status);
   leaving = Leaving::nothing;

@@ -236,7 +236,7 @@ Expression ExpressionParser::primary() {
   if (take("("))
     return parenthesis();
   if (take("["))
-    return sequence(Kind::list, "]");
+    return sequence("]");
   if (take("{"))
     return dictionary();
   refuse("unexpected '" + token.text + "'");
@@ -245,10 +245,10 @@ Expression ExpressionParser::primary() {
 
 Expression ExpressionParser::parenthesis() {
   if (isSymbol(")"))
-    return sequence(Kind::list, ")");
+    return sequence(")");
   Expression value = expression();
   if (take(",")) {
-    Expression rest = sequence(Kind::list, ")");
+    Expression rest = sequence(")");
     rest.operands.insert(rest.operands.begin(), std::move(value));
     return rest;
   }
@@ -256,8 +256,8 @@ Expression ExpressionParser::parenthesis() {
   return value;
 }
 
-Expression ExpressionParser::sequence(Kind kind, std::string_view close) {
-  Expression result = node(kind, "", {});
+Expression ExpressionParser::sequence(std::string_view close) {
+  Expression result = node(Kind::list, "", {});
   while (status.ok() && !take(close)) {
     result.operands.push_back(expression());
     if (!take(",") && !isSymbol(close))

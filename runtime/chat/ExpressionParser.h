@@ -27,7 +27,7 @@ protected:
   const Token &peek(size_t ahead = 0) const { return tokens[std::min(at + ahead, tokens.size() - 1)]; }
   void refuse(const std::string &why) {
     if (status.ok())
-      status = Status::invalidData("chat template, line " + std::to_string(peek().line) + ": " + why);
+      status = atLine(peek().line, Status::invalidData(why));
   }
   bool isSymbol(std::string_view text, size_t ahead = 0) const {
     return peek(ahead).kind == Token::Kind::symbol && peek(ahead).text == text;
@@ -105,7 +105,8 @@ private:
   void arguments(Expression &call);
   Expression primary();
   Expression parenthesis();
-  Expression sequence(Kind kind, std::string_view close);
+  /// The rest of a list, up to `close`.
+  Expression sequence(std::string_view close);
   Expression dictionary();
 };
 

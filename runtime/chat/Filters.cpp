@@ -5,7 +5,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <functional>
 
 using namespace moec::runtime;
 using namespace moec::runtime::chat;
@@ -239,17 +238,11 @@ Result<Value> overText(const Call &call) {
     Value characters = call.arguments.get(0, "chars");
     return Value::of(strip(text, characters.string() ? std::optional(*characters.string()) : std::nullopt, true, true));
   }
-  if (name == "upper")
-    return Value::of(upper(text));
-  if (name == "lower")
-    return Value::of(lower(text));
-  if (name == "capitalize")
-    return Value::of(capitalize(text));
   if (name == "title")
     return Value::of(titleWords(text));
-  if (name == "replace")
-    return callMethod(Value::of(text), "replace", call.arguments, call.budget);
-  return Value::of(text); // string and safe
+  if (name == "string" || name == "safe")
+    return Value::of(text);
+  return callMethod(Value::of(text), name, call.arguments, call.budget); // upper, lower, capitalize, replace
 }
 
 using Filter = Result<Value> (*)(const Call &);

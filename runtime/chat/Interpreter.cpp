@@ -1,7 +1,7 @@
 // Interprets the statements of a chat template, within bounds.
 #include "runtime/chat/Interpreter.h"
 
-#include "runtime/chat/Assign.h"
+#include "runtime/chat/Lexer.h"
 #include "runtime/chat/Operators.h"
 
 using namespace moec::runtime;
@@ -13,19 +13,11 @@ Result<std::string> Interpreter::render(const std::vector<Statement> &statements
   return std::move(output);
 }
 
-Status Interpreter::refuse(int line, const std::string &why) const {
-  return Status::invalidData("chat template, line " + std::to_string(line) + ": " + why);
-}
-
-Status Interpreter::at(int line, const Status &status) const {
-  if (status.ok() || status.message().starts_with("chat template"))
-    return status;
-  return Status(status.code(), "chat template, line " + std::to_string(line) + ": " + status.message());
-}
+Status Interpreter::refuse(int line, const std::string &why) const { return atLine(line, Status::invalidData(why)); }
 
 Status Interpreter::spend(int line) {
   constexpr int maxNesting = 1000;
-  auto exhausted = [&](const std::string &what) { return at(line, Status::resourceExhausted(what)); };
+  auto exhausted = [&](const std::string &what) { return atLine(line, Status::resourceExhausted(what)); };
   if (!budget.spend())
     return exhausted("more than " + std::to_string(Budget::maxSteps) + " steps");
   if (output.size() > Budget::maxText)
@@ -36,12 +28,11 @@ Status Interpreter::spend(int line) {
 }
 
 Value Interpreter::lookUp(std::string_view name) const {
-  auto find = [&](const Dictionary &scope) { return std::ranges::find(scope, name, &std::pair<std::string, Value>::first); };
   for (size_t i = scopes.size(); i-- > frame;)
-    if (auto found = find(scopes[i]); found != scopes[i].end())
-      return found->second;
-  auto found = find(scopes[0]);
-  return found == scopes[0].end() ? Value() : found->second;
+    if (const Value *found = scopes[i].find(name))
+      return *found;
+  const Value *found = scopes[0].find(name);
+  return found ? *found : Value();
 }
 
 Status Interpreter::run(const std::vector<Statement> &statements) {
@@ -135,7 +126,7 @@ Status Interpreter::set(const Statement &statement) {
     return refuse(statement.line, "'" + statement.names[0] + "' is no namespace");
   if (value->space())
     return refuse(statement.line, "a namespace inside another is not supported");
-  assign(*space, statement.attribute, std::move(*value));
+  space->set(statement.attribute, std::move(*value));
   return {};
 }
 
@@ -145,7 +136,7 @@ Status Interpreter::with(const Statement &statement) {
     Result<Value> value = evaluate(statement.expressions[i]);
     if (!value.ok())
       return value.status();
-    assign(scope, statement.names[i], std::move(*value));
+    scope.set(statement.names[i], std::move(*value));
   }
   scopes.push_back(std::move(scope));
   Status status = run(statement.body);
@@ -156,7 +147,7 @@ Status Interpreter::with(const Statement &statement) {
 Status Interpreter::bind(const Statement &statement, Value value) {
   const std::vector<std::string> &names = statement.names;
   if (names.size() == 1) {
-    assign(scopes.back(), names[0], std::move(value));
+    scopes.back().set(names[0], std::move(value));
     return {};
   }
   const List *parts = value.list();
@@ -164,7 +155,7 @@ Status Interpreter::bind(const Statement &statement, Value value) {
     return refuse(statement.line, "expected " + std::to_string(names.size()) + " values, got " +
                                       (parts ? std::to_string(parts->size()) : std::string(value.kind())));
   for (size_t i = 0; i < names.size(); ++i)
-    assign(scopes.back(), names[i], (*parts)[i]);
+    scopes.back().set(names[i], (*parts)[i]);
   return {};
 }
 
@@ -187,16 +178,15 @@ Result<List> Interpreter::filtered(const Statement &statement, List items) {
 Status Interpreter::turn(const Statement &statement, const List &items, size_t i) {
   MOEC_RETURN_IF_ERROR(spend(statement.line));
   scopes.back().clear();
-  assign(scopes.back(), "loop",
-         Value::of(Dictionary{{"index", Value::of(int64_t(i + 1))},
-                              {"index0", Value::of(int64_t(i))},
-                              {"revindex", Value::of(int64_t(items.size() - i))},
-                              {"revindex0", Value::of(int64_t(items.size() - i - 1))},
-                              {"first", Value::of(i == 0)},
-                              {"last", Value::of(i + 1 == items.size())},
-                              {"length", Value::of(int64_t(items.size()))},
-                              {"previtem", i ? items[i - 1] : Value()},
-                              {"nextitem", i + 1 < items.size() ? items[i + 1] : Value()}}));
+  scopes.back().set("loop", Value::of(Dictionary{{"index", Value::of(int64_t(i + 1))},
+                                                 {"index0", Value::of(int64_t(i))},
+                                                 {"revindex", Value::of(int64_t(items.size() - i))},
+                                                 {"revindex0", Value::of(int64_t(items.size() - i - 1))},
+                                                 {"first", Value::of(i == 0)},
+                                                 {"last", Value::of(i + 1 == items.size())},
+                                                 {"length", Value::of(int64_t(items.size()))},
+                                                 {"previtem", i ? items[i - 1] : Value()},
+                                                 {"nextitem", i + 1 < items.size() ? items[i + 1] : Value()}}));
   MOEC_RETURN_IF_ERROR(bind(statement, items[i]));
   return run(statement.body);
 }
@@ -207,7 +197,7 @@ Status Interpreter::loop(const Statement &statement) {
     return iterated.status();
   Result<List> elements = elementsOf(*iterated, budget);
   if (!elements.ok())
-    return at(statement.line, elements.status());
+    return atLine(statement.line, elements.status());
 
   scopes.emplace_back();
   elements = filtered(statement, std::move(*elements));

@@ -46,8 +46,6 @@ private:
 
   Value lookUp(std::string_view name) const;
   Status refuse(int line, const std::string &why) const;
-  /// `status` with the line in front, unless it has one.
-  Status at(int line, const Status &status) const;
   Status spend(int line);
 
   Budget budget;

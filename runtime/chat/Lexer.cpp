@@ -42,9 +42,7 @@ public:
   }
 
 private:
-  Status refuse(const std::string &why) const {
-    return Status::invalidData("chat template, line " + std::to_string(line) + ": " + why);
-  }
+  Status refuse(const std::string &why) const { return atLine(line, Status::invalidData(why)); }
 
   void advance(size_t to) {
     line += int(std::count(source.begin() + std::ptrdiff_t(at), source.begin() + std::ptrdiff_t(to), '\n'));
@@ -53,6 +51,12 @@ private:
   void addText(std::string_view text) {
     if (!text.empty())
       tokens.push_back({Token::Kind::text, std::string(text), line});
+  }
+  /// Behind whatever spaces there are at `from`.
+  size_t spacesEnd(size_t from) const {
+    while (from < source.size() && isSpace(source[from]))
+      ++from;
+    return from;
   }
   static std::string_view withoutTrailing(std::string_view text) {
     while (!text.empty() && isSpace(text.back()))
@@ -70,10 +74,7 @@ private:
   /// Behind a closing mark: all whitespace after `-`, else the line break after a tag (trim_blocks).
   void closed(bool trim, bool keepsLine) {
     if (trim) {
-      size_t to = at;
-      while (to < source.size() && isSpace(source[to]))
-        ++to;
-      advance(to);
+      advance(spacesEnd(at));
     } else if (!keepsLine && at < source.size() && source[at] == '\n') {
       advance(at + 1);
     }
@@ -90,15 +91,10 @@ private:
 
   /// Where "NAME %}" ends that begins at `from`, in blanks; npos when it is something else.
   size_t endOfTag(size_t from, std::string_view name) const {
-    auto skip = [&] {
-      while (from < source.size() && isSpace(source[from]))
-        ++from;
-    };
-    skip();
+    from = spacesEnd(from);
     if (!source.substr(from).starts_with(name))
       return std::string_view::npos;
-    from += name.size();
-    skip();
+    from = spacesEnd(from + name.size());
     for (std::string_view close : {"%}", "-%}", "+%}"})
       if (source.substr(from).starts_with(close))
         return from + close.size();
@@ -131,8 +127,7 @@ private:
     tokens.push_back({isOutput ? Token::Kind::beginOutput : Token::Kind::beginTag, "", line});
     int braces = 0; // of dictionaries that are open: }} may close two of them
     while (true) {
-      while (at < source.size() && isSpace(source[at]))
-        advance(at + 1);
+      advance(spacesEnd(at));
       std::string_view rest = source.substr(at);
       if (rest.empty())
         return refuse("a tag without an end");
@@ -216,6 +211,12 @@ private:
   std::vector<Token> tokens;
 };
 } // namespace
+
+Status moec::runtime::chat::atLine(int line, const Status &status) {
+  if (status.ok() || status.message().starts_with("chat template"))
+    return status;
+  return {status.code(), "chat template, line " + std::to_string(line) + ": " + status.message()};
+}
 
 Result<std::vector<Token>> moec::runtime::chat::tokenizeTemplate(std::string_view source) {
   std::string lines; // with the line ends that Jinja makes of all, and without the last

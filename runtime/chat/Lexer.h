@@ -17,6 +17,9 @@ struct Token {
   int line = 1;
 };
 
+/// What went wrong, and where; nothing is added to what says so already.
+Status atLine(int line, const Status &status);
+
 /// Comments are gone, and whitespace around tags is cut as `-`, trim_blocks and lstrip_blocks say.
 Result<std::vector<Token>> tokenizeTemplate(std::string_view source);
 

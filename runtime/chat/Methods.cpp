@@ -10,10 +10,8 @@ using namespace moec::runtime::chat;
 Value Arguments::get(size_t i, std::string_view name) const {
   if (i < positional.size())
     return positional[i];
-  for (const auto &[key, value] : named)
-    if (key == name)
-      return value;
-  return {};
+  const Value *found = named.find(name);
+  return found ? *found : Value();
 }
 
 Status Arguments::expect(size_t most, std::initializer_list<std::string_view> names) const {

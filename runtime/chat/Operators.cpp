@@ -96,7 +96,7 @@ static Result<bool> contains(const Value &needle, const Value &haystack, Budget 
     if (const std::string *text = haystack.string())
       return text->find(*key) != std::string::npos;
     if (const Dictionary *entries = haystack.dictionary())
-      return std::ranges::find(*entries, *key, &std::pair<std::string, Value>::first) != entries->end();
+      return entries->find(*key) != nullptr;
   }
   if (haystack.dictionary())
     return false;

@@ -54,38 +54,25 @@ private:
       ++at;
       return result;
     }
-    if (isName("if", 1)) {
-      at += 2;
+    if (takeTag("if"))
       return branch(result.line);
-    }
-    if (isName("for", 1)) {
-      at += 2;
+    if (takeTag("for"))
       return loop(std::move(result));
-    }
-    if (isName("set", 1)) {
-      at += 2;
+    if (takeTag("set"))
       return set(std::move(result));
-    }
-    if (isName("filter", 1)) {
-      at += 2;
+    if (takeTag("filter"))
       return filter(std::move(result));
-    }
-    if (isName("with", 1)) {
-      at += 2;
+    if (takeTag("with"))
       return with(std::move(result));
-    }
-    if (isName("macro", 1)) {
-      at += 2;
+    if (takeTag("macro"))
       return macro(std::move(result));
-    }
-    if (isName("break", 1) || isName("continue", 1)) {
-      result.kind = isName("break", 1) ? Statement::Kind::stop : Statement::Kind::next;
-      at += 2;
-      expectEndTag();
-      return result;
-    }
-    if (isName("generation", 1) || isName("endgeneration", 1)) { // marks what a model is trained on; prints nothing
-      at += 2;
+    for (auto [name, kind] : {std::pair("break", Statement::Kind::stop), {"continue", Statement::Kind::next}})
+      if (takeTag(name)) {
+        result.kind = kind;
+        expectEndTag();
+        return result;
+      }
+    if (takeTag("generation") || takeTag("endgeneration")) { // marks what a model is trained on; prints nothing
       expectEndTag();
       return statement();
     }
@@ -97,19 +84,32 @@ private:
     return std::nullopt;
   }
 
-  void endBlock(std::string_view name) {
-    if (peek().kind != Token::Kind::beginTag || !isName(name, 1)) {
-      refuse("expected {% " + std::string(name) + " %}");
-      return;
-    }
+  /// Takes the begin of a tag with its name.
+  bool takeTag(std::string_view name) {
+    if (peek().kind != Token::Kind::beginTag || !isName(name, 1))
+      return false;
     at += 2;
+    return true;
+  }
+
+  void endBlock(std::string_view name) {
+    if (takeTag(name))
+      expectEndTag();
+    else
+      refuse("expected {% " + std::string(name) + " %}");
+  }
+
+  /// The statement whose tag ends here, with its body and end.
+  Statement withBody(Statement statement, std::string_view end) {
     expectEndTag();
+    statement.body = block({end});
+    endBlock(end);
+    return statement;
   }
 
   /// What may stand between the body of a statement and its `end`.
   void elseAndEnd(Statement &statement, std::string_view end) {
-    if (isName("else", 1)) {
-      at += 2;
+    if (takeTag("else")) {
       expectEndTag();
       statement.otherwise = block({end});
     }
@@ -126,9 +126,8 @@ private:
     if (!status.ok())
       return result;
     result.body = block({"elif", "else", "endif"});
-    if (isName("elif", 1)) {
-      int elseLine = peek().line;
-      at += 2;
+    int elseLine = peek().line;
+    if (takeTag("elif")) {
       result.otherwise.push_back(branch(elseLine)); // takes the endif
       return result;
     }
@@ -177,10 +176,7 @@ private:
     }
     if (take("|"))
       result.otherwise.push_back(filterOf(result.line)); // what becomes of the text
-    expectEndTag();
-    result.body = block({"endset"});
-    endBlock("endset");
-    return result;
+    return withBody(std::move(result), "endset");
   }
 
   /// The filters of a tag, over the text that its block makes.
@@ -193,13 +189,7 @@ private:
     return result;
   }
 
-  Statement filter(Statement begin) {
-    Statement result = filterOf(begin.line);
-    expectEndTag();
-    result.body = block({"endfilter"});
-    endBlock("endfilter");
-    return result;
-  }
+  Statement filter(Statement begin) { return withBody(filterOf(begin.line), "endfilter"); }
 
   Statement with(Statement result) {
     result.kind = Statement::Kind::with;
@@ -210,10 +200,7 @@ private:
       if (!take(","))
         break;
     }
-    expectEndTag();
-    result.body = block({"endwith"});
-    endBlock("endwith");
-    return result;
+    return withBody(std::move(result), "endwith");
   }
 
   Statement macro(Statement result) {
@@ -229,10 +216,7 @@ private:
       if (!take(",") && !isSymbol(")"))
         refuse("expected ',' or ')', got '" + peek().text + "'");
     }
-    expectEndTag();
-    result.body = block({"endmacro"});
-    endBlock("endmacro");
-    return result;
+    return withBody(std::move(result), "endmacro");
   }
 };
 } // namespace

@@ -10,18 +10,16 @@
 using namespace moec::runtime;
 
 namespace {
-/// str.isspace of one character.
-bool isSpace(char32_t c) {
-  return (c >= 9 && c <= 13) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
-         c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
+/// Whether the first character is one of str.isspace: separators of fields and lines, too.
 bool isSpaceAt(std::string_view text) {
   Utf8Character character = firstCharacter(text);
-  return character.valid && isSpace(character.code);
+  return character.valid && (isWhiteSpace(character.code) || (character.code >= 0x1c && character.code <= 0x1f));
 }
-bool isLetter(char32_t code) {
-  utf8proc_category_t category = utf8proc_category(utf8proc_int32_t(code));
-  return category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LL || category == UTF8PROC_CATEGORY_LT;
+bool isLetterAt(std::string_view text) {
+  Utf8Character character = firstCharacter(text);
+  utf8proc_category_t category = utf8proc_category(utf8proc_int32_t(character.code));
+  return character.valid &&
+         (category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LL || category == UTF8PROC_CATEGORY_LT);
 }
 } // namespace
 
@@ -66,29 +64,24 @@ std::string chat::capitalize(std::string_view text) {
   return upper(text.substr(0, first)) + lower(text.substr(first));
 }
 
-std::string chat::title(std::string_view text) {
-  std::string result;
-  bool inWord = false;
-  while (!text.empty()) {
-    Utf8Character character = firstCharacter(text);
-    std::string_view one = text.substr(0, character.length);
-    result += inWord ? lower(one) : upper(one);
-    inWord = character.valid && isLetter(character.code);
-    text.remove_prefix(character.length);
-  }
-  return result;
-}
-
-std::string chat::titleWords(std::string_view text) {
+/// Capitalizes words; a character of which `goesOn` holds is followed by one of the same word.
+static std::string capitalizeWords(std::string_view text, bool (*goesOn)(std::string_view character)) {
   std::string result;
   bool inWord = false;
   while (!text.empty()) {
     std::string_view one = text.substr(0, firstCharacter(text).length);
-    result += inWord ? lower(one) : upper(one);
-    inWord = !isSpaceAt(one) && std::string_view("-({[<").find(one) == std::string_view::npos;
+    result += inWord ? lowerCase(one) : chat::upper(one);
+    inWord = goesOn(one);
     text.remove_prefix(one.size());
   }
   return result;
+}
+
+std::string chat::title(std::string_view text) { return capitalizeWords(text, isLetterAt); }
+
+std::string chat::titleWords(std::string_view text) {
+  return capitalizeWords(text,
+                         [](std::string_view one) { return !isSpaceAt(one) && std::string_view("-({[<").find(one) == one.npos; });
 }
 
 std::string chat::replace(std::string_view text, std::string_view from, std::string_view to, int64_t count) {

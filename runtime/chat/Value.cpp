@@ -10,6 +10,19 @@
 using namespace moec::runtime;
 using namespace moec::runtime::chat;
 
+const Value *Dictionary::find(std::string_view key) const {
+  auto found = std::ranges::find(*this, key, &value_type::first);
+  return found == end() ? nullptr : &found->second;
+}
+
+void Dictionary::set(const std::string &key, Value value) {
+  auto found = std::ranges::find(*this, key, &value_type::first);
+  if (found != end())
+    found->second = std::move(value);
+  else
+    emplace_back(key, std::move(value));
+}
+
 Value Value::of(List value) {
   int depth = 0;
   for (const Value &each : value)
@@ -80,7 +93,7 @@ static std::string written(double value) {
   return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
 }
 
-namespace moec::runtime::chat {
+namespace {
 /// Writes a value as Python's repr or as JSON, until the budget ends.
 class Writer {
 public:
@@ -188,7 +201,7 @@ private:
   const Value::Json *json;
   Budget &budget;
 };
-} // namespace moec::runtime::chat
+} // namespace
 
 std::string Value::text(Budget &budget) const {
   if (const std::string *value = string())
@@ -226,9 +239,7 @@ bool Value::equals(const Value &other, Budget &budget) const {
 }
 
 Value Value::member(std::string_view key) const {
-  if (const Dictionary *entries = dictionary() ? dictionary() : space())
-    for (const auto &[name, value] : *entries)
-      if (name == key)
-        return value;
-  return {};
+  const Dictionary *entries = dictionary() ? dictionary() : space();
+  const Value *found = entries ? entries->find(key) : nullptr;
+  return found ? *found : Value();
 }

@@ -19,7 +19,12 @@ namespace moec::runtime::chat {
 class Value;
 using List = std::vector<Value>;
 /// In the order of insertion, as Jinja prints them.
-using Dictionary = std::vector<std::pair<std::string, Value>>;
+struct Dictionary : std::vector<std::pair<std::string, Value>> {
+  using vector::vector;
+  /// The value of `key`, or null.
+  const Value *find(std::string_view key) const;
+  void set(const std::string &key, Value value);
+};
 
 /// Undefined, none, a truth, a number, a string, a list, a dictionary or a namespace. The last three are shared, as in Python; only
 /// a namespace changes.
@@ -85,7 +90,6 @@ private:
     const std::shared_ptr<Shared<T>> *shared = std::get_if<std::shared_ptr<Shared<T>>>(&storage);
     return shared ? &(*shared)->items : nullptr;
   }
-  friend class Writer;
   Storage storage;
 };
 

@@ -1,6 +1,7 @@
 // Tokens that are cut out of a text before anything else happens to it.
 #include "runtime/tokenizer/AddedTokens.h"
 
+#include "runtime/tokenizer/UnicodeForms.h"
 #include "runtime/tokenizer/Utf8.h"
 
 #include <algorithm>
@@ -47,11 +48,6 @@ const AddedTokens::Entry *AddedTokens::longestAt(std::string_view text) const {
 }
 
 namespace {
-bool isSpace(char32_t c) {
-  return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
-         c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
 /// What a regular expression of Rust calls \w: letters, marks, digits, connectors, joiners, and the letters in circles and squares.
 bool isWord(char32_t c) {
   if (c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) ||
@@ -97,7 +93,7 @@ void AddedTokens::split(std::string_view whole, const std::function<void(std::st
     if (entry->leftStrip) {
       while (begin > done) {
         size_t previous = lastCharacterStart(whole.substr(0, begin));
-        if (!isSpace(firstCharacter(whole.substr(previous)).code))
+        if (!isWhiteSpace(firstCharacter(whole.substr(previous)).code))
           break;
         begin = previous;
       }
@@ -107,7 +103,7 @@ void AddedTokens::split(std::string_view whole, const std::function<void(std::st
       end = std::max(end, spacesEnd);
       while (end < whole.size()) {
         Utf8Character next = firstCharacter(whole.substr(end));
-        if (!isSpace(next.code))
+        if (!isWhiteSpace(next.code))
           break;
         end += next.length;
       }

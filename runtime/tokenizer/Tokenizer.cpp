@@ -13,7 +13,10 @@ static Status verify(const artifact::Tokenizer &model) {
   int64_t size = model.tokens()->size();
   auto known = [&](int64_t id) { return id >= 0 && id < size; };
   auto knownOrNone = [&](int64_t id) { return id == -1 || known(id); };
-  auto tokenOf = [&](int32_t id) { return model.tokens()->Get(uint32_t(id))->str(); };
+  auto tokenOf = [&](int32_t id) { return model.tokens()->Get(uint32_t(id))->string_view(); };
+  auto isBoth = [](std::string_view whole, std::string_view left, std::string_view right) {
+    return whole.size() == left.size() + right.size() && whole.starts_with(left) && whole.ends_with(right);
+  };
   if (model.fallback_tokens() && model.fallback_tokens()->size() != 256)
     return Status::invalidData("expected 256 fallback tokens, got " + std::to_string(model.fallback_tokens()->size()));
   if (model.fallback_tokens() && !std::ranges::all_of(*model.fallback_tokens(), knownOrNone))
@@ -23,7 +26,7 @@ static Status verify(const artifact::Tokenizer &model) {
   for (const artifact::Merge *merge : *model.merges())
     if (!known(merge->left()) || !known(merge->right()) || !known(merge->result()))
       return Status::invalidData("a merge of tokens that do not exist");
-    else if (tokenOf(merge->result()) != tokenOf(merge->left()) + tokenOf(merge->right()))
+    else if (!isBoth(tokenOf(merge->result()), tokenOf(merge->left()), tokenOf(merge->right())))
       return Status::invalidData("token " + std::to_string(merge->result()) + " is not what its parts are together");
   for (const auto *ids : {model.vocabulary(), model.prefix_ids(), model.suffix_ids()})
     if (ids)

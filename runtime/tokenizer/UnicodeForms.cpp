@@ -106,6 +106,12 @@ static char32_t lowerCase(char32_t code) {
   return char32_t(utf8proc_tolower(utf8proc_int32_t(code)));
 }
 
+bool moec::runtime::isWhiteSpace(char32_t code) {
+  return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xa0 || code == 0x1680 ||
+         (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 || code == 0x202f || code == 0x205f ||
+         code == 0x3000;
+}
+
 std::string moec::runtime::lowerCase(std::string_view text) {
   std::string result;
   result.reserve(text.size());

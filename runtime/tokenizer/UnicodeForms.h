@@ -16,6 +16,9 @@ struct NormalForm {
 /// time O(n log n) even where every character is a combining mark.
 std::string normalForm(std::string_view text, NormalForm form);
 
+/// Whether Unicode calls the character white space.
+bool isWhiteSpace(char32_t code);
+
 /// Each character by its own full lower case, without regard to its neighbours.
 std::string lowerCase(std::string_view text);
 
