@@ -1,9 +1,7 @@
 // The C interface (moec.h) over the runtime's classes.
 #include "runtime/moec.h"
 
-#include "runtime/Session.h"
-#include "runtime/sampling/Sampler.h"
-#include "runtime/tokenizer/Tokenizer.h"
+#include "runtime/Generation.h"
 
 #include <algorithm>
 #include <cstring>
@@ -159,8 +157,14 @@ moec_status moec_session_create(moec_model *model, const moec_session_options *o
       deviceOptions.threads = options->threads;
       if (options->isa)
         deviceOptions.isa = options->isa;
+      if (options->gpu < 0)
+        return Status::invalidArgument("expected the number of a GPU, from 0, got " + std::to_string(options->gpu));
+      deviceOptions.gpu = options->gpu;
     }
-    Result<std::unique_ptr<Session>> created = Session::create(*model->artifact, deviceOptions);
+    Result<DeviceFactory> createDevice = deviceNamed(options && options->device ? options->device : "cpu");
+    if (!createDevice.ok())
+      return createDevice.status();
+    Result<std::unique_ptr<Session>> created = Session::create(*model->artifact, deviceOptions, *createDevice);
     if (!created.ok())
       return created.status();
     size_t maxBatch = (*created)->model().max_batch();
@@ -248,17 +252,8 @@ moec_status moec_generate(moec_session *session, int32_t sequence, const int32_t
     std::optional<StreamDecoder> stream;
     if (session->model->tokenizer)
       stream.emplace(*session->model->tokenizer);
-    for (int64_t i = 0; i < tokens; ++i) {
-      int32_t id = sampler.sample(steps.logits(0));
-      std::string text = stream ? stream->next(id) : std::string();
-      bool last = i + 1 == tokens || endsSequence(steps.model(), id);
-      if (last && stream)
-        text += stream->finish();
-      if (!callback(context, id, text.data(), text.size()) || last)
-        break;
-      Piece piece{sequence, {&id, 1}, Wanted::last};
-      MOEC_RETURN_IF_ERROR(steps.step(Phase::decode, {&piece, 1}));
-    }
-    return {};
+    return generate(
+        steps, {.sequences = {&sequence, 1}, .tokens = tokens}, sampler, stream ? &*stream : nullptr,
+        [&](int32_t id, const std::string &text) -> Result<bool> { return callback(context, id, text.data(), text.size()) != 0; });
   });
 }

@@ -21,9 +21,6 @@ struct Piece {
 
 enum class Phase { prefill, decode };
 
-/// Makes the device that a session runs on.
-using DeviceFactory = Result<std::unique_ptr<Device>> (*)(const Artifact &artifact, const DeviceOptions &options);
-
 class Session {
 public:
   /// Plans and reserves all memory. `artifact` must outlive the session.

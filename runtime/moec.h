@@ -75,8 +75,10 @@ MOEC_API moec_status moec_detokenize(const moec_model *model, const int32_t *ids
 /* ---- sessions ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct moec_session_options {
-  int threads;     /* 0: one for each processor */
-  const char *isa; /* code variant; null: the best that this processor has */
+  int threads;        /* 0: one for each processor */
+  const char *isa;    /* code variant or GPU target; null: the best that runs here */
+  const char *device; /* "cpu", "cuda" or "emulator"; null: "cpu" */
+  int gpu;            /* which of several, from 0 */
 } moec_session_options;
 
 /* Reserves all memory that steps need and loads the code. `options` may be null. */

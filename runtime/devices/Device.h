@@ -8,6 +8,9 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace moec::runtime {
 
@@ -48,6 +51,13 @@ Result<std::unique_ptr<Device>> createCudaDevice(const Artifact &artifact, const
 /// The artifact's GPU code on the host's processor, watched for mistakes; likewise. A step fails when a kernel does something
 /// wrong.
 Result<std::unique_ptr<Device>> createEmulatorDevice(const Artifact &artifact, const DeviceOptions &options);
+
+/// Makes the device that a session runs on.
+using DeviceFactory = Result<std::unique_ptr<Device>> (*)(const Artifact &artifact, const DeviceOptions &options);
+
+/// The names of the devices above, as programs and the C interface take them, and what makes the one of a name.
+std::vector<std::string> deviceNames();
+Result<DeviceFactory> deviceNamed(std::string_view name);
 
 } // namespace moec::runtime
 

@@ -15,7 +15,7 @@ find dialects passes lowering runtime tools -type f \( -name '*.h' -o -name '*.c
   /\[\{/ && FILENAME ~ /\.td$/ { prose = 1 }
   {
     code = $0
-    sub(/\/\/.*/, "", code)
+    gsub(/\/\*([^*]|\*[^\/])*\*\/|\/\/.*/, "", code)
     low = tolower(code)
     if (!prose && low ~ /mixtral|mistral|ministral|devstral|deepseek|qwen|llama|kimi|glm_?moe|glm4|olmoe|minimax|gpt_?oss/)
       wrong[++count] = FILENAME ":" FNR ": names a model family: " code

@@ -1,0 +1,28 @@
+// The loop in which a model writes: choose a token, hand it out, extend the sequences by it.
+#ifndef MOEC_RUNTIME_GENERATION_H
+#define MOEC_RUNTIME_GENERATION_H
+
+#include "runtime/Session.h"
+#include "runtime/sampling/Sampler.h"
+#include "runtime/tokenizer/Tokenizer.h"
+
+namespace moec::runtime {
+
+/// What a generation goes on from, and how far.
+struct GenerationOptions {
+  std::span<const int> sequences; ///< that hold the same text and are all extended by what is chosen; at least one
+  int64_t tokens = 0;             ///< at most
+  bool ignoreEnd = false;         ///< go on behind a token that ends a sequence
+};
+
+/// Is given each token and the text that it completes; says whether to go on.
+using TokenObserver = std::function<Result<bool>(int32_t id, const std::string &text)>;
+
+/// Chooses the first token from the last output of the session's last step, and so on. The last token that is chosen is handed out,
+/// and with it all text held back, but extends no sequence. `stream` is null where there is no tokenizer.
+Status generate(Session &session, const GenerationOptions &options, Sampler &sampler, StreamDecoder *stream,
+                const TokenObserver &observe);
+
+} // namespace moec::runtime
+
+#endif // MOEC_RUNTIME_GENERATION_H
