@@ -16,3 +16,6 @@ config.substitutions.append(("%build", build))
 config.substitutions.append(("%root", os.path.dirname(config.test_source_root)))
 if shutil.which("ptxas") or os.path.exists("/usr/local/cuda/bin/ptxas"):
     config.available_features.add("ptxas")  # NVIDIA's assembler, which no package has
+for shell in ["fish", "zsh"]:
+    if shutil.which(shell):
+        config.available_features.add(shell)

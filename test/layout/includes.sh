@@ -30,7 +30,7 @@ find importers dialects passes lowering runtime tools -type f \( -name '*.h' -o 
     layer = name = part[1]
     if (layer == "dialects") layer = name = part[1] "/" part[2]
     if (layer == "tools") name = part[1] "/" part[2]
-    if (name ~ /^tools\/moe-(run|bench|dump)$/) layer = "runtime tools"
+    if (name ~ /^tools\/(moe-(run|bench|dump)|CommandLine\.(h|cpp))$/) layer = "runtime tools"
   }
   match($0, /^[ \t]*#?include[ \t]*[<"][^>"]+[>"]/) {
     quoted = substr($0, RSTART, RLENGTH)

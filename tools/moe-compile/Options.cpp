@@ -1,9 +1,12 @@
 // The command line of moe-compile.
 #include "tools/moe-compile/Options.h"
 
+#include "tools/CompletionOption.h"
+
 #include "mlir/IR/AsmState.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Program.h"
 
@@ -12,12 +15,18 @@ using namespace moec;
 using namespace moec::compile;
 
 namespace {
+std::vector<std::string> targetNames() {
+  std::vector<std::string> names{"x86-64"};
+  for (const lowering::nvptx::Target &target : lowering::nvptx::allTargets())
+    names.push_back(target.name.str());
+  return names;
+}
+
 cl::OptionCategory category("moe-compile options");
 cl::opt<std::string> input(cl::Positional, cl::desc("MODEL|FILE.mlir"), cl::Required, cl::cat(category));
 cl::opt<std::string> output("o", cl::desc("Where to write the artifact, or the IR of --to (- is standard output)"),
                             cl::value_desc("FILE"), cl::cat(category));
-cl::list<std::string> targets("target", cl::desc("What to generate code for; repeatable (default x86-64)"),
-                              cl::value_desc("TARGET"), cl::cat(category));
+cl::list<std::string> targets("target", cl::desc("What to generate code for; repeatable (default x86-64)"), cl::cat(category));
 cl::list<std::string> chips("chip", cl::desc("Also assemble GPU code for this chip (sm_80, sm_90, ...); repeatable, needs ptxas"),
                             cl::value_desc("CHIP"), cl::cat(category));
 cl::opt<std::string> assembler("ptxas", cl::desc("NVIDIA's assembler (default: ptxas in PATH or in /usr/local/cuda/bin)"),
@@ -51,6 +60,7 @@ cl::opt<int64_t> maxTokens("max-tokens", cl::desc("New tokens in one prefill ste
 cl::opt<bool> dryRun("dry-run", cl::desc("Only say what the model needs, from headers alone"), cl::cat(category));
 cl::opt<bool> locations("locations", cl::desc("Print the locations of ops with --to"), cl::cat(category));
 cl::opt<std::string> remarks("remarks", cl::desc("Write the passes' remarks as YAML"), cl::value_desc("FILE"), cl::cat(category));
+tools::CompletionOption completion("moe-compile", category);
 
 int refuse(const llvm::Twine &why) {
   llvm::errs() << "moe-compile: error: " << why << "\n";
@@ -66,10 +76,7 @@ std::optional<int> parseTargets(Options &options) {
     } else if (name == "x86-64") {
       options.generatesX86 = true;
     } else if (!gpu) {
-      std::string known = "x86-64";
-      for (const lowering::nvptx::Target &target : lowering::nvptx::allTargets())
-        known += ", " + target.name.str();
-      return refuse("--target " + name + ": expected one of " + known);
+      return refuse("--target " + name + ": expected one of " + llvm::join(targetNames(), ", "));
     }
   }
   // From the most general to the most particular, whatever the order of the arguments.
@@ -94,6 +101,9 @@ std::optional<int> parseTargets(Options &options) {
 std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &options) {
   mlir::registerAsmPrinterCLOptions();
   mlir::registerDefaultTimingManagerCLOptions();
+  const std::string targetWords = "{" + llvm::join(targetNames(), ",") + "}";
+  targets.setValueStr(targetWords);
+  completion.complete(to).complete(from).complete(compute).complete(weights);
   cl::HideUnrelatedOptions(category); // what LLVM itself can be told is in --help-hidden
   cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "moe-compile " MOEC_VERSION "\n"; });
   if (!cl::ParseCommandLineOptions(argc, argv, "Compiles a Mixture-of-Experts language model to an artifact that moe-run runs.\n",

@@ -1,22 +1,18 @@
 // moe-dump: shows what is in a compiled model.
+#include "tools/CommandLine.h"
 #include "tools/moe-dump/Describe.h"
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 
 using namespace moec;
 using namespace moec::dump;
 using namespace moec::runtime;
+using moec::tools::complain;
 
 namespace {
-int complain(const Status &status) {
-  std::cerr << "moe-dump: error: " << status.message() << "\n";
-  return 2;
-}
-
 int write(std::string_view bytes) {
-  std::cout.write(bytes.data(), std::streamsize(bytes.size())).flush();
-  return std::cout ? 0 : complain(Status::ioError("cannot write to standard output"));
+  std::cout.write(bytes.data(), std::streamsize(bytes.size()));
+  return tools::finishOutput(0);
 }
 
 /// Writes one section and nothing else. A name like "ptx" will do where only one section "ptx/..." is there.
@@ -45,21 +41,18 @@ int writeSection(const Artifact &artifact, const std::string &name) {
 } // namespace
 
 int main(int argc, char **argv) {
-  CLI::App app{"Shows what is in a compiled model."};
-  app.set_version_flag("--version", "moe-dump " MOEC_VERSION);
+  CLI::App app{"Shows what is in a compiled model.", "moe-dump"};
   std::string path, section, weights;
   bool verify = false, json = false;
-  app.add_option("artifact", path, "compiled model (.moec)")->required();
+  app.add_option("artifact", path, "compiled model (.moec)")->type_name("FILE")->required();
   app.add_flag("--verify", verify,
                "check every section's hash, however large, and the weight files; exit code 1 when one does not hold");
   app.add_flag("--json", json, "print as JSON");
-  app.add_option("--section", section, "write one section alone: manifest (as text), ptx, code/ISA, tokenizer, ...");
-  app.add_option("--weights", weights, "folder of external weight files");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError &error) {
-    return app.exit(error, std::cout, std::cerr) == 0 ? 0 : 2;
-  }
+  app.add_option("--section", section, "write one section alone: manifest (as text), ptx, code/ISA, tokenizer, ...")
+      ->type_name("NAME");
+  app.add_option("--weights", weights, "where external weight files are")->type_name("FOLDER");
+  if (std::optional<int> code = tools::parseCommandLine(app, argc, argv))
+    return *code;
   Result<std::unique_ptr<Artifact>> artifact =
       Artifact::open(path, {.verifyAll = verify, .weightFolder = weights, .openWeights = verify});
   if (!artifact.ok()) {

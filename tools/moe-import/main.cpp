@@ -1,6 +1,7 @@
 // moe-import: a checkpoint in, `moe` IR out.
 #include "importers/Importer.h"
 #include "tools/AtomicFile.h"
+#include "tools/CompletionOption.h"
 
 #include "mlir/IR/MLIRContext.h"
 
@@ -16,6 +17,7 @@ static cl::opt<std::string> output("o", cl::desc("Where to write the IR; - is st
                                    cl::init("-"), cl::cat(category));
 static cl::opt<bool> locations("locations", cl::desc("Print the locations of ops: which part of the model each belongs to"),
                                cl::cat(category));
+static moec::tools::CompletionOption completion("moe-import", category);
 
 static int fail(llvm::Error error) {
   llvm::errs() << "moe-import: " << llvm::toString(std::move(error)) << "\n";

@@ -5,6 +5,7 @@
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "passes/Explain.h"
+#include "tools/CompletionOption.h"
 #include "tools/Registration.h"
 #include "tools/moe-opt/Evaluation.h"
 #include "llvm/Support/CommandLine.h"
@@ -13,6 +14,7 @@
 
 static llvm::cl::opt<bool> explain("moe-explain",
                                    llvm::cl::desc("print a table of the FLOP, bytes and launches that each pass saves, to stderr"));
+static moec::tools::CompletionOption completion("moe-opt");
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;

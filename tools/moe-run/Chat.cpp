@@ -1,17 +1,20 @@
 // --chat: lines from standard input, answers to standard output.
 #include "tools/moe-run/Chat.h"
 
+#include "runtime/Generation.h"
 #include "runtime/chat/ChatTemplate.h"
-#include "runtime/sampling/Sampler.h"
+#include "tools/CommandLine.h"
 #include "tools/moe-run/Generation.h"
+#include "tools/moe-run/Interrupt.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 #include <unistd.h>
 
+using namespace moec;
 using namespace moec::run;
 using namespace moec::runtime;
+using moec::tools::complain;
 
 namespace {
 /// Tokens of an answer when -n does not say.
@@ -40,26 +43,19 @@ public:
 
     StreamDecoder stream(tokenizer);
     std::string reply;
-    auto print = [&](const std::string &piece) {
-      reply += piece;
-      std::fwrite(piece.data(), 1, piece.size(), stdout);
-      std::fflush(stdout);
-    };
     int64_t most = options.generate ? options.generate : defaultTokens;
-    for (int64_t i = 0; i < most; ++i) {
-      int32_t id = sampler.sample(session.logits(0));
-      if (endsSequence(session.model(), id))
-        break;
-      print(stream.next(id));
-      cached.push_back(id);
-      Piece piece{sequence, {&cached.back(), 1}, Wanted::last};
-      MOEC_RETURN_IF_ERROR(session.step(Phase::decode, {&piece, 1}));
-    }
-    print(stream.finish());
-    std::fputc('\n', stdout);
-    std::fflush(stdout);
+    InterruptCatcher catcher;
+    Status status = runtime::generate(session, {.sequences = {&sequence, 1}, .tokens = most, .ignoreEnd = options.ignoreEnd},
+                                      sampler, &stream, [&](int32_t id, const std::string &piece) -> Result<bool> {
+                                        reply += piece;
+                                        cached.push_back(id);
+                                        printText(piece);
+                                        return !interrupted();
+                                      });
+    printText("\n");
+    cached.resize(size_t(session.length(sequence))); // the last token was chosen, but not fed
     messages.push_back({"assistant", std::move(reply)});
-    return {};
+    return status;
   }
 
 private:
@@ -100,13 +96,16 @@ int moec::run::chat(const Options &options, const Artifact &artifact, Session &s
     return complain(chatTemplate.status());
   Conversation conversation(options, session, tokenizer, std::move(*chatTemplate));
   bool isTerminal = isatty(STDIN_FILENO);
-  std::string line;
-  while (true) {
+  auto prompt = [&] {
     if (isTerminal)
       std::cerr << "> " << std::flush;
-    if (!std::getline(std::cin, line))
-      return 0;
+  };
+  std::string line;
+  for (prompt(); std::getline(std::cin, line); prompt()) {
     if (Status status = conversation.answer(line); !status.ok())
       return complain(status);
+    if (interrupted())
+      return interruptedCode;
   }
+  return 0;
 }

@@ -50,6 +50,8 @@ std::string Expectation::describe(const Element &element) const {
 }
 
 std::string Expectation::report() const {
+  if (worstError == 0)
+    return "every element is equal";
   char error[96];
   std::snprintf(error, sizeof error, "largest error %.3g (%.3g of the largest expected magnitude)", worstError,
                 largest > 0 ? worstError / largest : 0.0);

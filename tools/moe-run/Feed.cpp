@@ -1,4 +1,4 @@
-// Feeds given ids to a session and hands out the results of every position, then generates.
+// Feeds given ids to a session and hands out the results of every position.
 #include "tools/moe-run/Feed.h"
 
 #include <algorithm>
@@ -38,8 +38,6 @@ Status Feed::checkCopies() const {
   return {};
 }
 
-Status Feed::decode(int32_t id) { return step(Phase::decode, {&id, 1}, Wanted::last); }
-
 Status Feed::feed(std::span<const int32_t> ids, const FeedOptions &options, const Observer &observe) {
   int64_t copies = int64_t(sequences.size());
   size_t prefilled = options.prefill < 0 ? ids.size() : std::min(size_t(options.prefill), ids.size());
@@ -58,7 +56,7 @@ Status Feed::feed(std::span<const int32_t> ids, const FeedOptions &options, cons
     done += count;
   }
   for (size_t i = prefilled; i < ids.size(); ++i) {
-    MOEC_RETURN_IF_ERROR(decode(ids[i]));
+    MOEC_RETURN_IF_ERROR(step(Phase::decode, ids.subspan(i, 1), Wanted::last));
     MOEC_RETURN_IF_ERROR(observe(*this));
   }
   return {};

@@ -1,4 +1,4 @@
-// Feeds given ids to a session and hands out the results of every position, then generates.
+// Feeds given ids to a session and hands out the results of every position.
 #ifndef MOEC_TOOLS_MOE_RUN_FEED_H
 #define MOEC_TOOLS_MOE_RUN_FEED_H
 
@@ -24,7 +24,9 @@ public:
   /// Called after each step with results of given ids; the session's last step has equal rows for every copy.
   using Observer = std::function<runtime::Status(const Feed &)>;
   runtime::Status feed(std::span<const int32_t> ids, const FeedOptions &options, const Observer &observe);
-  runtime::Status decode(int32_t id);
+  /// Refuses when the last step's logits are not the same for every copy.
+  runtime::Status checkCopies() const;
+  std::span<const int> copies() const { return sequences; }
 
   /// Rows of the first copy in the last step.
   size_t outputs() const { return session->outputs() / sequences.size(); }
@@ -35,7 +37,6 @@ public:
 
 private:
   runtime::Status step(runtime::Phase phase, std::span<const int32_t> ids, runtime::Wanted outputs);
-  runtime::Status checkCopies() const;
 
   runtime::Session *session = nullptr;
   std::vector<int> sequences;

@@ -1,43 +1,96 @@
 // The main use: ids or a text go in, results are recorded, and the model goes on writing.
 #include "tools/moe-run/Generation.h"
 
-#include "runtime/sampling/Sampler.h"
+#include "runtime/Generation.h"
+#include "tools/CommandLine.h"
+#include "tools/moe-run/Interrupt.h"
 #include "tools/moe-run/Records.h"
 
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+using namespace moec;
 using namespace moec::run;
 using namespace moec::runtime;
+using moec::tools::complain;
 
 namespace {
-/// Set by the first interrupt, which ends the generation; the second ends the program.
-volatile std::sig_atomic_t interrupted = 0;
+class Watch {
+public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
 
-void interrupt(int signal) {
-  interrupted = 1;
-  std::signal(signal, SIG_DFL);
+private:
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+};
+
+/// What came of one run.
+struct Outcome {
+  std::vector<int32_t> ids; ///< given and generated
+  size_t given;
+  std::string text = {}; ///< generated
+  double prefillSeconds = 0, firstSeconds = 0, decodeSeconds = 0;
+
+  size_t generated() const { return ids.size() - given; }
+  /// The first token comes of the prefill.
+  double decodedPerSecond() const { return generated() > 1 ? double(generated() - 1) / decodeSeconds : 0; }
+};
+
+void printJson(const Outcome &outcome, bool hasText) {
+  nlohmann::json result = {{"ids", outcome.ids}};
+  if (hasText)
+    result["text"] = outcome.text;
+  result["timings"] = {{"prefill_tokens", outcome.given},
+                       {"prefill_seconds", outcome.prefillSeconds},
+                       {"generated_tokens", outcome.generated()},
+                       {"decode_seconds", outcome.decodeSeconds},
+                       {"first_token_seconds", outcome.firstSeconds},
+                       {"decode_tokens_per_second", outcome.decodedPerSecond()}};
+  std::printf("%s\n", result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
-double secondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+void printIds(const std::vector<int32_t> &ids) {
+  for (size_t i = 0; i < ids.size(); ++i)
+    std::printf("%s%d", i ? "," : "", ids[i]);
+  std::printf("\n");
 }
 
-void printText(const std::string &text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+void printSpeed(const Outcome &outcome, const Session &session) {
+  std::fprintf(stderr, "moe-run: %zu tokens in %.3f s (%.1f/s), %zu generated in %.3f s (%.1f/s); %s\n", outcome.given,
+               outcome.prefillSeconds, double(outcome.given) / outcome.prefillSeconds, outcome.generated(), outcome.decodeSeconds,
+               outcome.decodedPerSecond(), session.description().c_str());
+}
+
+/// Writes on behind what `feed` holds, printing as it goes when `streams`.
+Status write(const Options &options, Session &session, const Feed &feed, StreamDecoder *decoder, bool streams, Outcome &outcome) {
+  Sampler sampler(session.model().vocabulary(), {options.temperature, options.topK, options.topP, options.seed});
+  InterruptCatcher catcher;
+  Watch watch;
+  Status status =
+      runtime::generate(session, {.sequences = feed.copies(), .tokens = options.generate, .ignoreEnd = options.ignoreEnd}, sampler,
+                        decoder, [&](int32_t id, const std::string &text) -> Result<bool> {
+                          MOEC_RETURN_IF_ERROR(feed.checkCopies());
+                          if (outcome.generated() == 0)
+                            outcome.firstSeconds = outcome.prefillSeconds + watch.seconds();
+                          outcome.ids.push_back(id);
+                          outcome.text += text;
+                          if (streams)
+                            printText(text);
+                          return !interrupted();
+                        });
+  outcome.decodeSeconds = watch.seconds();
+  return status;
 }
 } // namespace
 
-int moec::run::complain(const Status &status) {
-  std::fprintf(stderr, "moe-run: error: %s\n", status.message().c_str());
-  return 2;
+void moec::run::printText(const std::string &text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
 }
 
 int moec::run::generate(const Options &options, Session &session, const Tokenizer *tokenizer, std::vector<int32_t> ids) {
   size_t given = ids.size();
+  Outcome outcome{std::move(ids), given};
   Result<Feed> feed = Feed::create(session, options.batch);
   if (!feed.ok())
     return complain(feed.status());
@@ -48,73 +101,34 @@ int moec::run::generate(const Options &options, Session &session, const Tokenize
   bool streams = tokenizer && !options.json;
   bool printsPrompt = streams && (!options.prompt.empty() || !options.promptFile.empty());
   if (printsPrompt)
-    printText(tokenizer->decode(ids, /*skipSpecial=*/true));
-
-  auto start = std::chrono::steady_clock::now();
-  Status fed = feed->feed(ids, {options.prefill.value_or(-1), options.prefillChunk, records.wantLogits()},
-                          [&](const Feed &at) { return records.take(at, session); });
-  if (fed.ok())
-    fed = records.finish();
-  if (!fed.ok())
-    return complain(fed);
-  double prefillSeconds = secondsSince(start), firstSeconds = 0;
-
-  std::signal(SIGINT, interrupt);
-  Sampler sampler(session.model().vocabulary(), {options.temperature, options.topK, options.topP, options.seed});
-  std::optional<StreamDecoder> stream;
+    printText(tokenizer->decode(outcome.ids, /*skipSpecial=*/true));
+  std::optional<StreamDecoder> decoder;
   if (tokenizer)
-    stream.emplace(*tokenizer, /*beginsText=*/!printsPrompt);
-  std::string text;
-  start = std::chrono::steady_clock::now();
-  for (int64_t i = 0; i < options.generate && !interrupted; ++i) {
-    int32_t id = sampler.sample(feed->logits(feed->outputs() - 1));
-    ids.push_back(id);
-    if (stream) {
-      std::string piece = stream->next(id);
-      text += piece;
-      if (streams)
-        printText(piece);
-    }
-    if (i == 0)
-      firstSeconds = prefillSeconds + secondsSince(start);
-    if ((endsSequence(session.model(), id) && !options.ignoreEnd) || i + 1 == options.generate)
-      break;
-    if (Status status = feed->decode(id); !status.ok()) {
-      if (streams)
-        printText("\n");
-      return complain(status);
-    }
-  }
-  double decodeSeconds = secondsSince(start);
-  if (stream) {
-    std::string rest = stream->finish();
-    text += rest;
-    if (streams)
-      printText(rest + "\n");
-  }
+    decoder.emplace(*tokenizer, /*beginsText=*/!printsPrompt);
 
-  size_t generated = ids.size() - given;
-  double decoded = generated > 1 ? double(generated - 1) / decodeSeconds : 0;
-  if (options.json) {
-    nlohmann::json result = {{"ids", ids}};
-    if (tokenizer)
-      result["text"] = text;
-    result["timings"] = {
-        {"prefill_tokens", given},         {"prefill_seconds", prefillSeconds},   {"generated_tokens", generated},
-        {"decode_seconds", decodeSeconds}, {"first_token_seconds", firstSeconds}, {"decode_tokens_per_second", decoded}};
-    std::printf("%s\n", result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-  } else {
-    if (!tokenizer) {
-      for (size_t i = 0; i < ids.size(); ++i)
-        std::printf("%s%d", i ? "," : "", ids[i]);
-      std::printf("\n");
-    }
-    std::fprintf(stderr, "moe-run: %zu tokens in %.3f s (%.1f/s), %zu generated in %.3f s (%.1f/s); %s\n", given, prefillSeconds,
-                 double(given) / prefillSeconds, generated, decodeSeconds, decoded, session.description().c_str());
-  }
-  if (records.expected()) {
-    std::fprintf(stderr, "moe-run: %s\n", records.expected()->report().c_str());
-    return records.expected()->holds() ? 0 : 1;
-  }
-  return interrupted ? 130 : 0;
+  Watch watch;
+  Status status = feed->feed(outcome.ids, {options.prefill.value_or(-1), options.prefillChunk, records.wantLogits()},
+                             [&](const Feed &at) { return records.take(at, session); });
+  if (status.ok())
+    status = records.finish();
+  outcome.prefillSeconds = watch.seconds();
+  if (status.ok())
+    status = write(options, session, *feed, decoder ? &*decoder : nullptr, streams, outcome);
+  if (streams && (status.ok() || printsPrompt || !outcome.text.empty()))
+    printText("\n");
+  if (!status.ok())
+    return complain(status);
+
+  if (options.json)
+    printJson(outcome, tokenizer != nullptr);
+  else if (!tokenizer)
+    printIds(outcome.ids);
+  if (!options.json)
+    printSpeed(outcome, session);
+  if (interrupted())
+    return interruptedCode;
+  if (!records.expected())
+    return 0;
+  std::fprintf(stderr, "moe-run: %s\n", records.expected()->report().c_str());
+  return records.expected()->holds() ? 0 : 1;
 }

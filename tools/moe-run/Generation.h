@@ -12,8 +12,8 @@ namespace moec::run {
 /// Returns the exit code.
 int generate(const Options &options, runtime::Session &session, const runtime::Tokenizer *tokenizer, std::vector<int32_t> ids);
 
-/// Prints an error as every tool does and returns exit code 2.
-int complain(const runtime::Status &status);
+/// Writes text to standard output at once.
+void printText(const std::string &text);
 
 } // namespace moec::run
 

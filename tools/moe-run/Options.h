@@ -11,7 +11,7 @@ namespace moec::run {
 
 struct Options {
   std::string artifact, device = "cpu", isa, weights;
-  int threads = 0;
+  int threads = 0, gpu = 0;
   bool verify = false, counters = false;
 
   std::string prompt, promptFile, ids, idsFile, tokenize, perplexity;

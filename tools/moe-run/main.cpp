@@ -1,5 +1,6 @@
 // moe-run: runs a compiled model.
 #include "runtime/npy/Npy.h"
+#include "tools/CommandLine.h"
 #include "tools/moe-run/Chat.h"
 #include "tools/moe-run/Generation.h"
 #include "tools/moe-run/Perplexity.h"
@@ -8,9 +9,11 @@
 #include <charconv>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 using namespace moec::run;
 using namespace moec::runtime;
+using moec::tools::complain;
 
 namespace {
 Result<std::vector<int32_t>> parseIds(const std::string &text) {
@@ -91,14 +94,23 @@ struct PrintCounted {
   }
 };
 
-DeviceFactory deviceNamed(const std::string &name) {
-  return name == "cpu" ? createCpuDevice : name == "cuda" ? createCudaDevice : name == "emulator" ? createEmulatorDevice : nullptr;
+/// Shows how far weights are uploaded to a device of its own memory.
+void showProgress(uint64_t done, uint64_t total) {
+  std::fprintf(stderr, "\rmoe-run: %.2f of %.2f GB uploaded%s", double(done) * 1e-9, double(total) * 1e-9,
+               done < total ? "" : "\n");
+}
+
+Result<std::unique_ptr<Session>> createSession(const Options &options, const Artifact &artifact) {
+  Result<DeviceFactory> createDevice = deviceNamed(options.device);
+  if (!createDevice.ok())
+    return createDevice.status();
+  DeviceOptions device{.threads = options.threads, .isa = options.isa, .gpu = options.gpu};
+  if (isatty(STDERR_FILENO))
+    device.progress = showProgress;
+  return Session::create(artifact, device, *createDevice);
 }
 
 int run(const Options &options) {
-  DeviceFactory createDevice = deviceNamed(options.device);
-  if (!createDevice)
-    return complain(Status::unavailable("--device " + options.device + ": expected cpu, cuda or emulator"));
   if (!options.inputs.empty() || !options.outputs.empty())
     return complain(
         Status::invalidArgument("--input and --output are for models that are not language models; use --prompt or --ids"));
@@ -121,7 +133,7 @@ int run(const Options &options) {
     return status.ok() ? 0 : complain(status);
   }
 
-  Result<std::unique_ptr<Session>> session = Session::create(**artifact, {options.threads, options.isa}, createDevice);
+  Result<std::unique_ptr<Session>> session = createSession(options, **artifact);
   if (!session.ok())
     return complain(session.status());
   PrintCounted printCounted{**session, options.counters};
@@ -140,5 +152,5 @@ int main(int argc, char **argv) {
   Options options;
   if (std::optional<int> code = parseOptions(argc, argv, options))
     return *code;
-  return run(options);
+  return moec::tools::finishOutput(run(options));
 }
