@@ -17,20 +17,19 @@ namespace {
 constexpr uint64_t partAlignment = 64;
 constexpr size_t copyBytes = 4 << 20;
 
-Error addSection(SectionFile &file, StringRef name, StringRef bytes) {
-  if (Error error = file.begin(name))
-    return error;
+/// Adds a section; gives its index.
+Expected<uint32_t> addSection(SectionFile &file, StringRef name, StringRef bytes) {
+  uint32_t index = file.begin(name);
   if (Error error = file.append({bytes.data(), bytes.size()}))
     return error;
   file.end();
-  return Error::success();
+  return index;
 }
 
 Error addConstants(SectionFile &file, mlir::ModuleOp plan) {
   if (plan.getOps<plan::ConstantOp>().empty())
     return Error::success();
-  if (Error error = file.begin("constants"))
-    return error;
+  file.begin("constants");
   for (auto constant : plan.getOps<plan::ConstantOp>()) {
     if (Error error = file.align(partAlignment))
       return error;
@@ -50,8 +49,7 @@ Error addConstants(SectionFile &file, mlir::ModuleOp plan) {
 /// Copies the weights into the artifact.
 Expected<PlacedWeights> embedWeights(SectionFile &file, mlir::ModuleOp plan, WeightFiles &files) {
   PlacedWeights placed;
-  if (Error error = file.begin("weights"))
-    return error;
+  file.begin("weights");
   std::vector<char> bytes;
   for (auto weight : plan.getOps<plan::WeightOp>()) {
     std::vector<artifact::WeightRunT> &runs = placed.runs.emplace_back();
@@ -113,14 +111,16 @@ Expected<PlacedWeights> referToWeights(mlir::ModuleOp plan, WeightFiles &files) 
 Expected<std::vector<std::unique_ptr<artifact::GpuCodeT>>> addGpuCode(SectionFile &file, ArrayRef<GpuCode> codes) {
   std::vector<std::unique_ptr<artifact::GpuCodeT>> records;
   for (const GpuCode &code : codes) {
-    if (Error error = addSection(file, code.section, code.text))
-      return error;
+    Expected<uint32_t> section = addSection(file, code.section, code.text);
+    if (!section)
+      return section.takeError();
     auto record = std::make_unique<artifact::GpuCodeT>(recordOf(code));
-    record->section = uint32_t(file.records().size() - 1);
+    record->section = *section;
     for (auto [chip, assembled] : zip_equal(code.chips, record->cubins)) {
-      if (Error error = addSection(file, chip.section, chip.bytes))
-        return error;
-      assembled->section = uint32_t(file.records().size() - 1);
+      Expected<uint32_t> code = addSection(file, chip.section, chip.bytes);
+      if (!code)
+        return code.takeError();
+      assembled->section = *code;
     }
     records.push_back(std::move(record));
   }
@@ -136,11 +136,12 @@ Error moec::lowering::writeArtifact(mlir::ModuleOp plan, const ArtifactContents 
 
   std::vector<std::unique_ptr<artifact::CodeVariantT>> code;
   for (const CodeVariant &variant : contents.code) {
-    if (Error error = addSection(file, "code/" + variant.isa, variant.sharedObject))
-      return error;
+    Expected<uint32_t> section = addSection(file, "code/" + variant.isa, variant.sharedObject);
+    if (!section)
+      return section.takeError();
     auto record = std::make_unique<artifact::CodeVariantT>();
     record->isa = variant.isa;
-    record->section = uint32_t(file.records().size() - 1);
+    record->section = *section;
     record->features = variant.features;
     code.push_back(std::move(record));
   }
@@ -149,12 +150,10 @@ Error moec::lowering::writeArtifact(mlir::ModuleOp plan, const ArtifactContents 
     return gpuCode.takeError();
   if (Error error = addConstants(file, plan))
     return error;
-  if (contents.tokenizer)
-    if (Error error = addSection(file, "tokenizer", *contents.tokenizer))
-      return error;
-  if (contents.chatTemplate)
-    if (Error error = addSection(file, "chat_template", *contents.chatTemplate))
-      return error;
+  for (const auto &[name, bytes] : {std::pair("tokenizer", &contents.tokenizer), {"chat_template", &contents.chatTemplate}})
+    if (*bytes)
+      if (Expected<uint32_t> section = addSection(file, name, **bytes); !section)
+        return section.takeError();
   Expected<PlacedWeights> placed = contents.embedWeights ? embedWeights(file, plan, files) : referToWeights(plan, files);
   if (!placed)
     return placed.takeError();

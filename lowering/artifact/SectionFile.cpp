@@ -23,14 +23,14 @@ Expected<std::unique_ptr<SectionFile>> SectionFile::create(StringRef path) {
   return file;
 }
 
-Error SectionFile::begin(StringRef name) {
+uint32_t SectionFile::begin(StringRef name) {
   position = alignTo(position, sectionAlignment);
   artifact::SectionT &section = sections.emplace_back();
   section.name = name.str();
   section.offset = position;
   hash.reset(XXH3_createState());
   XXH3_128bits_reset(hash.get());
-  return Error::success();
+  return uint32_t(sections.size() - 1);
 }
 
 Error SectionFile::append(ArrayRef<char> bytes) {
@@ -46,11 +46,10 @@ Error SectionFile::align(uint64_t alignment) {
   return append(ArrayRef<char>(zeros, size_t(missing)));
 }
 
-uint32_t SectionFile::end() {
+void SectionFile::end() {
   artifact::SectionT &section = sections.back();
   section.length = sectionBytes();
   section.hash = std::make_unique<artifact::Hash128>(hashOf(XXH3_128bits_digest(hash.get())));
-  return uint32_t(sections.size() - 1);
 }
 
 Error SectionFile::finish(ArrayRef<char> manifest) {

@@ -20,15 +20,14 @@ class SectionFile {
 public:
   static llvm::Expected<std::unique_ptr<SectionFile>> create(llvm::StringRef path);
 
-  /// Begins a section at the next multiple of 4096.
-  llvm::Error begin(llvm::StringRef name);
+  /// Begins a section at the next multiple of 4096; returns its index.
+  uint32_t begin(llvm::StringRef name);
   llvm::Error append(llvm::ArrayRef<char> bytes);
   /// Zeros up to a multiple of `alignment` of the section.
   llvm::Error align(uint64_t alignment);
   /// Bytes of the section so far.
   uint64_t sectionBytes() const { return position - sections.back().offset; }
-  /// Ends the section; returns its index.
-  uint32_t end();
+  void end();
 
   /// The records of the sections so far.
   const std::vector<artifact::SectionT> &records() const { return sections; }

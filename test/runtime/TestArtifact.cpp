@@ -77,13 +77,6 @@ std::unique_ptr<artifact::GpuCodeT> gpuCode(const char *target, uint32_t section
   });
 }
 
-std::string readFile(const char *path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream bytes;
-  bytes << file.rdbuf();
-  return bytes.str();
-}
-
 /// Appends a section; returns where it begins.
 uint64_t appendAligned(std::string &file, std::string_view bytes) {
   file.resize((file.size() + 4095) / 4096 * 4096);
@@ -164,12 +157,12 @@ artifact::ManifestT test::soundManifest() {
   return manifest;
 }
 
-std::string test::gpuText() { return readFile(MOEC_TEST_DATA "/runtime/kernels.ptx"); }
+std::string test::gpuText() { return contentsOf(MOEC_TEST_DATA "/runtime/kernels.ptx"); }
 
 std::string test::artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit,
                                 const char *kernels, const std::string &gpuKernels) {
   std::string file(72, '\0');
-  for (auto &[name, bytes] : {std::pair<std::string, std::string>{"code/x86-64-v1", readFile(kernels)},
+  for (auto &[name, bytes] : {std::pair<std::string, std::string>{"code/x86-64-v1", contentsOf(kernels)},
                               {"constants", floats({1, 2, 3, 4, 5, 6, 7, 8})},
                               {"weights", floats({1, -1, 2, -2, 3, -3, 4, -4})},
                               {"ptx/sm_80", gpuKernels}})
@@ -204,6 +197,20 @@ std::string test::folder() {
   };
   static const Folder made;
   return made.path;
+}
+
+std::string test::contentsOf(const std::string &path) {
+  std::stringstream bytes;
+  bytes << std::ifstream(path, std::ios::binary).rdbuf();
+  return bytes.str();
+}
+
+std::unique_ptr<runtime::Artifact> test::openSound(const std::function<void(artifact::ManifestT &)> &edit) {
+  static int number = 0; // an artifact that is open keeps its file
+  auto opened =
+      runtime::Artifact::open(writeFile("sound-" + std::to_string(number++) + ".moec", artifactBytes(soundManifest(), edit)));
+  EXPECT_TRUE(opened.ok()) << opened.status().message();
+  return opened.ok() ? std::move(*opened) : nullptr;
 }
 
 std::string test::writeFile(const std::string &name, const std::string &bytes) {

@@ -28,8 +28,14 @@ std::string sealedFile(std::string start, std::string_view manifest);
 /// A folder of this process, removed when it ends.
 std::string folder();
 
+/// The bytes of a file.
+std::string contentsOf(const std::string &path);
+
 /// Writes bytes to a file in that folder; returns its path.
 std::string writeFile(const std::string &name, const std::string &bytes);
+
+/// The artifact of the sound manifest, edited like that, from a file.
+std::unique_ptr<runtime::Artifact> openSound(const std::function<void(artifact::ManifestT &)> &edit = {});
 
 /// What the model computes for the last of `ids`.
 std::vector<float> expectedLogits(std::span<const int32_t> ids);

@@ -10,7 +10,7 @@ using namespace moec::test;
 namespace {
 struct CudaTest : testing::Test {
   void SetUp() override {
-    artifact = open();
+    artifact = openSound();
     show({});
   }
   /// Whatever a case does, it keeps the rules and gives everything back.
@@ -20,11 +20,6 @@ struct CudaTest : testing::Test {
   }
 
   void show(const StandInMachine &machine) { standIn.reset(&machine); }
-  static std::unique_ptr<Artifact> open(const std::function<void(artifact::ManifestT &)> &edit = {}) {
-    auto opened = Artifact::open(writeFile("cuda.moec", artifactBytes(soundManifest(), edit)));
-    EXPECT_TRUE(opened.ok()) << opened.status().message();
-    return std::move(*opened);
-  }
   Status create(DeviceOptions options = {}) {
     if (options.driver.empty())
       options.driver = MOEC_TEST_STAND_IN;
@@ -131,7 +126,7 @@ TEST_F(CudaTest, saysWhenThereIsNoDriver) {
 }
 
 TEST_F(CudaTest, passesOnWhatTheDriversCompilerSays) {
-  artifact = open([](artifact::ManifestT &m) { m.kernels[1]->symbol = "absent"; });
+  artifact = openSound([](artifact::ManifestT &m) { m.kernels[1]->symbol = "absent"; });
   refuses("kernel 'absent': cuModuleGetFunction: CUDA_ERROR_NOT_FOUND (500)");
   std::string bytes = artifactBytes(soundManifest(), {}, MOEC_TEST_KERNELS, "hello\n");
   artifact = std::move(*Artifact::open(writeFile("text.moec", bytes)));
@@ -140,9 +135,9 @@ TEST_F(CudaTest, passesOnWhatTheDriversCompilerSays) {
 }
 
 TEST_F(CudaTest, refusesKernelsThatNeedTooMuchSharedMemory) {
-  artifact = open([](artifact::ManifestT &m) { m.gpu_code[0]->kernels[1]->shared_bytes = 200 << 10; });
+  artifact = openSound([](artifact::ManifestT &m) { m.gpu_code[0]->kernels[1]->shared_bytes = 200 << 10; });
   refuses("kernel 'attend': needs 204800 bytes of shared memory, stand-in 0 has 166912");
-  artifact = open([](artifact::ManifestT &m) { m.gpu_code[0]->kernels[1]->shared_bytes = 100 << 10; });
+  artifact = openSound([](artifact::ManifestT &m) { m.gpu_code[0]->kernels[1]->shared_bytes = 100 << 10; });
   ASSERT_TRUE(create().ok());
   EXPECT_TRUE(step(Phase::prefill, *session->addSequence(), {1}).ok());
 }
@@ -157,7 +152,7 @@ void addCubins(artifact::ManifestT &manifest) {
 
 /// Code for the very chip, or an older one of its generation, goes before PTX.
 TEST_F(CudaTest, takesCodeThatWasAssembledForTheChip) {
-  artifact = open(addCubins);
+  artifact = openSound(addCubins);
   for (auto [capability, description] : {std::pair(80, "sm_80 for sm_80"),
                                          {86, "sm_80 for sm_86"},
                                          {88, "sm_80 for sm_86"},
@@ -175,7 +170,7 @@ TEST_F(CudaTest, takesCodeThatWasAssembledForTheChip) {
 
 /// What the driver does not take for the chip's code is replaced by PTX, and the device says so.
 TEST_F(CudaTest, takesPtxWhenAssembledCodeDoesNotLoad) {
-  artifact = open(addCubins);
+  artifact = openSound(addCubins);
   ASSERT_TRUE(create().ok());
   EXPECT_EQ(standIn.calls("cuModuleLoadDataEx"), 2u);
   std::string description = session->description();
@@ -206,7 +201,7 @@ TEST_F(CudaTest, uploadsMoreThanItsBuffersHold) {
     std::fwrite(&last, sizeof last, 1, file);
     std::fclose(file);
   }
-  artifact = open([&](artifact::ManifestT &m) {
+  artifact = openSound([&](artifact::ManifestT &m) {
     m.weight_files.emplace_back(new artifact::WeightFileT)->name = "large.bin";
     m.weight_files[0]->size = floats * 4;
     artifact::WeightT &weight = *m.weights.emplace_back(new artifact::WeightT);

@@ -52,9 +52,8 @@ struct Step {
 class DeviceTest : public testing::TestWithParam<DeviceKind> {
 protected:
   void SetUp() override {
-    auto opened = Artifact::open(writeFile("devices.moec", artifactBytes(soundManifest())));
-    ASSERT_TRUE(opened.ok()) << opened.status().message();
-    artifact = std::move(*opened);
+    artifact = openSound();
+    ASSERT_NE(artifact, nullptr);
     Result<std::unique_ptr<Device>> made = create({});
     if (!made.ok() && GetParam().needsHardware && made.status().code() == StatusCode::unavailable)
       GTEST_SKIP() << made.status().message();

@@ -11,12 +11,6 @@ using namespace moec::runtime::gpu;
 using namespace moec::test;
 
 namespace {
-std::unique_ptr<Artifact> open(const std::function<void(artifact::ManifestT &)> &edit = {}) {
-  auto opened = Artifact::open(writeFile("gpu.moec", artifactBytes(soundManifest(), edit)));
-  EXPECT_TRUE(opened.ok()) << opened.status().message();
-  return std::move(*opened);
-}
-
 const artifact::GpuCode &codeOf(const Artifact &artifact) { return *artifact.manifest().gpu_code()->Get(0); }
 
 /// Addresses far apart, as a device would give them.
@@ -33,7 +27,7 @@ uint64_t bytesOf(const MemoryPlan &plan, Purpose purpose) {
 }
 
 TEST(GpuMemoryPlan, countsEveryRegion) {
-  auto artifact = open();
+  auto artifact = openSound();
   MemoryPlan plan = *MemoryPlan::create(*artifact, codeOf(*artifact), 9);
   EXPECT_EQ(bytesOf(plan, Purpose::weights), 256u); // 32 bytes, rounded up to where the next would begin
   EXPECT_EQ(bytesOf(plan, Purpose::tables), 8u);
@@ -47,14 +41,14 @@ TEST(GpuMemoryPlan, countsEveryRegion) {
 }
 
 TEST(GpuMemoryPlan, refusesCachesBeyondAnyMemory) {
-  auto artifact = open();
+  auto artifact = openSound();
   Result<MemoryPlan> plan = MemoryPlan::create(*artifact, codeOf(*artifact), uint64_t(1) << 60);
   ASSERT_FALSE(plan.ok());
   EXPECT_NE(plan.status().message().find("smaller --max-sequence"), std::string::npos) << plan.status().message();
 }
 
 TEST(GpuMemoryPlan, placesAPartOfSeveralWeightsOnce) {
-  auto artifact = open([](artifact::ManifestT &m) {
+  auto artifact = openSound([](artifact::ManifestT &m) {
     m.weights.push_back(std::make_unique<artifact::WeightT>(*m.weights[0])); // the same bytes
     m.weights.push_back(std::make_unique<artifact::WeightT>(*m.weights[0])); // their halves
     artifact::WeightT &halves = *m.weights.back();
@@ -83,7 +77,7 @@ TEST(GpuMemoryPlan, givesKernelsWithCountersTheirOwnWorkspace) {
     dimension->addend = bytes;
     return dimension;
   };
-  auto artifact = open([&](artifact::ManifestT &m) {
+  auto artifact = openSound([&](artifact::ManifestT &m) {
     for (const char *symbol : {"third", "fourth"})
       (m.kernels.emplace_back(new artifact::KernelT))->symbol = symbol;
     auto &kernels = m.gpu_code[0]->kernels;
@@ -106,7 +100,7 @@ TEST(GpuMemoryPlan, givesKernelsWithCountersTheirOwnWorkspace) {
 }
 
 TEST(GpuLaunches, haveEveryArgumentInOrder) {
-  auto artifact = open();
+  auto artifact = openSound();
   MemoryPlan plan = *MemoryPlan::create(*artifact, codeOf(*artifact), 9);
   place(plan);
   auto programs = resolveLaunches(artifact->manifest(), codeOf(*artifact), plan);
@@ -126,7 +120,7 @@ TEST(GpuLaunches, haveEveryArgumentInOrder) {
 }
 
 TEST(GpuLaunches, growWithTheStep) {
-  auto artifact = open([](artifact::ManifestT &m) {
+  auto artifact = openSound([](artifact::ManifestT &m) {
     auto &grid = m.gpu_code[0]->kernels[0]->grid;
     grid[0]->divisor = 2;
     grid[0]->factor = 3;
@@ -141,7 +135,7 @@ TEST(GpuLaunches, growWithTheStep) {
 }
 
 TEST(GpuStepLayout, holdsTheLargestStepAndNoMore) {
-  auto artifact = open();
+  auto artifact = openSound();
   StepLayout layout(*artifact->manifest().programs()->Get(0), 3); // 6 tokens, 3 sequences, 4 outputs
   std::vector<std::byte> memory(layout.bytes());
   std::vector<int32_t> six{1, 2, 3, 4, 5, 6}, seven(7), starts{0, 2, 4, 6}, pages{0, 1, 2, 3, 4, 5, 6, 7, 8}, outputs{1, 3, 5};
@@ -164,7 +158,7 @@ TEST(GpuStepLayout, holdsTheLargestStepAndNoMore) {
 }
 
 TEST(GpuCode, isChosenByCapabilityOrName) {
-  auto artifact = open([](artifact::ManifestT &m) {
+  auto artifact = openSound([](artifact::ManifestT &m) {
     m.gpu_code.push_back(std::make_unique<artifact::GpuCodeT>(*m.gpu_code[0]));
     m.gpu_code[1]->target = "sm_90";
     m.gpu_code[1]->min_compute_capability = 90;

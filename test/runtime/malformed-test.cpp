@@ -4,7 +4,6 @@
 #include "test/runtime/TestArtifact.h"
 
 #include <filesystem>
-#include <fstream>
 #include <gtest/gtest.h>
 #include <map>
 #include <sstream>
@@ -13,16 +12,10 @@ using namespace moec;
 namespace fs = std::filesystem;
 
 namespace {
-std::string contentsOf(const fs::path &path) {
-  std::stringstream bytes;
-  bytes << std::ifstream(path, std::ios::binary).rdbuf();
-  return bytes.str();
-}
-
 TEST(Malformed, Artifacts) {
   fs::path folder = fs::path(MOEC_TEST_DATA) / "fixtures" / "malformed" / "artifact";
   std::map<std::string, std::string> messages; // by name of the file
-  std::istringstream table(contentsOf(folder / "expected.tsv"));
+  std::istringstream table(test::contentsOf(folder / "expected.tsv"));
   for (std::string line; std::getline(table, line);)
     messages[line.substr(0, line.find('\t')) + ".moec"] = line.substr(line.find('\t') + 1);
   size_t files = 0;
@@ -32,7 +25,7 @@ TEST(Malformed, Artifacts) {
       continue;
     ++files;
     ASSERT_TRUE(messages.count(name)) << name << " is not in the table";
-    std::string bytes = contentsOf(entry.path());
+    std::string bytes = test::contentsOf(entry.path());
     test::seal(bytes);
     auto opened = runtime::Artifact::open(test::writeFile(name, bytes));
     ASSERT_FALSE(opened.ok()) << name;

@@ -10,9 +10,8 @@ using namespace moec::test;
 namespace {
 struct SessionTest : testing::Test {
   void SetUp() override {
-    Result<std::unique_ptr<Artifact>> opened = Artifact::open(writeFile("session.moec", artifactBytes(soundManifest())));
-    ASSERT_TRUE(opened.ok()) << opened.status().message();
-    artifact = std::move(*opened);
+    artifact = openSound();
+    ASSERT_NE(artifact, nullptr);
     session = make(2);
   }
   std::unique_ptr<Session> make(int threads) {
