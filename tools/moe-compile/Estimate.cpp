@@ -2,44 +2,126 @@
 #include "tools/moe-compile/Estimate.h"
 
 #include "dialects/plan/Plan.h"
+#include "passes/Cost.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <unistd.h>
 
 using namespace llvm;
 using namespace moec;
+using namespace moec::compile;
 
-static std::string gibibytes(double bytes) { return formatv("{0:f2} GiB", bytes / double(1 << 30)).str(); }
+static int64_t bitsOf(mlir::Type type) {
+  auto tensor = cast<mlir::RankedTensorType>(type);
+  return tensor.getNumElements() * tensor.getElementTypeBitWidth();
+}
 
-std::string moec::compile::estimate(mlir::ModuleOp plan) {
-  double weights = 0, cachePerPosition = 0, arena = 0, active = 0;
+/// FLOP that a kernel adds for a token that sees one position more.
+static int64_t flopPerPosition(plan::KernelOp kernel, mlir::SymbolTableCollection &symbols) {
+  double flop = 0;
+  kernel.walk([&](mlir::Operation *op) {
+    if (isa<moe::AttentionOp, moe::LatentAttentionOp, moe::AbsorbedAttentionOp>(op))
+      flop += passes::costOf(op, {1, 2}, 1, symbols).flop - passes::costOf(op, {1, 1}, 1, symbols).flop;
+  });
+  return int64_t(flop);
+}
+
+/// Parameters among the weight bytes that a single row reads: the share of all in the kernel's weights that it is of their bytes.
+static int64_t activeParameters(plan::KernelOp kernel) {
+  int64_t elements = 0, bits = 0;
+  for (auto [argument, partRows] :
+       zip_equal(kernel.getBody().getArguments(), kernel.getPartRows().getAsRange<mlir::DenseI64ArrayAttr>()))
+    if (!partRows.empty()) {
+      elements += cast<mlir::RankedTensorType>(argument.getType()).getNumElements();
+      bits += bitsOf(argument.getType());
+    }
+  return bits ? int64_t(double(elements) * double(kernel.getBytesPerRow() * 8) / double(bits)) : 0;
+}
+
+static void addProgram(plan::ProgramOp program, Estimate &result) {
+  result.activationBytes = std::max(result.activationBytes, int64_t(program.getArenaBytes().value_or(0)));
+  if (program.getSymName() != "decode")
+    return;
+  mlir::SymbolTableCollection symbols;
+  for (auto launch : program.getBody().getOps<plan::LaunchOp>()) {
+    auto kernel = symbols.lookupNearestSymbolFrom<plan::KernelOp>(program, launch.getKernelAttr());
+    result.activeParameters += activeParameters(kernel);
+    result.activeBytes += kernel.getBytesPerRow();
+    result.flop += kernel.getFlopPerRow();
+    result.flopPerPosition += flopPerPosition(kernel, symbols);
+  }
+}
+
+Estimate moec::compile::estimate(mlir::ModuleOp plan, int64_t memory) {
+  Estimate result;
+  auto model = *plan.getOps<plan::ModelOp>().begin();
+  result.family = model.getFamily().str();
+  result.parameters = model.getParameters();
+  result.maxSequence = model.getMaxSequence();
+  result.maxBatch = model.getMaxBatch();
+  result.memory = memory ? memory : int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
   for (auto weight : plan.getOps<plan::WeightOp>())
     for (auto part : weight.getParts().getAsRange<plan::PartAttr>())
-      weights += double(part.getAllBytes());
+      result.weightBytes += part.getAllBytes();
+  int64_t cacheBits = 0;
   for (auto cache : plan.getOps<plan::CacheOp>()) {
     auto type = cast<mlir::RankedTensorType>(cache.getType());
-    cachePerPosition += double(type.getShape().back() * type.getElementTypeBitWidth() / 8);
+    cacheBits += type.getShape().back() * type.getElementTypeBitWidth();
   }
-  for (auto program : plan.getOps<plan::ProgramOp>()) {
-    arena = std::max(arena, double(program.getArenaBytes().value_or(0)));
-    if (program.getSymName() == "decode")
-      for (auto launch : program.getBody().getOps<plan::LaunchOp>())
-        active +=
-            double(mlir::SymbolTable::lookupNearestSymbolFrom<plan::KernelOp>(program, launch.getKernelAttr()).getBytesPerRow());
+  result.cacheBytesPerPosition = divideCeil(cacheBits, 8);
+  result.cacheBytes = result.cacheBytesPerPosition * int64_t(alignTo(result.maxSequence, model.getPageSize())) * result.maxBatch;
+  for (auto constant : plan.getOps<plan::ConstantOp>())
+    result.constantBytes += divideCeil(bitsOf(constant.getType()), 8);
+  for (auto program : plan.getOps<plan::ProgramOp>())
+    addProgram(program, result);
+  return result;
+}
+
+/// In the largest of `units` that it reaches, each of which is `step` times the one before.
+static std::string scaled(int64_t number, double step, ArrayRef<const char *> units) {
+  double value = double(number);
+  while (value >= step && units.size() > 1) {
+    value /= step;
+    units = units.drop_front();
   }
-  auto model = *plan.getOps<plan::ModelOp>().begin();
-  double cache = cachePerPosition * double(model.getMaxSequence()) * double(model.getMaxBatch());
-  double memory = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE)), needed = weights + cache + arena;
+  return (value == double(number) ? std::to_string(number) : formatv("{0:f2}", value).str()) + units.front();
+}
+
+static std::string bytes(int64_t number) { return scaled(number, 1024, {" bytes", " KiB", " MiB", " GiB", " TiB"}); }
+static std::string count(int64_t number) { return scaled(number, 1000, {"", " thousand", " million", " billion", " trillion"}); }
+
+std::string Estimate::page() const {
   std::string text;
   auto line = [&](StringRef label, const Twine &value) { text += formatv("{0,-28}{1}\n", label, value.str()).str(); };
-  line("family", model.getFamily());
-  line("parameters", formatv("{0:f3} M", double(model.getParameters()) * 1e-6));
-  line("weights", gibibytes(weights));
-  line("weights read per token", gibibytes(active));
-  line("cache per position", Twine(int64_t(cachePerPosition)) + " bytes");
-  line("cache",
-       gibibytes(cache) + " for " + Twine(model.getMaxBatch()) + " sequences of " + Twine(model.getMaxSequence()) + " positions");
-  line("activations", gibibytes(arena));
-  line("memory", gibibytes(needed) + " of this machine's " + gibibytes(memory) + (needed <= memory ? ": fits" : ": does not fit"));
+  line("family", family);
+  line("parameters", count(parameters) + ", of which a token uses " + count(activeParameters));
+  line("weights", bytes(weightBytes) + ", of which a token reads " + bytes(activeBytes));
+  line("FLOP per token", count(flop) + ", and " + count(flopPerPosition) + " for each position before it");
+  line("cache per position", bytes(cacheBytesPerPosition));
+  line("cache", bytes(cacheBytes) + " for " + Twine(maxBatch) + " sequences of " + Twine(maxSequence) + " positions");
+  line("activations and tables", bytes(activationBytes + constantBytes));
+  line("memory", bytes(needed()) + " of " + bytes(memory) + (fits() ? ": fits" : ": does not fit"));
   return text;
+}
+
+std::string Estimate::json() const {
+  json::Object object{{"family", family},
+                      {"parameters", parameters},
+                      {"active_parameters", activeParameters},
+                      {"weight_bytes", weightBytes},
+                      {"active_weight_bytes", activeBytes},
+                      {"flop_per_token", flop},
+                      {"flop_per_cached_position", flopPerPosition},
+                      {"cache_bytes_per_position", cacheBytesPerPosition},
+                      {"max_sequence", maxSequence},
+                      {"max_batch", maxBatch},
+                      {"cache_bytes", cacheBytes},
+                      {"activation_bytes", activationBytes},
+                      {"constant_bytes", constantBytes},
+                      {"needed_bytes", needed()},
+                      {"memory_bytes", memory},
+                      {"fits", fits()}};
+  return formatv("{0:2}\n", json::Value(std::move(object))).str();
 }

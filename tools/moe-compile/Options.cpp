@@ -58,6 +58,9 @@ cl::opt<int64_t> maxBatch("max-batch", cl::desc("Sequences in one step (default 
 cl::opt<int64_t> maxTokens("max-tokens", cl::desc("New tokens in one prefill step (default 512)"), cl::value_desc("N"),
                            cl::init(512), cl::cat(category));
 cl::opt<bool> dryRun("dry-run", cl::desc("Only say what the model needs, from headers alone"), cl::cat(category));
+cl::opt<bool> asJson("json", cl::desc("Say so as JSON"), cl::cat(category));
+cl::opt<std::string> memory("memory", cl::desc("What --dry-run compares with: 24GB, 80GiB, ... (default: this machine's memory)"),
+                            cl::value_desc("SIZE"), cl::cat(category));
 cl::opt<bool> locations("locations", cl::desc("Print the locations of ops with --to"), cl::cat(category));
 cl::opt<std::string> remarks("remarks", cl::desc("Write the passes' remarks as YAML"), cl::value_desc("FILE"), cl::cat(category));
 tools::CompletionOption completion("moe-compile", category);
@@ -65,6 +68,26 @@ tools::CompletionOption completion("moe-compile", category);
 int refuse(const llvm::Twine &why) {
   llvm::errs() << "moe-compile: error: " << why << "\n";
   return 2;
+}
+
+std::optional<int> parseMemory(Options &options) {
+  if (memory.empty())
+    return std::nullopt;
+  struct Unit {
+    llvm::StringRef name;
+    double bytes;
+  };
+  constexpr Unit units[] = {{"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"kB", 1e3},
+                            {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12},    {"B", 1}};
+  double number = 0;
+  for (const Unit &unit : units) {
+    llvm::StringRef digits = memory.getValue();
+    if (digits.consume_back(unit.name) && !digits.trim().getAsDouble(number) && number >= 1 && number * unit.bytes < 0x1p62) {
+      options.memory = int64_t(number * unit.bytes);
+      return std::nullopt;
+    }
+  }
+  return refuse("--memory: expected a size like 24GB or 80GiB, got '" + memory + "'");
 }
 
 std::optional<int> parseTargets(Options &options) {
@@ -117,6 +140,7 @@ std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &o
              .compute = compute,
              .embedWeights = weights == Weights::Embed,
              .dryRun = dryRun,
+             .json = asJson,
              .locations = locations,
              .maxSequence = maxSequence,
              .maxBatch = maxBatch,
@@ -129,6 +153,10 @@ std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &o
     return refuse("--max-tokens: expected 1 to 1048576, got " + llvm::Twine(options.maxTokens));
   if (std::optional<int> code = parseTargets(options))
     return code;
+  if (std::optional<int> code = parseMemory(options))
+    return code;
+  if (!dryRun && (asJson || !memory.empty()))
+    return refuse("--json and --memory are for --dry-run");
   if (options.from > options.to)
     return refuse("--from names a phase behind that of --to");
   if (options.to == Phase::Artifact && !options.dryRun && (options.output.empty() || options.output == "-"))

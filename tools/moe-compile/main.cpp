@@ -81,8 +81,8 @@ Error run(mlir::MLIRContext &context, const Options &options) {
   if (options.dryRun) {
     if (Error error = compilation.advance(Phase::Plan))
       return error;
-    outs() << estimate(compilation.module());
-    return Error::success();
+    Estimate answer = estimate(compilation.module(), options.memory);
+    return tools::writeAtomically("-", [&](raw_ostream &out) { out << (options.json ? answer.json() : answer.page()); });
   }
   if (Error error = compilation.advance(options.to))
     return error;
@@ -105,6 +105,7 @@ int main(int argc, char **argv) {
   registerDialects(registry);
   auto context = std::make_unique<mlir::MLIRContext>(registry);
   lowering::nvptx::loadDialects(*context);
+  context->printOpOnDiagnostic(false); // an op may be the whole model
   SourceMgr sources;
   mlir::SourceMgrDiagnosticHandler diagnostics(sources, context.get());
   if (!options.remarks.empty()) {

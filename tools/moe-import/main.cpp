@@ -20,7 +20,7 @@ static cl::opt<bool> locations("locations", cl::desc("Print the locations of ops
 static moec::tools::CompletionOption completion("moe-import", category);
 
 static int fail(llvm::Error error) {
-  llvm::errs() << "moe-import: " << llvm::toString(std::move(error)) << "\n";
+  llvm::errs() << "moe-import: error: " << llvm::toString(std::move(error)) << "\n";
   return 2;
 }
 
