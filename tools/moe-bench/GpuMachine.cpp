@@ -25,8 +25,8 @@ public:
       (void)driver.contextPush(context.get()); // what it has goes within its context, and then that
   }
 
-  Status prepare() {
-    MOEC_RETURN_IF_ERROR(take(gpu, Gpu::find(driver, 0)));
+  Status prepare(int number) {
+    MOEC_RETURN_IF_ERROR(take(gpu, Gpu::find(driver, number)));
     MOEC_RETURN_IF_ERROR(acquire(context, driver.contextCreate, driver.contextDestroy, 0, gpu.ordinal));
     MOEC_RETURN_IF_ERROR(acquire(stream, driver.streamCreate, driver.streamDestroy, nonBlocking));
     MOEC_RETURN_IF_ERROR(acquire(result, driver.memoryAllocate, driver.memoryFree, 256));
@@ -86,11 +86,11 @@ private:
 };
 } // namespace
 
-Result<Limits> moec::bench::measureGpuLimits() {
+Result<Limits> moec::bench::measureGpuLimits(int gpu) {
   std::unique_ptr<Driver> driver;
   MOEC_RETURN_IF_ERROR(take(driver, Driver::load("")));
   Gauge gauge(*driver);
-  MOEC_RETURN_IF_ERROR(gauge.prepare());
+  MOEC_RETURN_IF_ERROR(gauge.prepare(gpu));
   Limits limits{.machine = gauge.which().name};
   struct Measured {
     GpuKernel kernel;

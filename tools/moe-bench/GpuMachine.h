@@ -7,8 +7,8 @@
 
 namespace moec::bench {
 
-/// Of the machine's first GPU: memory read in order by all of it, f32 multiply-adds, and bf16 products by mma.sync.
-runtime::Result<Limits> measureGpuLimits();
+/// Of one of the machine's GPUs, from 0: memory read in order by all of it, f32 multiply-adds, and bf16 products by mma.sync.
+runtime::Result<Limits> measureGpuLimits(int gpu);
 
 } // namespace moec::bench
 

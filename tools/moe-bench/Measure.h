@@ -6,13 +6,16 @@
 #include "tools/moe-bench/Machine.h"
 
 #include <string>
+#include <vector>
 
 namespace moec::bench {
 
+/// What is run, and on what.
 struct Workload {
-  int64_t prefill = 512, decode = 128;
-  int repetitions = 5;
-  std::string isa;
+  int64_t prefill = 512, decode = 128; ///< tokens; 0 to leave out
+  std::vector<int64_t> batches = {1};  ///< sequences decoded together
+  int repetitions = 5;                 ///< after one run that warms up
+  runtime::DeviceOptions device = {};
   runtime::DeviceFactory createDevice = runtime::createCpuDevice;
 };
 
@@ -26,14 +29,16 @@ struct Row {
   int64_t batch = 1;
   int threads = 1;
   Statistics rate = {};   ///< tokens per second, all sequences together; of "first token": seconds
-  double share = 0;       ///< of the limit; 0 where it is not known
+  double share = 0;       ///< of the limit; 0 where there is none
   std::string limit = {}; ///< what limits it: "read", "f32", "bf16"
   double limitRate = 0;   ///< the rate at the limit
 };
 
-/// Prefills one sequence and decodes `batch` of them, with `threads` threads; appends a row for each.
-runtime::Status measure(const runtime::Artifact &artifact, const Workload &workload, int64_t batch, int threads,
-                        const Limits &limits, std::vector<Row> &rows);
+/// Prefills one sequence, decodes each batch, and takes the time to a first token; appends a row for each.
+runtime::Status measure(const runtime::Artifact &artifact, const Workload &workload, const Limits &limits, std::vector<Row> &rows);
+
+/// Does the same work once, without taking the time, and gives what the device has counted.
+runtime::Result<std::string> count(const runtime::Artifact &artifact, const Workload &workload);
 
 } // namespace moec::bench
 

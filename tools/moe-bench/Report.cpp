@@ -36,13 +36,21 @@ std::string markdown(const std::string &model, const std::map<int, Limits> &limi
   return text;
 }
 
+/// As a field of CSV.
+std::string quoted(const std::string &text) {
+  std::string result = "\"";
+  for (char c : text)
+    result.append(c == '"' ? 2 : 1, c);
+  return result + "\"";
+}
+
 std::string csv(const std::string &model, const std::vector<Row> &rows) {
   std::string text = "model,test,batch,threads,mean,deviation,unit,limit,limit_rate,share\n";
   for (const Row &row : rows)
-    text += "\"" + model + "\"," + row.test + "," + std::to_string(row.batch) + "," + std::to_string(row.threads) + "," +
+    text += quoted(model) + "," + row.test + "," + std::to_string(row.batch) + "," + std::to_string(row.threads) + "," +
             formatted("%.6g", row.rate.mean) + "," + formatted("%.6g", row.rate.deviation) + "," +
-            (row.test == "first token" ? "s" : "tokens/s") + "," + row.limit + "," + formatted("%.6g", row.limitRate) + "," +
-            formatted("%.4f", row.share) + "\n";
+            (row.test == "first token" ? "s" : "tokens/s") + "," + row.limit + "," +
+            (row.limit.empty() ? "," : formatted("%.6g", row.limitRate) + "," + formatted("%.4f", row.share)) + "\n";
   return text;
 }
 
@@ -54,6 +62,7 @@ std::string json(const std::string &model, const std::map<int, Limits> &limits, 
                                 {"read_bytes_per_second", limit.readBytes},
                                 {"f32_flops", limit.f32Flops},
                                 {"bf16_flops", limit.bf16Flops}});
+  auto known = [](const Row &row, nlohmann::ordered_json value) { return row.limit.empty() ? nlohmann::ordered_json() : value; };
   for (const Row &row : rows)
     result["rows"].push_back({{"test", row.test},
                               {"batch", row.batch},
@@ -61,10 +70,10 @@ std::string json(const std::string &model, const std::map<int, Limits> &limits, 
                               {"mean", row.rate.mean},
                               {"deviation", row.rate.deviation},
                               {"unit", row.test == "first token" ? "s" : "tokens/s"},
-                              {"limit", row.limit},
-                              {"limit_rate", row.limitRate},
-                              {"share", row.share}});
-  return result.dump(2) + "\n";
+                              {"limit", known(row, row.limit)},
+                              {"limit_rate", known(row, row.limitRate)},
+                              {"share", known(row, row.share)}});
+  return result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 } // namespace
 
