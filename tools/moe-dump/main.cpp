@@ -64,5 +64,6 @@ int main(int argc, char **argv) {
   nlohmann::ordered_json description = describe(**artifact);
   if (verify)
     std::cerr << "moe-dump: every section has the hash that the manifest gives\n";
-  return write(json ? description.dump(2) + "\n" : page(description));
+  // Names are whatever bytes the artifact has.
+  return write(json ? description.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : page(description));
 }
