@@ -81,6 +81,9 @@ Number moec::lowering::operator|(Number a, Number b) { return {*a.builder, arith
 Number moec::lowering::operator<<(Number a, int64_t bits) {
   return {*a.builder, arith::ShLIOp::create(*a.builder, a.value, a.like(bits).value)};
 }
+Number moec::lowering::operator<<(Number a, Number bits) {
+  return {*a.builder, arith::ShLIOp::create(*a.builder, a.value, bits.value)};
+}
 Number moec::lowering::operator>>(Number a, int64_t bits) {
   return {*a.builder, arith::ShRUIOp::create(*a.builder, a.value, a.like(bits).value)};
 }
@@ -112,6 +115,10 @@ Number moec::lowering::select(Number condition, Number a, Number b) {
 }
 Number moec::lowering::minimum(Number a, Number b) { return select(a < b, a, b); }
 Number moec::lowering::maximum(Number a, Number b) { return select(a > b, a, b); }
+Number moec::lowering::bitLength(Number a) {
+  Number zeros(*a.builder, math::CountLeadingZerosOp::create(*a.builder, a.value));
+  return a.like(int64_t(getElementTypeOrSelf(a.type()).getIntOrFloatBitWidth())) - zeros;
+}
 Number moec::lowering::fma(Number a, Number b, Number c) {
   return {*a.builder, math::FmaOp::create(*a.builder, a.value, b.value, c.value)};
 }

@@ -48,6 +48,7 @@ Number operator%(Number a, Number b);
 Number operator&(Number a, Number b);
 Number operator|(Number a, Number b);
 Number operator<<(Number a, int64_t bits);
+Number operator<<(Number a, Number bits);
 Number operator>>(Number a, int64_t bits); // unsigned
 Number operator>>(Number a, Number bits);  // unsigned
 Number operator<(Number a, Number b);
@@ -73,6 +74,8 @@ inline Number operator!=(Number a, int64_t b) { return a != a.like(b); }
 Number select(Number condition, Number a, Number b);
 Number minimum(Number a, Number b);
 Number maximum(Number a, Number b);
+/// The bits of an integer without its leading zeros: floor(log2) + 1, or 0 for 0.
+Number bitLength(Number a);
 /// a x b + c, rounded once.
 Number fma(Number a, Number b, Number c);
 

@@ -1,6 +1,7 @@
-// Multi-head latent attention, re-associated in both phases: a block takes one head of one token over the latent cache.
+// Multi-head latent attention, re-associated in both phases: by matrix units, or a block for one head of one token.
 #include "lowering/kernel/Operands.h"
 #include "lowering/nvptx/Emit.h"
+#include "lowering/nvptx/LatentByMatrix.h"
 #include "lowering/nvptx/PagedSoftmax.h"
 #include "lowering/nvptx/WarpProduct.h"
 
@@ -9,11 +10,10 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp op) {
+template <typename LatentOp>
+static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands &operands, const LatentSizes &sizes) {
   KernelBuilder &b = frame.b;
-  LatentOperands operands(frame, op);
-  LatentSizes sizes(operands, op);
-  auto &[batch, cache, keyUp, valueUp, queries, results] = operands;
+  const auto &[batch, cache, keyUp, valueUp, queries, results] = operands;
   bool rounds = op.getCompute() == moe::Compute::BF16;
   constexpr int64_t threads = PagedSoftmax::threads;
   frame.launch(threads, {KernelFrame::constant(sizes.heads), frame.perRow()});
@@ -51,5 +51,20 @@ template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp
   });
 }
 
-void moec::lowering::nvptx::emit(KernelFrame &frame, moe::LatentAttentionOp op) { emitLatent(frame, op); }
-void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) { emitLatent(frame, op); }
+template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp op, int64_t spans) {
+  LatentOperands operands(frame, op);
+  LatentSizes sizes(operands, op);
+  double scale = op.getScale().convertToDouble();
+  bool isBf16 = op.getCompute() == moe::Compute::BF16 && operands.cache.base.element.isBF16() &&
+                operands.keyUp.element().isBF16() && operands.valueUp.element().isBF16();
+  if (isBf16 && LatentByMatrix::fits(frame.b.target, sizes))
+    LatentByMatrix(frame, operands, sizes, scale, spans).emit();
+  else
+    emitByThreads(frame, op, operands, sizes);
+}
+
+/// A prefill step has tokens enough to fill a GPU; in decode several blocks share the positions of a token.
+void moec::lowering::nvptx::emit(KernelFrame &frame, moe::LatentAttentionOp op) { emitLatent(frame, op, 1); }
+void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
+  emitLatent(frame, op, LatentByMatrix::spansOfDecode);
+}

@@ -27,6 +27,22 @@ struct MatrixTile {
   template <typename Index> static constexpr Index accumulatorElement(Index row, Index column) { return row / 8 * 2 + column % 2; }
 };
 
+/// How a warp loads four 8x8 matrices from 16 rows of two chunks (8 elements) each, so that they arrive as operands. From the PTX
+/// manual, "ldmatrix": lane 8 m + r says where row r of matrix m is; register m then holds its part of matrix m, two neighbours of
+/// a row, or of a column where the matrices are transposed on the way.
+struct MatrixLoad {
+  bool chunksFirst; ///< matrices 0 and 1 are the two chunks of the upper 8 rows; else the upper and lower rows of the first chunk
+  bool transposed;
+
+  template <typename Index> constexpr Index row(Index lane) const { return chunksFirst ? lane / 16 * 8 + lane % 8 : lane % 16; }
+  template <typename Index> constexpr Index chunk(Index lane) const { return chunksFirst ? lane / 8 % 2 : lane / 16; }
+};
+
+/// One A whose rows are rows in memory, or whose steps of the depth are.
+inline constexpr MatrixLoad leftByRow{false, false}, leftByDepth{true, true};
+/// Two neighbouring B whose columns are rows in memory, or whose steps of the depth are: registers 0 and 1, 2 and 3.
+inline constexpr MatrixLoad rightByColumn{true, false}, rightByDepth{false, true};
+
 } // namespace moec::lowering::nvptx
 
 #endif // MOEC_LOWERING_NVPTX_FRAGMENT_H

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <numeric>
 
@@ -37,6 +38,12 @@ void KernelBuilder::barrier() { NVVM::Barrier0Op::create(*this); }
 
 void KernelBuilder::syncWarp() { NVVM::SyncWarpOp::create(*this, integer32(-1).value); }
 
+void KernelBuilder::sleep() {
+  auto dialect = LLVM::AsmDialectAttr::get(getContext(), LLVM::AsmDialect::AD_ATT);
+  LLVM::InlineAsmOp::create(*this, TypeRange(), ValueRange(), "nanosleep.u32 100;", "", /*has_side_effects=*/true,
+                            /*is_align_stack=*/false, LLVM::TailCallKind::None, dialect, ArrayAttr());
+}
+
 static Number shuffle(KernelBuilder &b, Number value, Value offset, NVVM::ShflKind kind) {
   Value everyLane = b.integer32(-1), clamp = b.integer32(warpSize - 1);
   return {b, NVVM::ShflOp::create(b, value.type(), everyLane, value.value, offset, clamp, kind, UnitAttr())};
@@ -63,6 +70,12 @@ Number KernelBuilder::maximumOverWarp(Number value) {
   return value;
 }
 
+Number KernelBuilder::gather(ArrayRef<Number> elements) {
+  SmallVector<Value> values = llvm::map_to_vector(elements, [](Number n) { return n.value; });
+  auto type = VectorType::get(int64_t(values.size()), elements.front().type());
+  return number(vector::FromElementsOp::create(*this, type, values));
+}
+
 Number KernelBuilder::sumOfElements(Number vector) {
   if (!vector.isVector())
     return vector;
@@ -77,11 +90,23 @@ Number KernelBuilder::sumOfElements(Number vector) {
 
 Number KernelBuilder::roundToBf16(Number value) { return widen(narrow(value, bf16)); }
 
+Number KernelBuilder::powerOfTwo(Number exponent) {
+  auto dialect = LLVM::AsmDialectAttr::get(getContext(), LLVM::AsmDialect::AD_ATT);
+  return {*this, LLVM::InlineAsmOp::create(*this, f32, ValueRange(exponent.value), "ex2.approx.ftz.f32 $0, $1;", "=f,f",
+                                           /*has_side_effects=*/false, /*is_align_stack=*/false, LLVM::TailCallKind::None, dialect,
+                                           ArrayAttr())
+                     .getResult(0)};
+}
+
 Number KernelBuilder::loadIf(Number condition, Pointer address, Number otherwise) {
+  return computeIf(condition, [&] { return address.load(); }, otherwise);
+}
+
+Number KernelBuilder::computeIf(Number condition, function_ref<Number()> body, Number otherwise) {
   auto branch = scf::IfOp::create(*this, otherwise.type(), condition.value, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(*this, address.load().value);
+  scf::YieldOp::create(*this, body().value);
   setInsertionPointToStart(branch.elseBlock());
   scf::YieldOp::create(*this, otherwise.value);
   return number(branch.getResult(0));

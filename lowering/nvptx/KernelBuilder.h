@@ -27,6 +27,8 @@ public:
   void barrier();
   /// The same for the lanes of a warp.
   void syncWarp();
+  /// Lets others have their turn, about a tenth of a microsecond: for loops that wait for what another block does.
+  void sleep();
   /// The 32-bit `value` of the lane whose number differs in the bits of `mask`.
   Number shuffleXor(Number value, int64_t mask);
   /// The i32 `value` of lane `from`.
@@ -36,13 +38,18 @@ public:
   /// The sum (largest) over the lanes of a warp, in every lane: lane i meets lane i ^ 16, then i ^ 8, and so on.
   Number sumOverWarp(Number value);
   Number maximumOverWarp(Number value);
+  /// Scalars as a vector.
+  Number gather(llvm::ArrayRef<Number> elements);
   /// The sum of a vector's elements by halving.
   Number sumOfElements(Number vector);
+  /// 2 to the power of an f32, to the last two places.
+  Number powerOfTwo(Number exponent);
   /// `value` rounded to bf16 and back.
   Number roundToBf16(Number value);
 
-  /// The element at `address` where `condition` holds, else `otherwise`.
+  /// The element at `address` where `condition` holds, else `otherwise`; and what `body` computes.
   Number loadIf(Number condition, Pointer address, Number otherwise);
+  Number computeIf(Number condition, llvm::function_ref<Number()> body, Number otherwise);
 
   /// `body(i)` for i in [0, count): thread t takes t, t + threads, ...
   void forThreads(Number count, int64_t threads, llvm::function_ref<void(Number)> body);

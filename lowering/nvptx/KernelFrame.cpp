@@ -21,19 +21,41 @@ LaunchDimension KernelFrame::perRow(int64_t divisor, int64_t factor) const {
   return {.extent = kernel.getRows(), .divisor = divisor, .factor = factor};
 }
 
+/// Of `count` elements, up to a multiple of what memory moves at once.
+static int64_t roundedBytes(Type element, int64_t count, uint64_t multiple) {
+  return int64_t(llvm::alignTo(uint64_t(count * bytesOf(element)), multiple));
+}
+
 Pointer KernelFrame::allocateShared(Type element, int64_t count) {
-  Pointer memory = b.shared(shape.sharedBytes, element);
-  shape.sharedBytes += int64_t(llvm::alignTo(uint64_t(count * bytesOf(element)), 16));
+  Pointer memory = b.shared(sharedBytes, element);
+  sharedBytes += roundedBytes(element, count, 16);
+  shape.sharedBytes = std::max(shape.sharedBytes, sharedBytes);
   return memory;
 }
 
+void KernelFrame::alternative(function_ref<void()> body) {
+  int64_t before = sharedBytes;
+  body();
+  sharedBytes = before;
+}
+
 Pointer KernelFrame::allocateForRow(Type element, int64_t count, Number row) {
-  int64_t bytes = int64_t(llvm::alignTo(uint64_t(count * bytesOf(element)), 16));
-  if (shape.sharedBytes + bytes <= b.target.sharedBytes)
+  if (sharedBytes + roundedBytes(element, count, 16) <= b.target.sharedBytes)
     return allocateShared(element, count);
-  // One row of this memory after the other, behind all rows of what was allocated before.
-  Pointer memory = workspace + (rows * workspacePerRow + row * bytes);
-  workspacePerRow += bytes;
-  shape.workspace = perRow(1, workspacePerRow);
+  int64_t bytes = roundedBytes(element, count, 32);
+  return allocateForRows(element, count).plusBytes(row * bytes);
+}
+
+Pointer KernelFrame::allocateForRows(Type element, int64_t count) {
+  Pointer memory = workspace + (rows * workspacePerRow + shape.workspace.addend);
+  workspacePerRow += roundedBytes(element, count, 32);
+  shape.workspace = {.extent = kernel.getRows(), .factor = workspacePerRow, .addend = shape.workspace.addend};
   return memory.as(element);
+}
+
+Pointer KernelFrame::allocateCounters(int64_t count) {
+  assert(workspacePerRow == 0 && "rows lie behind the counters");
+  shape.counterBytes = roundedBytes(b.i32, count, 256);
+  shape.workspace.addend = shape.counterBytes;
+  return workspace.as(b.i32);
 }

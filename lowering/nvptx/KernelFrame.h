@@ -25,12 +25,19 @@ public:
 
   /// Shared memory of the block for `count` elements, at a multiple of 16 bytes.
   Pointer allocateShared(mlir::Type element, int64_t count);
+  /// What `body` allocates may lie where other bodies' memory does: for blocks that do one thing or another.
+  void alternative(llvm::function_ref<void()> body);
   /// Memory of the block that computes `row`, shared if it fits, else in the workspace.
   Pointer allocateForRow(mlir::Type element, int64_t count, Number row);
+  /// Global memory of `count` elements for every row of the step, one row after the other, each at a multiple of 32 bytes.
+  Pointer allocateForRows(mlir::Type element, int64_t count);
+  /// i32 in global memory that are zero when the kernel starts, and must be when it ends; to be called before any other memory of
+  /// the workspace is allocated.
+  Pointer allocateCounters(int64_t count);
 
 private:
   Pointer workspace;
-  int64_t workspacePerRow = 0;
+  int64_t sharedBytes = 0, workspacePerRow = 0;
 };
 
 } // namespace moec::lowering::nvptx

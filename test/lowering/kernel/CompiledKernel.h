@@ -3,6 +3,7 @@
 #define MOEC_TEST_LOWERING_KERNEL_COMPILEDKERNEL_H
 
 #include "dialects/plan/Plan.h"
+#include "runtime/devices/emulator/Counters.h"
 #include "runtime/kernels/Kernel.h"
 
 #include <memory>
@@ -34,6 +35,8 @@ public:
   virtual size_t alignment() const = 0;
   /// A failure is a failure of the test.
   virtual void run(const KernelLaunch &launch) = 0;
+  /// What the last run did, where somebody counts.
+  virtual const runtime::emulator::Counters *counters() const { return nullptr; }
 };
 
 /// The one kernel of `plan` at every level that this processor has, and for every GPU target, executed by the emulator. Adds to

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 using namespace moec;
@@ -26,6 +27,7 @@ public:
 
   std::string name() const override { return code.target; }
   size_t alignment() const override { return 256; }
+  const emulator::Counters *counters() const override { return &counted; }
 
   void run(const KernelLaunch &launch) override {
     emulator::Emulator emulator({.threads = int(launch.pieces)});
@@ -35,7 +37,8 @@ public:
       return;
     }
     const lowering::LaunchShape &shape = code.shapes.front();
-    std::vector<char> workspace(valueOf(shape.workspace, launch.numbers) + 256);
+    std::vector<char> memory(valueOf(shape.workspace, launch.numbers) + 2 * alignment());
+    std::span<char> workspace(memory.data() + (-uintptr_t(memory.data()) & (alignment() - 1)), memory.size() - alignment());
     StepNumbers numbers = launch.numbers;
     auto add = [&](void *address, size_t bytes, emulator::Contents contents) {
       if (bytes) {
@@ -57,17 +60,22 @@ public:
       grid[i] = uint32_t(valueOf(dimension, launch.numbers));
     if (!grid[0] || !grid[1] || !grid[2])
       return;
+    counted = {};
     Status status = emulator.launch(**module, symbol,
                                     {.grid = {grid[0], grid[1], grid[2]},
                                      .block = {uint32_t(shape.threads), 1, 1},
                                      .dynamicSharedBytes = uint32_t(shape.sharedBytes),
-                                     .parameters = std::as_bytes(std::span(parameters))});
+                                     .parameters = std::as_bytes(std::span(parameters))},
+                                    &counted);
     EXPECT_TRUE(status.ok()) << code.target << ": " << status.message();
+    EXPECT_TRUE(std::all_of(workspace.begin(), workspace.begin() + shape.counterBytes, [](char byte) { return byte == 0; }))
+        << code.target << ": counters are left other than zero";
   }
 
 private:
   std::string symbol;
   lowering::GpuCode code;
+  emulator::Counters counted;
 };
 
 } // namespace

@@ -437,3 +437,13 @@ void KernelRun::expectSameRowsAlone() {
     self->pasts = pasts;
   }
 }
+
+runtime::emulator::Counters KernelRun::count(const std::string &target) {
+  for (auto &kernel : self->compiled)
+    if (kernel->name() == target) {
+      run(*kernel, 1);
+      return *kernel->counters();
+    }
+  ADD_FAILURE() << "expected a kernel for " << target;
+  return {};
+}

@@ -4,6 +4,7 @@
 
 #include "dialects/plan/Plan.h"
 #include "passes/evaluator/Evaluator.h"
+#include "runtime/devices/emulator/Counters.h"
 
 #include <map>
 #include <memory>
@@ -41,6 +42,8 @@ public:
   /// Expects that every token's row comes out the same to the bit when the step has no other token than those of its sequence up
   /// to it (attention) or no other token at all (anything else).
   void expectSameRowsAlone();
+  /// What a run for the GPU target of that name does, as the emulator counts it.
+  runtime::emulator::Counters count(const std::string &target);
 
 private:
   /// Runs the kernel, its work cut into `pieces`; the results' elements as they are in memory.

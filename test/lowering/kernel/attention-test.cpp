@@ -5,13 +5,17 @@
 
 #include <gtest/gtest.h>
 
+using namespace moec;
 using namespace moec::test;
 
 /// Sequences with and without a past, within a page, across pages, exactly a page.
 static const std::vector<std::vector<Sequence>> steps = {
     {{0, 1}}, {{0, 70}}, {{63, 1}, {64, 1}, {150, 1}}, {{0, 5}, {60, 10}, {130, 1}, {0, 64}}, {{190, 7}}};
 
-static void check(const std::string &text, double tolerance) {
+/// The least of them that make a block meet its edges.
+static const std::vector<std::vector<Sequence>> fewSteps = {{{63, 1}, {64, 1}, {150, 1}}, {{0, 5}, {61, 10}}};
+
+static void check(const std::string &text, double tolerance, const std::vector<std::vector<Sequence>> &steps = ::steps) {
   KernelRun run(text);
   for (const std::vector<Sequence> &step : steps) {
     SCOPED_TRACE(text + " with " + std::to_string(step.size()) + " sequences");
@@ -78,4 +82,49 @@ TEST(AbsorbedAttention, F32) {
   check(latent("absorbed_attention", "tokens", 2, 9, 6, 21, 35, "f32"), 1e-5);
   check(latent("absorbed_attention", "tokens", 18, 8, 8, 8, 16, "f32"), 1e-5);
 }
+/// By matrix units: heads that fill a tile of 16 rows, two tiles, several blocks; several tokens in a tile; widths that are no
+/// multiple of a step of the depth, or have an odd number of tiles.
+TEST(LatentAttention, Tiles) {
+  check(latent("latent_attention", "sequences", 5, 20, 8, 9, 24, "bf16"), 2e-2, fewSteps);
+  check(latent("latent_attention", "sequences", 3, 12, 16, 40, 16, "bf16"), 2e-2, fewSteps);
+}
+TEST(AbsorbedAttention, Tiles) {
+  check(latent("absorbed_attention", "tokens", 16, 16, 16, 20, 136, "bf16"), 2e-2, fewSteps);
+  check(latent("absorbed_attention", "tokens", 20, 6, 8, 8, 40, "bf16"), 2e-2, fewSteps);
+  check(latent("absorbed_attention", "tokens", 33, 4, 8, 4, 16, "bf16"), 2e-2, fewSteps);
+}
+
+/// Contexts of many spans, of lengths around those of pages and spans, in one batch and alone.
+TEST(AbsorbedAttention, LongContexts) {
+  KernelRun run(latent("absorbed_attention", "tokens", 5, 16, 16, 16, 32, "bf16"));
+  run.setStep({{0, 1}, {62, 1}, {63, 1}, {64, 1}, {299, 1}, {511, 1}, {512, 1}, {1999, 1}, {9000, 1}});
+  run.makeUp(3);
+  run.expectAsEvaluated(2e-2);
+  run.expectSameRowsAlone();
+}
+
+/// A decode step of DeepSeek-V2-Lite's sizes moves the weights and the cache once, in whole sectors.
+TEST(AbsorbedAttention, Traffic) {
+  KernelRun run(latent("absorbed_attention", "tokens", 16, 128, 64, 128, 512, "bf16"));
+  run.setStep({{299, 1}, {1999, 1}});
+  run.makeUp(4);
+  runtime::emulator::Counters counters = run.count("sm_80");
+  int64_t weights = 2 * 16 * 128 * 512 * 2, cache = (300 + 2000) * 576 * 2, queries = 2 * 16 * 192 * 4;
+  double compulsory = double(weights + cache + queries);
+  EXPECT_LE(double(counters.uniqueSectorsLoaded * 32), 1.05 * compulsory);
+  EXPECT_LE(double(counters.globalSectorsLoaded * 32), 1.2 * compulsory); // what spans left is read for several groups of columns
+  EXPECT_LE(double(counters.globalSectorsLoaded * 32), 1.05 * double(counters.globalBytesLoaded));
+  EXPECT_LE(double(counters.globalSectorsStored * 32), 1.05 * double(counters.globalBytesStored));
+
+  // What more positions cost is one read of their rows for all heads, and no bank conflict.
+  runtime::emulator::Counters ofLength[2];
+  for (int64_t i : {0, 1}) {
+    run.setStep({{i ? 511 : 63, 1}});
+    run.makeUp(4);
+    ofLength[i] = run.count("sm_80");
+  }
+  EXPECT_LE(double(ofLength[1].globalBytesLoaded - ofLength[0].globalBytesLoaded), 1.02 * (512 - 64) * 576 * 2);
+  EXPECT_EQ(ofLength[1].bankConflicts, ofLength[0].bankConflicts);
+}
+
 TEST(AbsorbedAttention, BF16) { check(latent("absorbed_attention", "tokens", 2, 32, 16, 32, 64, "bf16"), 1e-2); }

@@ -1,0 +1,42 @@
+// What attention to the spans of a token's positions leaves in global memory, and how it adds up, in order of the positions.
+#ifndef MOEC_LOWERING_NVPTX_SPANSUMS_H
+#define MOEC_LOWERING_NVPTX_SPANSUMS_H
+
+#include "lowering/nvptx/KernelFrame.h"
+#include "lowering/nvptx/Spans.h"
+
+#include <optional>
+
+namespace moec::lowering::nvptx {
+
+class SpanSums {
+public:
+  /// For every token of the step and `heads` contexts `width` wide, an even number.
+  SpanSums(KernelFrame &frame, Spans spans, int64_t heads, int64_t width);
+
+  const Spans spans;
+  /// The length of spans of a token at `position`.
+  Number lengthAt(Number position);
+
+  /// Keeps what one span gave: two neighbouring columns of the context; what weights are relative to, and their sum.
+  void storeContext(Number token, Number span, Number head, Number column, Number two);
+  void storeWeights(Number token, Number span, Number head, Number largest, Number sum);
+
+  /// By what the contexts of spans [first, last] of a token are to be multiplied to add up, to `factors` [spans]; for one thread.
+  /// `sink` is a score (times log2(e)) that takes part without a value.
+  void storeFactors(Number token, Number first, Number last, Number head, Pointer factors, std::optional<Number> sink = {});
+  /// Two neighbouring columns of the context of those spans together, a vector.
+  Number contextOf(Number token, Number first, Number last, Number head, Number column, Pointer factors);
+
+private:
+  Number place(Number token, Number span, Number head) { return (token * spans.most + span) * heads + head; }
+
+  KernelBuilder &b;
+  int64_t heads, width;
+  Pointer contexts; ///< f32 [tokens, spans, heads, width]
+  Pointer weights;  ///< f32 [tokens, spans, heads, 2]: largest and sum
+};
+
+} // namespace moec::lowering::nvptx
+
+#endif // MOEC_LOWERING_NVPTX_SPANSUMS_H

@@ -1,0 +1,26 @@
+// How the positions that a token sees are cut into spans that different blocks attend to.
+#ifndef MOEC_LOWERING_NVPTX_SPANS_H
+#define MOEC_LOWERING_NVPTX_SPANS_H
+
+#include <bit>
+#include <cstdint>
+
+namespace moec::lowering::nvptx {
+
+inline constexpr int64_t bitLength(int64_t number) { return std::bit_width(uint64_t(number)); }
+
+/// Span i of a token is [i x length, (i + 1) x length). The length depends on the token's position and on nothing else, so that
+/// what is added up in which order is the same in every batch.
+struct Spans {
+  int64_t shortest; ///< a multiple of a page
+  int64_t most;     ///< spans of a token
+
+  /// How often `shortest` is doubled for `most` spans to reach beyond `position`. A template, so that it may be a number of a
+  /// kernel that is being written.
+  template <typename Index> constexpr Index doublings(Index position) const { return bitLength(position / (shortest * most)); }
+  constexpr int64_t lengthAt(int64_t position) const { return shortest << doublings(position); }
+};
+
+} // namespace moec::lowering::nvptx
+
+#endif // MOEC_LOWERING_NVPTX_SPANS_H

@@ -1,0 +1,97 @@
+// The weight by cp.async, activations through the threads' registers, products, and the sum over the parts of the depth.
+#include "lowering/nvptx/StagedProduct.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace moec::lowering;
+using namespace moec::lowering::nvptx;
+
+SharedRows StagedProduct::weightRowsOf(int64_t tiles, int64_t depth, Stored stored) {
+  if (stored == Stored::byColumn)
+    return SharedRows::ofWidth(tiles * MatrixTile::rows, depth);
+  return SharedRows::ofWidth(int64_t(llvm::alignTo(uint64_t(depth), MatrixTile::depth)), tiles * MatrixTile::rows);
+}
+
+int64_t StagedProduct::bytesOf(int64_t tiles, int64_t parts, int64_t depth, Stored stored) {
+  return weightRowsOf(tiles, depth, stored).bytes() + SharedRows::ofWidth(rowsAtOnce, depth).bytes() +
+         parts * tiles * 2 * warpSize * accumulators * 4;
+}
+
+StagedProduct::StagedProduct(KernelFrame &frame, int64_t tiles, int64_t parts, int64_t depth, Stored stored)
+    : b(frame.b), tiles(tiles), parts(parts), depth(depth), stored(stored), weightRows(weightRowsOf(tiles, depth, stored)),
+      activationRows(SharedRows::ofWidth(rowsAtOnce, depth)), weight(frame.allocateShared(b.i8, weightRows.bytes())),
+      staged(frame.allocateShared(b.i8, activationRows.bytes())),
+      partial(frame.allocateShared(b.f32, parts * tiles * 2 * warpSize * accumulators)) {}
+
+void StagedProduct::stageWeight(Number count, function_ref<Pointer(Number)> row) {
+  if (stored == Stored::byColumn)
+    beginCopy(b, threads(), weightRows, weight, count, b.integer(depth / chunkElements), row);
+  else
+    beginCopy(b, threads(), weightRows, weight, b.integer(depth), count / chunkElements, row);
+}
+
+void StagedProduct::stageActivations(Number first, Number rows, Activations activations) {
+  int64_t pairs = activationRows.chunks * chunkElements / 2;
+  b.forThreads(b.integer(rowsAtOnce * pairs), threads(), [&](Number i) {
+    Number row = i / pairs, column = i % pairs * 2, isInside = first + row < rows;
+    if (depth % MatrixTile::depth)
+      isInside = isInside & (column < depth);
+    Number two = b.computeIf(isInside, [&] { return activations(first + row, column); }, b.integer32(0));
+    (staged.plusBytes(activationRows.place(row, b.integer(0))).as(b.bf16) + column).as(b.i32).store(two);
+  });
+}
+
+/// This warp's accumulators: 16 columns of two tiles of rows, summed over its part of the depth.
+KernelBuilder::Numbers StagedProduct::multiplyStaged() {
+  Number tile = b.warp() / parts, part = b.warp() % parts;
+  int64_t steps = activationRows.steps(), ofPart = llvm::divideCeil(steps, parts);
+  MatrixLoad load = stored == Stored::byColumn ? leftByRow : leftByDepth;
+  Number firstRow = stored == Stored::byColumn ? tile * MatrixTile::rows : b.integer(0),
+         firstChunk = stored == Stored::byColumn ? b.integer(0) : tile * 2;
+  Pointer left = laneAddress(b, load, weightRows, weight.plusBytes(weightRows.place(firstRow, firstChunk)));
+  int64_t leftStep = stored == Stored::byColumn ? 2 * chunkBytes : MatrixTile::depth * weightRows.stride();
+  Pointer right = laneAddress(b, rightByColumn, activationRows, staged);
+
+  KernelBuilder::Numbers zeros(2 * accumulators, b.real(0));
+  Number end = minimum((part + 1) * ofPart, b.integer(steps));
+  return b.forRange(part * ofPart, end, 1, zeros, [&](Number step, ArrayRef<Number> before) {
+    KernelBuilder::Numbers sums(before);
+    KernelBuilder::Numbers columns = loadMatrices(b, load, left.plusBytes(step * leftStep)),
+                           rows = loadMatrices(b, rightByColumn, right.plusBytes(step * 2 * chunkBytes));
+    for (int64_t half = 0; half < 2; ++half)
+      multiplyAdd(b, columns, ArrayRef(rows).slice(half * rightRegisters, rightRegisters),
+                  MutableArrayRef(sums).slice(half * accumulators, accumulators));
+    return sums;
+  });
+}
+
+void StagedProduct::multiply(Number count, Number rows, Activations activations, Store store, Prepare prepare) {
+  constexpr int64_t ofTile = 2 * warpSize * accumulators;
+  b.forRange(b.integer(0), rows, rowsAtOnce, [&](Number first) {
+    if (prepare) {
+      prepare(first);
+      b.barrier();
+    }
+    stageActivations(first, rows, activations);
+    finishCopies(b);
+    b.barrier();
+    KernelBuilder::Numbers sums = multiplyStaged();
+    Number tile = b.warp() / parts, part = b.warp() % parts;
+    for (auto [i, sum] : llvm::enumerate(sums))
+      (partial + ((part * tiles + tile) * ofTile + (b.lane() + int64_t(i) * warpSize))).store(sum);
+    b.barrier();
+    // Neighbouring threads take neighbouring columns of a row.
+    b.forThreads(b.integer(columns() * rowsAtOnce), threads(), [&](Number i) {
+      Number column = i % columns(), row = i / columns(), inTile = column % MatrixTile::rows, inHalf = row % MatrixTile::columns;
+      Number holder = MatrixTile::accumulatorLane(inTile, inHalf),
+             element = row / MatrixTile::columns * accumulators + MatrixTile::accumulatorElement(inTile, inHalf);
+      Pointer place = partial + (column / MatrixTile::rows * ofTile + element * warpSize + holder);
+      Number total = place.load();
+      for (int64_t other = 1; other < parts; ++other)
+        total = total + (place + other * tiles * ofTile).load();
+      b.ifThen((first + row < rows) & (column < count), [&] { store(first + row, column, total); });
+    });
+    b.barrier();
+  });
+}
