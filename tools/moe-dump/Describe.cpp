@@ -133,7 +133,6 @@ std::string moec::dump::page(const Json &description) {
   auto line = [&](const std::string &label, const std::string &value) {
     text += label + std::string(label.size() < 18 ? 18 - label.size() : 1, ' ') + value + "\n";
   };
-  auto plain = [](const Json &value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
   line("producer", plain(description["producer"]));
   for (const auto &[key, value] : description["model"].items())
     line(key, plain(value));

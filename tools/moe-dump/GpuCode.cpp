@@ -18,11 +18,15 @@ std::string formula(const artifact::LaunchDimension &dimension) {
   return dimension.addend() ? std::to_string(dimension.addend()) + " + " + text : text;
 }
 
+std::string symbolOf(const artifact::Manifest &manifest, const artifact::GpuKernel &kernel) {
+  return manifest.kernels()->Get(kernel.kernel())->symbol()->str();
+}
+
 Json describeKernel(const artifact::Manifest &manifest, const artifact::GpuKernel &kernel) {
   Json grid = Json::array();
   for (const artifact::LaunchDimension *dimension : *kernel.grid())
     grid.push_back(formula(*dimension));
-  return {{"symbol", manifest.kernels()->Get(kernel.kernel())->symbol()->str()},
+  return {{"symbol", symbolOf(manifest, kernel)},
           {"threads", kernel.threads()},
           {"grid", grid},
           {"shared_bytes", kernel.shared_bytes()},
@@ -34,7 +38,7 @@ Json describeCubin(const artifact::Manifest &manifest, const artifact::GpuCode &
   Json kernels = Json::array();
   for (uint32_t i = 0; cubin.kernels() && i < cubin.kernels()->size(); ++i) {
     const artifact::AssembledKernel &kernel = *cubin.kernels()->Get(i);
-    kernels.push_back({{"symbol", manifest.kernels()->Get(code.kernels()->Get(i)->kernel())->symbol()->str()},
+    kernels.push_back({{"symbol", symbolOf(manifest, *code.kernels()->Get(i))},
                        {"registers", kernel.registers()},
                        {"shared_bytes", kernel.shared_bytes()},
                        {"local_bytes", kernel.local_bytes()},
@@ -45,7 +49,6 @@ Json describeCubin(const artifact::Manifest &manifest, const artifact::GpuCode &
   return {{"chip", cubin.chip()->str()}, {"section", section->name()->str()}, {"bytes", section->length()}, {"kernels", kernels}};
 }
 
-std::string plain(const Json &value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 } // namespace
 
 Json moec::dump::describeGpuCode(const artifact::Manifest &manifest) {
@@ -69,6 +72,8 @@ Json moec::dump::describeGpuCode(const artifact::Manifest &manifest) {
   }
   return targets;
 }
+
+std::string moec::dump::plain(const Json &value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 std::string moec::dump::gpuCodePage(const Json &targets) {
   std::string text;

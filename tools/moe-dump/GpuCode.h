@@ -11,6 +11,9 @@ namespace moec::dump {
 /// An array with one record for each GPU target.
 nlohmann::ordered_json describeGpuCode(const artifact::Manifest &manifest);
 
+/// A value as a person reads it.
+std::string plain(const nlohmann::ordered_json &value);
+
 /// The same as a part of the page; nothing when there is no such code.
 std::string gpuCodePage(const nlohmann::ordered_json &targets);
 
