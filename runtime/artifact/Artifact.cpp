@@ -16,6 +16,8 @@ static_assert(std::endian::native == std::endian::little, "artifacts are little-
 namespace {
 /// Sections up to this size are hashed whenever an artifact is opened; larger ones only on request.
 constexpr uint64_t alwaysHashedBytes = 256 << 20;
+/// Weights have so often the size of their files at most; where they share slices, they have two or three times.
+constexpr uint64_t maxSharing = 64;
 
 uint64_t readU64(const std::byte *at) {
   uint64_t value;
@@ -39,7 +41,7 @@ bool hashes(std::span<const std::byte> bytes, uint64_t low, uint64_t high) {
 struct HasFewVariants : private flatbuffers::Table {
   static constexpr uint32_t maxVariants = 64;
 
-  bool Verify(flatbuffers::Verifier &verifier) const {
+  bool Verify(flatbuffers::Verifier &verifier) const { // NOLINT(readability-identifier-naming): FlatBuffers' own name
     auto variants = [&] {
       return GetPointer<const flatbuffers::Vector<flatbuffers::Offset<void>> *>(moec::artifact::Manifest::VT_CODE);
     };
@@ -194,6 +196,11 @@ Status Artifact::openWeightFiles(const std::string &folder) {
 
 Status Artifact::locateWeights() {
   std::span<const std::byte> embedded = section("weights").value_or(std::span<const std::byte>());
+  // Weights may share bytes, but devices that copy them must not need far more memory than there are files.
+  uint64_t left = embedded.size();
+  for (const MappedFile &file : weightFiles)
+    left += file.bytes().size();
+  left *= maxSharing;
   for (const artifact::Weight *weight : *parsed->weights()) {
     std::vector<const void *> &addresses = parts.emplace_back();
     for (const artifact::WeightRun *run : *weight->runs()) {
@@ -203,6 +210,11 @@ Status Artifact::locateWeights() {
           __builtin_add_overflow(end, run->bytes(), &end) || end > bytes.size())
         return Status::invalidData(path() + ": weight '" + weight->name()->str() + "' lies outside its " +
                                    (run->source() < 0 ? "section" : "file"));
+      uint64_t bytesOfRun = run->bytes() * run->times();
+      if (bytesOfRun > left)
+        return Status::invalidData(path() + ": weight '" + weight->name()->str() + "' is, with those before, more than " +
+                                   std::to_string(maxSharing) + " times as large as the files that hold them");
+      left -= bytesOfRun;
       for (uint64_t part = 0; part < run->times(); ++part)
         addresses.push_back(bytes.data() + run->offset() + part * run->every());
     }

@@ -113,8 +113,9 @@ private:
       std::optional<uint64_t> runBytes = product({run->bytes(), run->times()});
       if (!runBytes || run->times() == 0 || __builtin_add_overflow(inParts, *runBytes, &inParts))
         return refuseIt(": parts out of range");
-      if (run->times() > maxParts || (parts += run->times()) > maxParts)
+      if (run->times() > maxParts - parts)
         return refuseIt(": more than " + std::to_string(maxParts) + " parts with those before");
+      parts += run->times();
     }
     if (inParts != bytes)
       return refuseIt(": expected parts of " + std::to_string(bytes) + " bytes in all, got " + std::to_string(inParts));

@@ -138,6 +138,11 @@ const Malformed malformed[] = {
        m.weights[0]->runs[0]->times = 2;
        m.weights[0]->runs[0]->every = huge;
      }},
+    {"weightShared", "weight 'w' is, with those before, more than 64 times as large as the files",
+     [](M &m) {
+       for (int i = 0; i < 64; ++i)
+         m.weights.push_back(std::make_unique<artifact::WeightT>(*m.weights[0]));
+     }},
     {"weightPlace", "lies outside its section", [](M &m) { m.weights[0]->runs[0]->offset = 4; }},
     {"weightPlaceHuge", "lies outside its section", [](M &m) { m.weights[0]->runs[0]->offset = huge - 3; }},
     {"cacheType", "cache 'c'", [](M &m) { m.caches[0]->element = artifact::ElementType(77); }},

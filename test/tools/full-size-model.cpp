@@ -2,6 +2,7 @@
 // Its file of weights is sparse, and takes no room on the disk.
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -139,7 +140,7 @@ void write(const Shape &shape, int64_t layers, const std::filesystem::path &fold
 } // namespace
 
 int main(int argc, char **argv) {
-  int64_t layers = argc == 4 ? std::atoll(argv[2]) : 0;
+  int64_t layers = argc == 4 ? std::strtoll(argv[2], nullptr, 10) : 0;
   for (const Shape &shape : shapes)
     if (layers > 0 && shape.name == std::string(argv[1])) {
       write(shape, layers, argv[3]);
