@@ -7,8 +7,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
-#include <sys/mman.h>
-#include <unistd.h>
 
 using namespace moec;
 using namespace moec::runtime;
@@ -45,9 +43,7 @@ std::string fileWith(const uint8_t *manifest, size_t size) {
   uint64_t offset = file.size(), length = size;
   std::memcpy(file.data() + 16, &offset, 8);
   std::memcpy(file.data() + 24, &length, 8);
-  file.append(reinterpret_cast<const char *>(manifest), size);
-  test::seal(file);
-  return file;
+  return file.append(reinterpret_cast<const char *>(manifest), size);
 }
 
 /// Whether all that would be loaded as code is code of the sound artifact.
@@ -73,11 +69,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  std::string bytes = fileWith(data, size);
-  static const int file = memfd_create("artifact", 0);
-  if (ftruncate(file, off_t(bytes.size())) != 0 || pwrite(file, bytes.data(), bytes.size(), 0) != ssize_t(bytes.size()))
-    return -1;
-  Result<std::unique_ptr<Artifact>> artifact = Artifact::open("/proc/self/fd/" + std::to_string(file));
+  Result<std::unique_ptr<Artifact>> artifact = test::openSealed(fileWith(data, size));
   if (artifact.ok() && hasSoundCode(**artifact))
     (void)Session::create(**artifact, {1, ""});
   return 0;

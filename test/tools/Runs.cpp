@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
+#include <sstream>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,6 +47,12 @@ std::string test::compiled(const std::string &folder, const std::string &options
     EXPECT_EQ(run("moe-compile", folder + " -o " + path + " " + options).code, 0) << folder;
   }
   return path;
+}
+
+std::string test::contentsOf(const std::string &path) {
+  std::ostringstream bytes;
+  bytes << std::ifstream(path, std::ios::binary).rdbuf();
+  return bytes.str();
 }
 
 std::string test::joined(const std::vector<int64_t> &ids) {

@@ -22,6 +22,9 @@ std::string compiled(const std::string &folder, const std::string &options);
 /// A path in the folder of this process's results.
 std::string scratch(const std::string &name);
 
+/// The bytes of a file.
+std::string contentsOf(const std::string &path);
+
 /// "5,17,3"
 std::string joined(const std::vector<int64_t> &ids);
 

@@ -7,10 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 using namespace moec;
 using namespace moec::test;
@@ -29,12 +26,6 @@ runtime::NpyArray load(const std::string &path) {
   runtime::Result<runtime::NpyArray> array = runtime::readNpy(path);
   EXPECT_TRUE(array.ok()) << path;
   return array.ok() ? std::move(*array) : runtime::NpyArray();
-}
-
-std::string bytesOf(const std::string &path) {
-  std::ostringstream bytes;
-  bytes << std::ifstream(path, std::ios::binary).rdbuf();
-  return bytes.str();
 }
 
 /// Runs a prompt and returns its logits.
@@ -90,10 +81,10 @@ TEST_P(Models, GpuCodeIsDeterministic) {
   for (std::string target : {"simt", "sm_80"}) {
     std::string options = "--device emulator --isa " + target;
     logits(artifact, ids, options + " --threads 1");
-    std::string bits = bytesOf(path);
+    std::string bits = contentsOf(path);
     for (const char *other : {" --threads 2", " --threads 2 --batch 3"}) {
       logits(artifact, ids, options + other);
-      EXPECT_TRUE(bytesOf(path) == bits) << target << other;
+      EXPECT_TRUE(contentsOf(path) == bits) << target << other;
     }
   }
 }
@@ -171,10 +162,10 @@ TEST_P(Models, Determinism) {
   EXPECT_LE(distance(logits(artifact, ids, "--prefill 3"), expected), 1e-4 * largest(expected));
 
   logits(artifact, ids, "--threads 1");
-  std::string bits = bytesOf(path);
+  std::string bits = contentsOf(path);
   for (const char *options : {"--threads 2", "--batch 8", "--threads 1 --prefill-chunk 3", "--threads 2 --prefill-chunk 7"}) {
     logits(artifact, ids, options);
-    EXPECT_TRUE(bytesOf(path) == bits) << options;
+    EXPECT_TRUE(contentsOf(path) == bits) << options;
   }
 }
 
@@ -206,7 +197,7 @@ TEST(ShippedModel, Perplexity) {
 TEST(ShippedModel, SameBytesTwice) {
   std::string folder = fixtures + "checkpoints/deepseek_v3/a", other = scratch("other.moec");
   ASSERT_EQ(run("moe-compile", folder + " -o " + other + " --compute f32", "/").code, 0);
-  EXPECT_TRUE(bytesOf(other) == bytesOf(compiled(folder, "--compute f32")));
+  EXPECT_TRUE(contentsOf(other) == contentsOf(compiled(folder, "--compute f32")));
 }
 
 } // namespace

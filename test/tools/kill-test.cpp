@@ -7,7 +7,6 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <set>
-#include <sstream>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -19,12 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 const std::string model = MOEC_TEST_DATA "/fixtures/model";
-
-std::string contentsOf(const std::string &path) {
-  std::stringstream bytes;
-  bytes << std::ifstream(path, std::ios::binary).rdbuf();
-  return bytes.str();
-}
 
 std::set<std::string> namesIn(const std::string &folder) {
   std::set<std::string> names;
