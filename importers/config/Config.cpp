@@ -50,6 +50,11 @@ bool Config::has(StringRef key) const {
   return llvm::any_of(object, [&](const json::Member &member) { return member.key == key; });
 }
 
+void Config::requireGiven(llvm::ArrayRef<StringRef> keys) {
+  for (StringRef key : keys)
+    require(has(key), key + ": expected a value, got nothing");
+}
+
 const json::Value *Config::take(const Spelling &key) {
   const json::Value *found = nullptr;
   StringRef foundName;
@@ -133,14 +138,15 @@ std::optional<double> Config::positiveOrNull(const Spelling &key) {
   return positive(key);
 }
 
-double Config::nonNegative(const Spelling &key, double fallback) {
+double Config::nonNegative(const Spelling &key, std::optional<double> fallback) {
   const json::Value *value = take(key);
-  if (!value || value->isNull())
-    return fallback;
-  if (std::optional<double> number = value->number(); number && *number >= 0)
+  if (fallback && (!value || value->isNull()))
+    return *fallback;
+  std::optional<double> number = value ? value->number() : std::nullopt;
+  if (number && *number >= 0)
     return *number;
   wrong(key, "a number not below 0", value);
-  return fallback;
+  return 0;
 }
 
 bool Config::flag(const Spelling &key, bool fallback) {

@@ -37,12 +37,14 @@ public:
   /// A finite number greater than 0.
   double positive(const Spelling &key, std::optional<double> fallback = std::nullopt);
   std::optional<double> positiveOrNull(const Spelling &key);
-  /// A number not below 0; null means the fallback.
-  double nonNegative(const Spelling &key, double fallback);
+  /// A number not below 0; null means the fallback. Without one the key must be there.
+  double nonNegative(const Spelling &key, std::optional<double> fallback = std::nullopt);
   bool flag(const Spelling &key, bool fallback);
   /// One of `choices`, of which an absent key means the first.
   llvm::StringRef choice(const Spelling &key, llvm::ArrayRef<llvm::StringRef> choices);
   bool has(llvm::StringRef key) const;
+  /// Every one of these keys must be there: a family's own code and the library disagree on what an absent one means.
+  void requireGiven(llvm::ArrayRef<llvm::StringRef> keys);
   /// The value, consumed, of whatever kind; null when absent.
   const json::Value *take(const Spelling &key);
 

@@ -134,14 +134,25 @@ static int64_t rotaryWidth(Config &config, StringRef key, int64_t width) {
   return width % 2 ? 2 : width;
 }
 
+/// How many of a head's elements turn.
+static int64_t rotaryPart(Config &config, int64_t headDim, const Rope &rope) {
+  if (!rope.partial)
+    return rotaryWidth(config, "head_dim", headDim);
+  config.require(*rope.partial <= 1, "partial_rotary_factor: expected at most 1, got " + Twine(spelled(*rope.partial)));
+  int64_t dims = static_cast<int64_t>(static_cast<double>(headDim) * std::min(*rope.partial, 1.0));
+  config.require(dims > 0 && dims % 2 == 0,
+                 "partial_rotary_factor: expected an even part of head_dim " + Twine(headDim) + ", got " + Twine(dims));
+  return dims > 0 && dims % 2 == 0 ? dims : 2;
+}
+
 GroupedAttention moec::importers::readGroupedAttention(Config &config, mlir::MLIRContext *context, const Decoder &decoder,
-                                                       const Rope &rope, int64_t defaultHeads, int64_t defaultKvHeads) {
+                                                       const Rope &rope, const GroupedDefaults &defaults) {
   GroupedAttention attention;
-  attention.heads = config.count("num_attention_heads", most::heads, defaultHeads);
-  attention.kvHeads = config.countOrNull("num_key_value_heads", most::heads, defaultKvHeads).value_or(attention.heads);
+  attention.heads = config.count("num_attention_heads", most::heads, defaults.heads);
+  attention.kvHeads = config.countOrNull("num_key_value_heads", most::heads, defaults.kvHeads).value_or(attention.heads);
   config.require(attention.heads % attention.kvHeads == 0, "num_key_value_heads: expected a divisor of num_attention_heads " +
                                                                Twine(attention.heads) + ", got " + Twine(attention.kvHeads));
-  if (std::optional<int64_t> given = config.countOrNull("head_dim", most::width)) {
+  if (std::optional<int64_t> given = config.countOrNull("head_dim", most::width, defaults.headDim)) {
     attention.headDim = *given;
   } else {
     config.require(decoder.hidden % attention.heads == 0, "hidden_size: expected a multiple of num_attention_heads " +
@@ -149,21 +160,21 @@ GroupedAttention moec::importers::readGroupedAttention(Config &config, mlir::MLI
                                                               Twine(decoder.hidden));
     attention.headDim = std::max<int64_t>(decoder.hidden / attention.heads, 1);
   }
-  attention.headDim = rotaryWidth(config, "head_dim", attention.headDim);
-  attention.rotary = rope.attr(context, attention.headDim, moe::RotaryLayout::Half);
+  attention.rotary = rope.attr(context, rotaryPart(config, attention.headDim, rope), moe::RotaryLayout::Half);
+  attention.positionScale = rope.positionScale;
   attention.scale = 1 / std::sqrt(static_cast<double>(attention.headDim));
   return attention;
 }
 
 LatentAttention moec::importers::readLatentAttention(Config &config, mlir::MLIRContext *context, const Rope &rope,
-                                                     moe::RotaryLayout layout, int64_t defaultHeads) {
+                                                     moe::RotaryLayout layout, const LatentDefaults &defaults) {
   LatentAttention attention;
-  attention.heads = config.count("num_attention_heads", most::heads, defaultHeads);
-  attention.nope = config.count("qk_nope_head_dim", most::width, 128);
-  attention.rope = rotaryWidth(config, "qk_rope_head_dim", config.count("qk_rope_head_dim", most::width, 64));
-  attention.value = config.count("v_head_dim", most::width, 128);
-  attention.latent = config.count("kv_lora_rank", most::width, 512);
-  attention.queryLatent = config.countOrNull("q_lora_rank", most::width, 1536);
+  attention.heads = config.count("num_attention_heads", most::heads, defaults.heads);
+  attention.nope = config.count("qk_nope_head_dim", most::width, defaults.nope);
+  attention.rope = rotaryWidth(config, "qk_rope_head_dim", config.count("qk_rope_head_dim", most::width, defaults.rope));
+  attention.value = config.count("v_head_dim", most::width, defaults.value);
+  attention.latent = config.count("kv_lora_rank", most::width, defaults.latent);
+  attention.queryLatent = config.countOrNull("q_lora_rank", most::width, defaults.queryLatent);
   attention.bias = config.flag("attention_bias", false);
 
   // What follows from these may be given too, as transformers writes it.
@@ -171,13 +182,20 @@ LatentAttention moec::importers::readLatentAttention(Config &config, mlir::MLIRC
   std::optional<int64_t> kvHeads = config.countOrNull("num_key_value_heads", most::heads, attention.heads);
   config.require(!kvHeads || *kvHeads == attention.heads, "num_key_value_heads: expected num_attention_heads " +
                                                               Twine(attention.heads) + ", got " + Twine(kvHeads.value_or(0)));
-  std::optional<int64_t> headDim = config.countOrNull("head_dim", most::width, attention.rope);
-  config.require(!headDim || *headDim == attention.rope,
-                 "head_dim: expected qk_rope_head_dim " + Twine(attention.rope) + ", got " + Twine(headDim.value_or(0)));
+  int64_t calledHeadDim = defaults.headDimIsWhole ? width : attention.rope;
+  std::optional<int64_t> headDim = config.countOrNull("head_dim", most::width, calledHeadDim);
+  config.require(!headDim || *headDim == calledHeadDim,
+                 StringRef(defaults.headDimIsWhole ? "head_dim: expected qk_nope_head_dim + " : "head_dim: expected ") +
+                     "qk_rope_head_dim " + Twine(calledHeadDim) + ", got " + Twine(headDim.value_or(0)));
   std::optional<int64_t> queryDim = config.countOrNull("qk_head_dim", most::width, width);
   config.require(!queryDim || *queryDim == width, "qk_head_dim: expected qk_nope_head_dim + qk_rope_head_dim " + Twine(width) +
                                                       ", got " + Twine(queryDim.value_or(0)));
 
+  int64_t part = static_cast<int64_t>(static_cast<double>(width) * rope.partial.value_or(1));
+  config.require(!rope.partial || part == attention.rope, "partial_rotary_factor: expected qk_rope_head_dim " +
+                                                              Twine(attention.rope) + " of " + Twine(width) + ", got " +
+                                                              Twine(part));
+  attention.positionScale = rope.positionScale;
   attention.queryRotary = rope.attr(context, attention.rope, layout, attention.nope);
   attention.keyRotary = rope.attr(context, attention.rope, layout);
   attention.scale = rope.latentScale / std::sqrt(static_cast<double>(width));

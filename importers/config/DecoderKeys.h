@@ -22,13 +22,26 @@ Decoder readDecoder(Config &config, mlir::MLIRContext *context, llvm::StringRef 
 /// Overrides the tokens that begin and end a text by those of a `generation_config.json`.
 void readGenerationTokens(Config &config, Decoder &decoder);
 
-/// `num_attention_heads`, `num_key_value_heads`, `head_dim`.
-GroupedAttention readGroupedAttention(Config &config, mlir::MLIRContext *context, const Decoder &decoder, const Rope &rope,
-                                      int64_t defaultHeads, int64_t defaultKvHeads);
+/// What absent keys of grouped attention mean: as many key/value heads as heads, heads as wide as they divide the hidden size.
+struct GroupedDefaults {
+  int64_t heads;
+  std::optional<int64_t> kvHeads = std::nullopt, headDim = std::nullopt;
+};
 
-/// The keys of latent attention; transformers' defaults are those of DeepSeek-V2 and V3 alike.
+/// `num_attention_heads`, `num_key_value_heads`, `head_dim`. Heads turn half and half, from their first element on.
+GroupedAttention readGroupedAttention(Config &config, mlir::MLIRContext *context, const Decoder &decoder, const Rope &rope,
+                                      const GroupedDefaults &defaults);
+
+/// What absent keys of latent attention mean; DeepSeek-V2's and V3's unless a family says otherwise.
+struct LatentDefaults {
+  int64_t heads, nope = 128, rope = 64, value = 128, latent = 512, queryLatent = 1536;
+  /// `head_dim`, where a config gives it, is a query head's whole width, not that of its rotary part.
+  bool headDimIsWhole = false;
+};
+
+/// The keys of latent attention.
 LatentAttention readLatentAttention(Config &config, mlir::MLIRContext *context, const Rope &rope, moe::RotaryLayout layout,
-                                    int64_t defaultHeads);
+                                    const LatentDefaults &defaults);
 
 } // namespace moec::importers
 

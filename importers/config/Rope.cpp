@@ -35,8 +35,25 @@ static void readYarn(Config &keys, mlir::MLIRContext *context, int64_t maxPositi
   rope.yarn = moe::YarnAttr::get(context, factor, original, std::max(fast, slow), slow, truncate);
 }
 
-Rope moec::importers::readRope(Config &config, mlir::MLIRContext *context, double defaultTheta, int64_t maxPositions) {
+/// 1 + beta ln(1 + floor(position / original)); beta 0 is how a config says that nothing is scaled.
+static moe::PositionScaleAttr readPositionScale(Config &keys, mlir::MLIRContext *context) {
+  double beta = keys.nonNegative("llama_4_scaling_beta");
+  int64_t original = keys.count("original_max_position_embeddings", most::positions);
+  // Written beside it, and read by nobody.
+  keys.leaveAside({"max_position_embeddings"});
+  return beta > 0 ? moe::PositionScaleAttr::get(context, beta, original, /*shift=*/0) : moe::PositionScaleAttr();
+}
+
+static std::optional<double> readPartial(Config &keys, bool allowed) {
+  if (allowed)
+    return keys.positiveOrNull("partial_rotary_factor");
+  keys.expect("partial_rotary_factor", json::Value(int64_t(1)));
+  return std::nullopt;
+}
+
+Rope moec::importers::readRope(Config &config, mlir::MLIRContext *context, const RopeKeys &allowed, int64_t maxPositions) {
   Rope rope;
+  rope.partial = readPartial(config, allowed.partial);
   // rope_scaling: null is how a config of the flat spelling says "none".
   const json::Value *flat = config.take("rope_scaling"), *nested = config.take("rope_parameters");
   const json::Value *given = nested && !nested->isNull() ? nested : flat;
@@ -44,9 +61,11 @@ Rope moec::importers::readRope(Config &config, mlir::MLIRContext *context, doubl
   if (flat && !flat->isNull() && given == nested)
     given = config.take({"rope_parameters", "rope_scaling"});
   std::optional<double> theta = config.positiveOrNull("rope_theta");
-  rope.theta = theta.value_or(defaultTheta);
-  if (!given || given->isNull())
+  rope.theta = theta.value_or(allowed.theta);
+  if (!given || given->isNull()) {
+    config.require(!allowed.positionScale, "rope_parameters: expected an object, got nothing");
     return rope;
+  }
   if (!given->object()) {
     config.require(false, spelling.names.front() + ": expected an object, got " + given->kind());
     return rope;
@@ -56,10 +75,17 @@ Rope moec::importers::readRope(Config &config, mlir::MLIRContext *context, doubl
   rope.theta = keys.positive("rope_theta", rope.theta);
   if (theta)
     keys.expect("rope_theta", json::Value(*theta));
-  keys.expect("partial_rotary_factor", json::Value(int64_t(1)));
+  if (std::optional<double> partial = readPartial(keys, allowed.partial)) {
+    keys.require(rope.partial.value_or(*partial) == *partial, "partial_rotary_factor: expected the config's other " +
+                                                                  llvm::Twine(spelled(rope.partial.value_or(0))) + ", got " +
+                                                                  spelled(*partial));
+    rope.partial = partial;
+  }
   StringRef type = keys.choice({"rope_type", "type"}, {"default", "yarn"});
   if (type == "yarn")
     readYarn(keys, context, maxPositions, rope);
+  if (allowed.positionScale)
+    rope.positionScale = readPositionScale(keys, context);
   keys.checkConsumed();
   return rope;
 }

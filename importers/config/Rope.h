@@ -16,14 +16,27 @@ struct Rope {
   double multiplier = 1;
   /// What families with latent attention multiply their softmax scale with: mscale(factor, mscale_all_dim)^2.
   double latentScale = 1;
+  /// The share of a head's elements that turn, where the config gives one.
+  std::optional<double> partial;
+  /// What queries are scaled with as positions grow; null without.
+  moe::PositionScaleAttr positionScale;
 
   /// Of `dims` elements from `offset` on in every head.
   moe::RotaryAttr attr(mlir::MLIRContext *context, int64_t dims, moe::RotaryLayout layout, int64_t offset = 0) const;
 };
 
+/// What a family's config may say of rotary embeddings, and what an absent theta means.
+struct RopeKeys {
+  double theta = 1e4;
+  /// `partial_rotary_factor` may be other than 1.
+  bool partial = false;
+  /// `llama_4_scaling_beta` says how queries are scaled as positions grow, and must be there.
+  bool positionScale = false;
+};
+
 /// Reads the flat spelling (`rope_theta`, `rope_scaling` with `type` or `rope_type`) and the nested one of transformers 5
 /// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding and YaRN.
-Rope readRope(Config &config, mlir::MLIRContext *context, double defaultTheta, int64_t maxPositions);
+Rope readRope(Config &config, mlir::MLIRContext *context, const RopeKeys &allowed, int64_t maxPositions);
 
 } // namespace moec::importers
 

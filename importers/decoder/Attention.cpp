@@ -8,9 +8,10 @@ using namespace moec::importers;
 /// The norms of the latents take this epsilon whatever the config's rms_norm_eps says: they are made without one.
 static constexpr double latentEpsilon = 1e-6;
 
-static Value rope(Scope &scope, StringRef name, Value input, int64_t headDim, moe::RotaryAttr rotary) {
+static Value rope(Scope &scope, StringRef name, Value input, int64_t headDim, moe::RotaryAttr rotary,
+                  moe::PositionScaleAttr positionScale = {}) {
   return scope.create<moe::RopeOp>(name, input.getType(), input, scope.batch, static_cast<uint64_t>(headDim), rotary,
-                                   /*position_scale=*/nullptr);
+                                   positionScale);
 }
 
 Value moec::importers::buildAttention(const Scope &layer, const GroupedAttention &attention, Value input, double epsilon) {
@@ -19,11 +20,12 @@ Value moec::importers::buildAttention(const Scope &layer, const GroupedAttention
   Value q = scope.linear("q_proj", input, width, attention.bias);
   Value k = scope.linear("k_proj", input, kvWidth, attention.bias);
   Value v = scope.linear("v_proj", input, kvWidth, attention.bias);
-  if (attention.headNorms) {
-    q = scope.norm("q_norm", q, dim, epsilon);
-    k = scope.norm("k_norm", k, dim, epsilon);
+  if (attention.norms != QueryKeyNorm::None) {
+    bool whole = attention.norms == QueryKeyNorm::Whole;
+    q = scope.norm("q_norm", q, whole ? width : dim, epsilon);
+    k = scope.norm("k_norm", k, whole ? kvWidth : dim, epsilon);
   }
-  q = rope(scope, "q_rope", q, dim, attention.rotary);
+  q = rope(scope, "q_rope", q, dim, attention.rotary, attention.positionScale);
   k = rope(scope, "k_rope", k, dim, attention.rotary);
 
   FlatSymbolRefAttr keys = scope.cache(layer.placeOf("keys"), kvWidth), values = scope.cache(layer.placeOf("values"), kvWidth);
@@ -33,7 +35,7 @@ Value moec::importers::buildAttention(const Scope &layer, const GroupedAttention
   Value o = scope.create<moe::AttentionOp>("scores", scope.rows(width), q, scope.batch, /*sinks=*/Value(), keys.getValue(),
                                            values.getValue(), static_cast<uint64_t>(dim), llvm::APFloat(attention.scale), window,
                                            /*chunk=*/IntegerAttr(), /*soft_cap=*/FloatAttr());
-  return scope.linear("o_proj", o, moe::widthOf(input.getType()), attention.bias);
+  return scope.linear("o_proj", o, moe::widthOf(input.getType()), attention.outputBias);
 }
 
 static Value latentQuery(Scope &scope, const LatentAttention &attention, Value input) {
@@ -47,7 +49,7 @@ static Value latentQuery(Scope &scope, const LatentAttention &attention, Value i
 Value moec::importers::buildAttention(const Scope &layer, const LatentAttention &attention, Value input, double) {
   Scope scope = layer.within("self_attn", "attention");
   Value q = latentQuery(scope, attention, input);
-  q = rope(scope, "q_rope", q, attention.nope + attention.rope, attention.queryRotary);
+  q = rope(scope, "q_rope", q, attention.nope + attention.rope, attention.queryRotary, attention.positionScale);
 
   Value kv = scope.linear("kv_a_proj_with_mqa", input, attention.latent + attention.rope, attention.bias);
   Value latent = scope.columns("kv_latent", kv, 0, attention.latent);

@@ -11,16 +11,21 @@
 
 namespace moec::importers {
 
+/// What q and k pass before they turn: nothing, a norm of every head, or one norm over all heads together.
+enum class QueryKeyNorm { None, Heads, Whole };
+
 /// MHA, GQA, MQA: `self_attn.{q,k,v,o}_proj`.
 struct GroupedAttention {
   int64_t heads = 1, kvHeads = 1, headDim = 1;
   moe::RotaryAttr rotary;
   double scale = 1;
   std::optional<int64_t> window;
-  /// The projections have biases.
-  bool bias = false;
-  /// Every head of q and k passes a norm, `{q,k}_norm`, before it turns.
-  bool headNorms = false;
+  /// q, k and v have biases; o has one.
+  bool bias = false, outputBias = false;
+  /// The norms `{q,k}_norm`.
+  QueryKeyNorm norms = QueryKeyNorm::None;
+  /// What q is scaled with as positions grow; null without.
+  moe::PositionScaleAttr positionScale;
 };
 
 /// MLA: `self_attn.{q_a_proj,q_b_proj,kv_a_proj_with_mqa,kv_b_proj,o_proj}`; `q_proj` instead where the query has no latent.
@@ -34,6 +39,8 @@ struct LatentAttention {
   double scale = 1;
   /// The projections out of and into the residual stream have biases, but for q_proj.
   bool bias = false;
+  /// What q is scaled with as positions grow; null without.
+  moe::PositionScaleAttr positionScale;
 };
 
 /// Routed experts, and shared ones beside them.
@@ -42,10 +49,10 @@ struct Mixture {
   /// Width of all shared experts together; 0: there are none.
   int64_t sharedWidth = 0;
   moe::RoutingAttr routing;
-  /// The router has an `e_score_correction_bias`.
-  bool selectionBias = false;
   /// How the checkpoint calls the block, and an expert's gate, up and down projections.
   std::string block = "mlp", gate = "gate_proj", up = "up_proj", down = "down_proj";
+  /// How it calls the bias that takes part in choosing experts; empty when there is none.
+  std::string selectionBias;
 };
 
 /// A decoder: embedding, layers of attention and MLP around a residual stream, norm, head.

@@ -17,7 +17,7 @@ Value moec::importers::buildMixture(const Scope &layer, const Mixture &mixture, 
                                     Value &ids) {
   Scope scope = layer.within(mixture.block, "mlp");
   Value logits = scope.linear("gate", input, mixture.experts);
-  Value bias = mixture.selectionBias ? scope.weight("gate.e_score_correction_bias", {mixture.experts}) : Value();
+  Value bias = mixture.selectionBias.empty() ? Value() : scope.weight(mixture.selectionBias, {mixture.experts});
   auto idsType = RankedTensorType::get({ShapedType::kDynamic, mixture.routing.getK()}, scope.builder.getI32Type());
   auto route = scope.create<moe::RouteOp>("route", idsType, scope.rows(mixture.routing.getK()), logits, bias, /*table=*/Value(),
                                           /*token_ids=*/Value(), mixture.routing);

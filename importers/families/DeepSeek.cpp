@@ -1,6 +1,7 @@
 // DeepSeek's keys for dense layers, routed and shared experts, and groups of experts.
 #include "importers/families/DeepSeek.h"
 
+using namespace moec;
 using namespace moec::importers;
 using llvm::Twine;
 
@@ -29,4 +30,26 @@ ExpertGroups moec::importers::readExpertGroups(Config &config, const Mixture &mi
                                                              Twine(kept * (mixture.experts / groups)) +
                                                              " experts of the kept groups, got " + Twine(k));
   return {groups, kept};
+}
+
+ExpertGroups moec::importers::readPairedGroups(Config &config, const Mixture &mixture, int64_t k, int64_t defaultGroups,
+                                               int64_t defaultKept) {
+  ExpertGroups groups = readExpertGroups(config, mixture, k, defaultGroups, defaultKept);
+  config.require(mixture.experts / groups.groups >= 2, "n_group: expected at least 2 experts a group, got " + Twine(groups.groups) +
+                                                           " groups of " + Twine(mixture.experts) + " experts");
+  return groups;
+}
+
+moe::RoutingAttr moec::importers::readBiasedRouting(Config &config, mlir::MLIRContext *context, const Mixture &mixture,
+                                                    const BiasedRoutingDefaults &defaults) {
+  int64_t k = config.count("num_experts_per_tok", mixture.experts, 8);
+  double scale = config.positive("routed_scaling_factor", defaults.scale);
+  // The library writes configs without these two: its classes know no other.
+  config.choice("scoring_func", {"sigmoid"});
+  config.choice("topk_method", {"noaux_tc"});
+  ExpertGroups groups = readPairedGroups(config, mixture, k, defaults.groups, defaults.kept);
+  bool renormalize = config.flag("norm_topk_prob", true);
+  return moe::RoutingAttr::get(context, k, moe::Score::Sigmoid, groups.groups, groups.kept, moe::GroupScore::Top2Sum,
+                               moe::MaskFill::NegativeInfinity, renormalize,
+                               /*epsilon=*/renormalize ? 1e-20 : 0.0, scale);
 }

@@ -1,4 +1,4 @@
-// What DeepSeek-V2 and V3 have in common besides latent attention.
+// What families after DeepSeek have in common besides latent attention.
 #ifndef MOEC_IMPORTERS_FAMILIES_DEEPSEEK_H
 #define MOEC_IMPORTERS_FAMILIES_DEEPSEEK_H
 
@@ -21,6 +21,17 @@ struct ExpertGroups {
 };
 ExpertGroups readExpertGroups(Config &config, const Mixture &mixture, int64_t k, std::optional<int64_t> defaultGroups,
                               std::optional<int64_t> defaultKept);
+/// The same where a group's score is the sum of its two best experts: a group has two at least.
+ExpertGroups readPairedGroups(Config &config, const Mixture &mixture, int64_t k, int64_t defaultGroups, int64_t defaultKept);
+
+/// DeepSeek-V3's routing: sigmoid scores, experts chosen by biased scores within the groups whose two best sum highest, weights
+/// from unbiased ones.
+struct BiasedRoutingDefaults {
+  double scale;
+  int64_t groups, kept;
+};
+moe::RoutingAttr readBiasedRouting(Config &config, mlir::MLIRContext *context, const Mixture &mixture,
+                                   const BiasedRoutingDefaults &defaults);
 
 } // namespace moec::importers
 

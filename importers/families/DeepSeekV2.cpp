@@ -25,8 +25,8 @@ static moe::RoutingAttr readRouting(Config &config, mlir::MLIRContext *context, 
 Decoder moec::importers::describeDeepSeekV2(Config &config, mlir::MLIRContext *context) {
   Decoder decoder = readDecoder(config, context, "deepseek_v2",
                                 {.vocabulary = 102400, .hidden = 4096, .layers = 32, .maxPositions = 2048, .bos = 1, .eos = 2});
-  Rope rope = readRope(config, context, /*defaultTheta=*/1e4, decoder.maxPositions);
-  decoder.attention = readLatentAttention(config, context, rope, moe::RotaryLayout::Interleaved, /*defaultHeads=*/32);
+  Rope rope = readRope(config, context, {.theta = 1e4}, decoder.maxPositions);
+  decoder.attention = readLatentAttention(config, context, rope, moe::RotaryLayout::Interleaved, {.heads = 32});
   config.expect("mlp_bias", json::Value(false));
   readDeepSeekLayers(config, decoder, {.experts = 64, .shared = 2, .expertWidth = 1407, .denseWidth = 11008, .denseLayers = 0});
   decoder.mixture.routing = readRouting(config, context, decoder.mixture);

@@ -18,9 +18,16 @@ struct Family {
 /// In the order of their model types.
 llvm::ArrayRef<Family> families();
 
+Decoder describeDeepSeekMoE(Config &config, mlir::MLIRContext *context);
 Decoder describeDeepSeekV2(Config &config, mlir::MLIRContext *context);
 Decoder describeDeepSeekV3(Config &config, mlir::MLIRContext *context);
+Decoder describeGLM4MoE(Config &config, mlir::MLIRContext *context);
+Decoder describeKimiK2(Config &config, mlir::MLIRContext *context);
+Decoder describeMiniMaxM2(Config &config, mlir::MLIRContext *context);
+Decoder describeMinistral3(Config &config, mlir::MLIRContext *context);
+Decoder describeMistral(Config &config, mlir::MLIRContext *context);
 Decoder describeMixtral(Config &config, mlir::MLIRContext *context);
+Decoder describeOLMoE(Config &config, mlir::MLIRContext *context);
 Decoder describeQwen3MoE(Config &config, mlir::MLIRContext *context);
 
 } // namespace moec::importers

@@ -9,8 +9,8 @@ Decoder moec::importers::describeMixtral(Config &config, mlir::MLIRContext *cont
   Decoder decoder =
       readDecoder(config, context, "mixtral",
                   {.vocabulary = 32000, .hidden = 4096, .layers = 32, .maxPositions = 131072, .epsilon = 1e-5, .bos = 1, .eos = 2});
-  Rope rope = readRope(config, context, /*defaultTheta=*/1e6, decoder.maxPositions);
-  GroupedAttention attention = readGroupedAttention(config, context, decoder, rope, /*defaultHeads=*/32, /*defaultKvHeads=*/8);
+  Rope rope = readRope(config, context, {.theta = 1e6}, decoder.maxPositions);
+  GroupedAttention attention = readGroupedAttention(config, context, decoder, rope, {.heads = 32, .kvHeads = 8});
   attention.window = config.countOrNull("sliding_window", most::positions);
   decoder.attention = attention;
 

@@ -10,10 +10,10 @@ using namespace moec::importers;
 Decoder moec::importers::describeQwen3MoE(Config &config, mlir::MLIRContext *context) {
   Decoder decoder =
       readDecoder(config, context, "qwen3_moe", {.vocabulary = 151936, .hidden = 2048, .layers = 24, .maxPositions = 32768});
-  Rope rope = readRope(config, context, /*defaultTheta=*/1e4, decoder.maxPositions);
-  GroupedAttention attention = readGroupedAttention(config, context, decoder, rope, /*defaultHeads=*/32, /*defaultKvHeads=*/4);
-  attention.headNorms = true;
-  attention.bias = config.flag("attention_bias", false);
+  Rope rope = readRope(config, context, {.theta = 1e4}, decoder.maxPositions);
+  GroupedAttention attention = readGroupedAttention(config, context, decoder, rope, {.heads = 32, .kvHeads = 4});
+  attention.norms = QueryKeyNorm::Heads;
+  attention.bias = attention.outputBias = config.flag("attention_bias", false);
   std::optional<int64_t> window = config.countOrNull("sliding_window", most::positions, 4096);
   if (config.flag("use_sliding_window", false))
     attention.window = window;

@@ -29,7 +29,7 @@ protected:
     return result;
   }
   Rope rope(llvm::StringRef text) {
-    return read(text, [&](Config &config) { return readRope(config, &context, 1e4, 2048); });
+    return read(text, [&](Config &config) { return readRope(config, &context, {.theta = 1e4}, 2048); });
   }
   Decoder describe(llvm::StringRef type, llvm::StringRef text) {
     for (const Family &family : families())

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 using namespace moec;
@@ -21,6 +22,9 @@ protected:
   std::string folder = fixtures + GetParam();
   Golden golden{folder};
 };
+
+/// Those with mixtures of experts.
+class Mixtures : public Models {};
 
 runtime::NpyArray load(const std::string &path) {
   runtime::Result<runtime::NpyArray> array = runtime::readNpy(path);
@@ -147,10 +151,10 @@ void expectChoices(const Golden &golden, const std::string &artifact, const std:
 }
 
 /// The same experts are chosen wherever the reference's choice has a margin above 1e-4.
-TEST_P(Models, ChosenExperts) { expectChoices(golden, compiled(folder, "--compute f32"), "", 1e-4); }
+TEST_P(Mixtures, ChosenExperts) { expectChoices(golden, compiled(folder, "--compute f32"), "", 1e-4); }
 
 /// GPU code chooses the same experts, in f32.
-TEST_P(Models, ChosenExpertsByGpuCode) {
+TEST_P(Mixtures, ChosenExpertsByGpuCode) {
   expectChoices(golden, compiled(folder, "--compute f32 --target simt"), "--device emulator --threads 2", 1e-4);
 }
 
@@ -169,18 +173,30 @@ TEST_P(Models, Determinism) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, Models,
-                         testing::Values("checkpoints/mixtral/a", "checkpoints/mixtral/b", "checkpoints/deepseek_v2_lite/a",
-                                         "checkpoints/deepseek_v2_lite/b", "checkpoints/deepseek_v2/a", "checkpoints/deepseek_v2/b",
-                                         "checkpoints/deepseek_v3/a", "checkpoints/deepseek_v3/a-f16",
-                                         "checkpoints/deepseek_v3/a-v5", "checkpoints/deepseek_v3/a-sharded",
-                                         "checkpoints/deepseek_v3/b", "checkpoints/qwen3_moe/a", "checkpoints/qwen3_moe/b",
-                                         "model"),
-                         [](const auto &info) {
-                           std::string name = info.param;
-                           std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
-                           return name;
-                         });
+/// Every folder of fixtures/ with golden results.
+std::vector<std::string> models() {
+  std::vector<std::string> found;
+  for (const auto &entry : std::filesystem::recursive_directory_iterator(fixtures))
+    if (entry.path().filename() == "golden.json")
+      found.push_back(entry.path().parent_path().lexically_relative(fixtures));
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<std::string> mixtures() {
+  std::vector<std::string> found = models();
+  std::erase_if(found, [](const std::string &model) { return choicesOf(Golden(fixtures + model), 0).ids.empty(); });
+  return found;
+}
+
+std::string testName(const testing::TestParamInfo<std::string> &info) {
+  std::string name = info.param;
+  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, Models, testing::ValuesIn(models()), testName);
+INSTANTIATE_TEST_SUITE_P(Golden, Mixtures, testing::ValuesIn(mixtures()), testName);
 
 /// Perplexity of the held-out texts, to four digits of the reference's.
 TEST(ShippedModel, Perplexity) {

@@ -1,0 +1,91 @@
+// Models read, changed and written, without the importers' own readers.
+#include "test/importers/ModelCopy.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+using namespace moec::test;
+using nlohmann::json;
+
+static std::string bytesOf(const std::filesystem::path &path) {
+  std::ostringstream bytes;
+  bytes << std::ifstream(path, std::ios::binary).rdbuf();
+  return bytes.str();
+}
+
+ModelCopy::ModelCopy(const std::filesystem::path &folder) : config(json::parse(bytesOf(folder / "config.json"))) {
+  std::string file = bytesOf(folder / "model.safetensors");
+  uint64_t length = 0;
+  std::memcpy(&length, file.data(), sizeof length);
+  json header = json::parse(file.substr(sizeof length, length));
+  header.erase("__metadata__");
+  for (const auto &[name, entry] : header.items()) {
+    std::vector<size_t> offsets = entry["data_offsets"];
+    tensors[name] = {entry["dtype"], entry["shape"], file.substr(sizeof length + length + offsets[0], offsets[1] - offsets[0])};
+  }
+}
+
+/// "a.b" as JSON has it: "/a/b".
+static json::json_pointer pointer(std::string path) {
+  std::replace(path.begin(), path.end(), '.', '/');
+  return json::json_pointer("/" + path);
+}
+
+bool ModelCopy::change(const std::string &words) {
+  std::istringstream stream(words);
+  std::string verb, what, rest;
+  stream >> verb >> what >> std::ws;
+  std::getline(stream, rest);
+  if (verb == "set") {
+    config[pointer(what)] = json::parse(rest);
+    return true;
+  }
+  if (verb == "drop") {
+    json::json_pointer path = pointer(what);
+    return config.contains(path) && config[path.parent_pointer()].erase(path.back());
+  }
+  if (verb == "add") {
+    tensors[what] = {"F32", {1}, std::string(4, '\0')};
+    return true;
+  }
+  auto found = tensors.find(what);
+  if (found == tensors.end())
+    return false;
+  if (verb == "remove") {
+    tensors.erase(found);
+  } else if (verb == "rename") {
+    tensors[rest] = found->second;
+    tensors.erase(what);
+  } else if (verb == "shape") {
+    Tensor &tensor = found->second;
+    size_t before = 1, after = 1;
+    for (int64_t dim : tensor.shape)
+      before *= size_t(dim);
+    tensor.shape = json::parse(rest).get<std::vector<int64_t>>();
+    for (int64_t dim : tensor.shape)
+      after *= size_t(dim);
+    tensor.bytes.resize(tensor.bytes.size() / before * after);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void ModelCopy::write(const std::filesystem::path &folder) const {
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "config.json") << config;
+  json header;
+  std::string data;
+  for (const auto &[name, tensor] : tensors) {
+    header[name] = {
+        {"dtype", tensor.type}, {"shape", tensor.shape}, {"data_offsets", {data.size(), data.size() + tensor.bytes.size()}}};
+    data += tensor.bytes;
+  }
+  std::string text = header.dump();
+  uint64_t length = text.size();
+  std::ofstream file(folder / "model.safetensors", std::ios::binary);
+  file.write(reinterpret_cast<const char *>(&length), sizeof length);
+  file << text << data;
+}

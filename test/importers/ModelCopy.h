@@ -1,0 +1,41 @@
+// A model's folder in memory, to be changed and written elsewhere.
+#ifndef MOEC_TEST_IMPORTERS_MODELCOPY_H
+#define MOEC_TEST_IMPORTERS_MODELCOPY_H
+
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace moec::test {
+
+/// config.json and model.safetensors of a folder.
+class ModelCopy {
+public:
+  explicit ModelCopy(const std::filesystem::path &folder);
+
+  /// Applies a change; false when there is nothing to apply it to.
+  ///   set PATH JSON        a key of the config, within objects as a.b
+  ///   drop PATH
+  ///   rename TENSOR NAME
+  ///   remove TENSOR
+  ///   add TENSOR           a new one, of a single zero
+  ///   shape TENSOR JSON    what lies there is cut, or zeros follow
+  bool change(const std::string &words);
+
+  /// Writes it into `folder`, which is made.
+  void write(const std::filesystem::path &folder) const;
+
+private:
+  struct Tensor {
+    std::string type;
+    std::vector<int64_t> shape;
+    std::string bytes;
+  };
+  nlohmann::json config;
+  std::map<std::string, Tensor> tensors;
+};
+
+} // namespace moec::test
+
+#endif // MOEC_TEST_IMPORTERS_MODELCOPY_H

@@ -1,0 +1,83 @@
+// One key of a config or one tensor changed on purpose: other numbers or a refusal that names it, never silently the same.
+#include "importers/Importer.h"
+#include "passes/evaluator/Generation.h"
+#include "passes/evaluator/Weights.h"
+#include "test/importers/Golden.h"
+#include "test/importers/ModelCopy.h"
+
+#include "mlir/IR/MLIRContext.h"
+
+#include "gtest/gtest.h"
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+using namespace moec;
+using namespace moec::test;
+
+namespace {
+
+const std::string checkpoints = MOEC_TEST_DATA "/fixtures/checkpoints/";
+
+/// A line of changes.tsv: checkpoint, change, outcome.
+struct Case {
+  std::string checkpoint, change, outcome;
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> found;
+  std::ifstream file(MOEC_TEST_DATA "/importers/changes.tsv");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    Case one;
+    if (line.empty() || line[0] == '#')
+      continue;
+    std::getline(fields, one.checkpoint, '\t');
+    std::getline(fields, one.change, '\t');
+    std::getline(fields, one.outcome, '\t');
+    EXPECT_FALSE(one.outcome.empty()) << line;
+    found.push_back(one);
+  }
+  return found;
+}
+
+/// Whether the model gives other numbers than the unchanged one, or why it is refused. Numbers are others from a distance on that
+/// is 10^5 times what the evaluator is allowed.
+std::string outcomeOf(const std::string &folder, const Golden &golden) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> module = importers::importModel(folder, context);
+  if (!module)
+    return llvm::toString(module.takeError());
+  std::vector<int64_t> prompt = *golden.prompt(2);
+  std::vector<int32_t> ids(prompt.begin(), prompt.end());
+  evaluator::Weights weights({.source = evaluator::WeightOptions::Source::Files});
+  mlir::FailureOr<evaluator::Outputs> outputs = evaluator::evaluateIds(**module, ids, /*prefill=*/0, weights, "step");
+  if (mlir::failed(outputs))
+    return "the evaluator failed";
+  std::vector<double> expected = golden.exactLogits(2);
+  for (const auto &[name, tensor] : *outputs)
+    if (name == "logits")
+      return distance({tensor.elements.begin(), tensor.elements.end()}, expected) > 1e-5 * largest(expected) ? "other numbers"
+                                                                                                             : "the same numbers";
+  return "no logits";
+}
+
+TEST(Changes, HaveTheirOutcome) {
+  std::string folder = testing::TempDir() + "/changed-model";
+  std::map<std::string, int> ofFamily;
+  for (const Case &one : cases()) {
+    SCOPED_TRACE(one.checkpoint + ": " + one.change);
+    ModelCopy copy(checkpoints + one.checkpoint);
+    ASSERT_TRUE(copy.change(one.change));
+    copy.write(folder);
+    std::string outcome = outcomeOf(folder, Golden(checkpoints + one.checkpoint));
+    EXPECT_NE(outcome.find(one.outcome), std::string::npos) << "got " << outcome;
+    ++ofFamily[one.checkpoint.substr(0, one.checkpoint.find('/'))];
+  }
+  for (const auto &entry : std::filesystem::directory_iterator(checkpoints))
+    EXPECT_GE(ofFamily[entry.path().filename()], 5) << "expected five changes of " << entry.path().filename();
+}
+
+} // namespace
