@@ -2,7 +2,6 @@
 #include "runtime/Session.h"
 #include "test/runtime/TestArtifact.h"
 
-#include <cstring>
 #include <gtest/gtest.h>
 
 using namespace moec;
@@ -75,9 +74,8 @@ protected:
   }
   template <typename T> std::vector<T> read(size_t program, size_t output) {
     std::span<const std::byte> bytes = device->output(program, output);
-    std::vector<T> values(bytes.size() / sizeof(T));
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-    return values;
+    const T *values = reinterpret_cast<const T *>(bytes.data());
+    return {values, values + bytes.size() / sizeof(T)};
   }
   /// The logits of the last step are those of these texts, in order.
   void expectLogits(size_t program, const std::vector<std::vector<int32_t>> &texts) {

@@ -44,6 +44,6 @@ Register Symbols::allocate(Type type, Function &function) {
   made.slot.offset = function.registerBytes;
   made.slot.index = function.slotCount++;
   function.registerBytes += type == Type::pred ? unsigned(sizeof(LaneMask)) : laneCount * bytesOf(type);
-  function.registerBytes = (function.registerBytes + 3) & ~3u;
+  function.registerBytes = (function.registerBytes + 7) & ~7u; // a predicate leaves what follows aligned
   return made;
 }
