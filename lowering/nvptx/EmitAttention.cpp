@@ -1,6 +1,7 @@
-// Attention with grouped key/value heads: a block takes one head of one token.
+// Attention with grouped key/value heads: by matrix units, or a block for one head of one token.
 #include "lowering/kernel/Functions.h"
 #include "lowering/kernel/Operands.h"
+#include "lowering/nvptx/AttentionByMatrix.h"
 #include "lowering/nvptx/Emit.h"
 #include "lowering/nvptx/PagedSoftmax.h"
 
@@ -9,9 +10,8 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
+static void emitByThreads(KernelFrame &frame, moe::AttentionOp op, const AttentionOperands &given) {
   KernelBuilder &b = frame.b;
-  const AttentionOperands given(frame, op);
   frame.launch(PagedSoftmax::threads, {KernelFrame::constant(given.keyHeads * given.group), frame.perRow()});
 
   Number head = b.block(0), token = b.block(1), keyHead = head / given.group;
@@ -38,4 +38,12 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
   Pointer result = given.result + token * given.resultWidth + head * given.valueDim;
   b.forThreads(b.integer(given.valueDim), PagedSoftmax::threads,
                [&](Number column) { (result + column).store((context + column).load()); });
+}
+
+void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
+  const AttentionOperands operands(frame, op);
+  if (AttentionByMatrix::covers(frame.b.target, operands, op))
+    AttentionByMatrix(frame, operands, op).emit();
+  else
+    emitByThreads(frame, op, operands);
 }

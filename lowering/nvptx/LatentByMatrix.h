@@ -8,8 +8,7 @@
 
 #include "lowering/kernel/Operands.h"
 #include "lowering/nvptx/LaunchOrder.h"
-#include "lowering/nvptx/MatrixAttention.h"
-#include "lowering/nvptx/SpanSums.h"
+#include "lowering/nvptx/SpanAttention.h"
 #include "lowering/nvptx/StagedProduct.h"
 
 namespace moec::lowering::nvptx {
@@ -21,18 +20,15 @@ public:
   /// Whether sizes and memory allow it; caches and weights are bf16.
   static bool fits(const Target &target, const LatentSizes &sizes);
 
-  /// At most `spans` blocks share the positions of a token.
-  LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale, int64_t spans);
+  /// At most `mostSpans` blocks share the positions of a token.
+  LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale, int64_t mostSpans);
   void emit();
 
 private:
   enum Stage : int64_t { queries, attention, values, stageCount };
 
-  static QueryTile tileOf(const LatentSizes &sizes);
-  static MatrixAttention::Shape shapeOf(const LatentSizes &sizes, double scale);
   void projectQueries(Number piece);
   void attend(Number piece);
-  void attendTo(Number token, Number group, Number span);
   void projectValues(Number piece);
   Pointer queryRow(Number token, Number head) { return latentQueries + (token * sizes.heads + head) * width; }
 
@@ -40,12 +36,12 @@ private:
   KernelBuilder &b;
   const LatentOperands &operands;
   const LatentSizes &sizes;
-  const double scale;
-  const QueryTile tile;
-  const int64_t width; ///< of a row of the cache
+  const int64_t rowTiles; ///< of a block's queries
+  const int64_t width;    ///< of a row of the cache
   LaunchOrder order;
   Pointer latentQueries; ///< bf16 [tokens, heads, width]: the query over the latent, then its rotary part
   SpanSums sums;
+  SpanAttention spans;
 };
 
 } // namespace moec::lowering::nvptx

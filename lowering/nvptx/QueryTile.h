@@ -5,6 +5,7 @@
 #include "lowering/nvptx/Fragment.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace moec::lowering::nvptx {
 
@@ -12,13 +13,13 @@ struct QueryTile {
   int64_t rowTiles; ///< of 16 rows
   int64_t groups;   ///< blocks that the heads are dealt out over
   int64_t heads;    ///< of a block; the last one may have fewer
-  int64_t tokens;   ///< of a block: neighbours of one sequence, the first at a multiple of so many positions
+  int64_t tokens;   ///< of a block, a power of two: neighbours of one sequence, the first at a multiple of so many positions
 
   /// For `heads` that share keys; at most `mostTiles` tiles.
   static constexpr QueryTile of(int64_t heads, int64_t mostTiles) {
     int64_t tiles = std::min(mostTiles, (heads + MatrixTile::rows - 1) / MatrixTile::rows);
     int64_t groups = (heads + tiles * MatrixTile::rows - 1) / (tiles * MatrixTile::rows), ofGroup = (heads + groups - 1) / groups;
-    return {tiles, groups, ofGroup, tiles * MatrixTile::rows / ofGroup};
+    return {tiles, groups, ofGroup, int64_t(std::bit_floor(uint64_t(tiles * MatrixTile::rows / ofGroup)))};
   }
 
   constexpr int64_t rows() const { return rowTiles * MatrixTile::rows; }

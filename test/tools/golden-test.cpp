@@ -77,7 +77,7 @@ TEST_P(Models, GpuCodeInBf16) {
       expectBf16Logits(golden, artifact, "--device emulator --threads 2 --isa " + target + cut);
 }
 
-/// GPU code leaves the same bits whatever the batch and the number of the host's threads.
+/// GPU code leaves the same bits whatever the batch, the chunks of a prefill and the number of the host's threads.
 TEST_P(Models, GpuCodeIsDeterministic) {
   std::string artifact = compiled(folder, "--compute bf16 --target simt --target sm_80"), path = scratch("logits.npy");
   std::vector<int64_t> ids = *golden.prompt(2);
@@ -86,7 +86,7 @@ TEST_P(Models, GpuCodeIsDeterministic) {
     std::string options = "--device emulator --isa " + target;
     logits(artifact, ids, options + " --threads 1");
     std::string bits = contentsOf(path);
-    for (const char *other : {" --threads 2", " --threads 2 --batch 3"}) {
+    for (const char *other : {" --threads 2", " --threads 2 --batch 3", " --threads 2 --prefill-chunk 3"}) {
       logits(artifact, ids, options + other);
       EXPECT_TRUE(contentsOf(path) == bits) << target << other;
     }

@@ -50,12 +50,56 @@ TEST(Attention, GroupedHeads) {
   check(attention(3, 1, 9, 21, "f32"), 1e-5);
 }
 TEST(Attention, BF16Cache) { check(attention(4, 2, 32, 32, "bf16"), 1e-2); }
+
+/// By matrix units: a group of one head, of several, of more than a tile's rows; widths that are no multiple of a step of the
+/// depth.
+TEST(Attention, Tiles) {
+  check(attention(2, 2, 16, 24, "bf16"), 2e-2, fewSteps);
+  check(attention(10, 2, 40, 8, "bf16"), 2e-2, fewSteps);
+  check(attention(40, 1, 8, 16, "bf16"), 2e-2, fewSteps);
+}
+TEST(Attention, TilesOfWhatIsVisible) {
+  check(attention(4, 2, 16, 16, "bf16", ", window = 5 : i64"), 2e-2, fewSteps);
+  check(attention(6, 2, 16, 16, "bf16", ", window = 100 : i64", true), 2e-2, fewSteps);
+  check(attention(4, 2, 16, 16, "bf16", ", chunk = 24 : i64"), 2e-2, fewSteps);
+  check(attention(4, 1, 16, 16, "bf16", ", soft_cap = 2.0 : f64", true), 2e-2, fewSteps);
+}
+/// Spans with and without a window that begins within one; tokens of one sequence on both sides of a span's end.
+TEST(Attention, LongContexts) {
+  for (const char *extra : {"", ", window = 700 : i64"}) {
+    KernelRun run(attention(6, 2, 16, 16, "bf16", extra, true));
+    run.setStep({{255, 1}, {256, 1}, {1999, 1}, {4094, 4}, {253, 6}});
+    run.makeUp(3);
+    run.expectAsEvaluated(2e-2);
+    run.expectSameRowsAlone();
+  }
+}
 TEST(Attention, Window) { check(attention(2, 2, 16, 16, "f32", ", window = 5 : i64"), 1e-5); }
 TEST(Attention, LongWindow) { check(attention(2, 2, 16, 16, "f32", ", window = 100 : i64"), 1e-5); }
 TEST(Attention, Chunk) { check(attention(2, 1, 16, 16, "f32", ", chunk = 24 : i64"), 1e-5); }
 TEST(Attention, SoftCapAndSinks) { check(attention(4, 2, 16, 16, "f32", ", soft_cap = 2.0 : f64", true), 1e-5); }
 /// More rows than a block: 70 tokens x 3 heads.
 TEST(Attention, Blocks) { check(attention(3, 1, 16, 16, "f32"), 1e-5); }
+
+/// A decode step of Qwen3-30B-A3B's sizes moves the caches once, in whole sectors, and more positions meet no bank conflict.
+TEST(Attention, Traffic) {
+  KernelRun run(attention(32, 4, 128, 128, "bf16"));
+  run.setStep({{299, 1}, {1999, 1}});
+  run.makeUp(4);
+  runtime::emulator::Counters counters = run.count("sm_80");
+  double compulsory = (300 + 2000) * 4 * 128 * 2 * 2 + 2 * 32 * 128 * 4;
+  EXPECT_LE(double(counters.uniqueSectorsLoaded * 32), 1.05 * compulsory);
+  EXPECT_LE(double(counters.globalSectorsLoaded * 32), 1.05 * double(counters.globalBytesLoaded));
+  EXPECT_LE(double(counters.globalSectorsStored * 32), 1.05 * double(counters.globalBytesStored));
+  runtime::emulator::Counters ofLength[2];
+  for (int64_t i : {0, 1}) {
+    run.setStep({{i ? 255 : 63, 1}});
+    run.makeUp(4);
+    ofLength[i] = run.count("sm_80");
+  }
+  EXPECT_LE(double(ofLength[1].globalBytesLoaded - ofLength[0].globalBytesLoaded), 1.05 * (256 - 64) * 4 * 128 * 2 * 2);
+  EXPECT_EQ(ofLength[1].bankConflicts, ofLength[0].bankConflicts);
+}
 
 static std::string latent(const char *op, const char *extent, int64_t heads, int64_t nope, int64_t rotary, int64_t value,
                           int64_t latentWidth, const char *type) {
@@ -97,7 +141,7 @@ TEST(AbsorbedAttention, Tiles) {
 /// Contexts of many spans, of lengths around those of pages and spans, in one batch and alone.
 TEST(AbsorbedAttention, LongContexts) {
   KernelRun run(latent("absorbed_attention", "tokens", 5, 16, 16, 16, 32, "bf16"));
-  run.setStep({{0, 1}, {62, 1}, {63, 1}, {64, 1}, {299, 1}, {511, 1}, {512, 1}, {1999, 1}, {9000, 1}});
+  run.setStep({{0, 1}, {62, 1}, {63, 1}, {64, 1}, {299, 1}, {511, 1}, {512, 1}, {1999, 1}, {9000, 1}, {509, 6}});
   run.makeUp(3);
   run.expectAsEvaluated(2e-2);
   run.expectSameRowsAlone();

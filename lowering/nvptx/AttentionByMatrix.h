@@ -1,0 +1,36 @@
+// Attention with grouped heads by matrix units in one launch: spans of positions, then their sum.
+#ifndef MOEC_LOWERING_NVPTX_ATTENTIONBYMATRIX_H
+#define MOEC_LOWERING_NVPTX_ATTENTIONBYMATRIX_H
+
+#include "lowering/kernel/Operands.h"
+#include "lowering/nvptx/LaunchOrder.h"
+#include "lowering/nvptx/SpanAttention.h"
+
+namespace moec::lowering::nvptx {
+
+class AttentionByMatrix {
+public:
+  /// Whether types, sizes and memory allow it.
+  static bool covers(const Target &target, const AttentionOperands &operands, moe::AttentionOp op);
+
+  AttentionByMatrix(KernelFrame &frame, const AttentionOperands &operands, moe::AttentionOp op);
+  void emit();
+
+private:
+  enum Stage : int64_t { attention, results, stageCount };
+
+  void attend(Number piece);
+  void addSpans(Number piece);
+
+  KernelFrame &frame;
+  KernelBuilder &b;
+  const AttentionOperands &operands;
+  moe::AttentionOp op;
+  LaunchOrder order;
+  SpanSums sums;
+  SpanAttention spans;
+};
+
+} // namespace moec::lowering::nvptx
+
+#endif // MOEC_LOWERING_NVPTX_ATTENTIONBYMATRIX_H

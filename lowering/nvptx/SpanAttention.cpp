@@ -1,0 +1,72 @@
+// Which tokens, heads and positions a piece is of.
+#include "lowering/nvptx/SpanAttention.h"
+
+#include "lowering/plan/Schedule.h"
+
+using namespace mlir;
+using namespace moec::lowering;
+using namespace moec::lowering::nvptx;
+
+SpanAttention::SpanAttention(KernelFrame &frame, const Batch &batch, Heads heads, const MatrixAttention::Shape &shape,
+                             SpanSums &sums)
+    : frame(frame), b(frame.b), batch(batch), heads(heads), shape(shape), tile(tileOf(heads)), sums(sums) {}
+
+void SpanAttention::attend(Number piece, const Inputs &inputs) {
+  int64_t spans = sums.spans.most;
+  Number token = piece / piecesOfToken(), span = piece % spans, group = piece / spans % tile.groups,
+         keyHead = piece / (spans * tile.groups) % heads.ofKeys;
+  auto load = [&](Pointer from, Number index) { return (from + index).load().toInteger(b.i64); };
+  Number sequence = load(batch.tokenSequence, token), position = load(batch.positions, token);
+
+  // A tile of tokens begins at a multiple of its size, or where the sequence does in this step; its first token's block takes it.
+  // All its tokens have the same spans, as lengths of spans are multiples of its size.
+  Number tokens = b.integer(1), length = sums.lengthAt(position), begin = span * length, isTaken = begin <= position;
+  if (tile.tokens > 1) {
+    Number inTile = position % tile.tokens;
+    tokens = minimum(b.integer(tile.tokens) - inTile, load(batch.starts, sequence + 1) - token);
+    isTaken = isTaken & ((inTile == 0) | (load(batch.starts, sequence) == token));
+  }
+  Number end = minimum(begin + length, position + tokens), first = begin;
+  if (inputs.firstVisible) {
+    Number visible = inputs.firstVisible(position);
+    isTaken = isTaken & (visible < end);
+    first = maximum(begin, visible / pageSize * pageSize);
+  }
+
+  MatrixAttention attention(frame, shape, tile.rowTiles);
+  b.ifThen(isTaken, [&] {
+    auto headOf = [&](Number row) { return group * tile.heads + tile.headOf(row); };
+    auto isRow = [&](Number row) { return (tile.tokenOf(row) < tokens) & (headOf(row) < heads.ofGroup); };
+    auto place = [&](Number row) { return std::pair(token + tile.tokenOf(row), keyHead * heads.ofGroup + headOf(row)); };
+    auto query = [&](Number row, Number column) {
+      auto read = [&] {
+        auto [ofToken, head] = place(row);
+        return inputs.query(ofToken, head, column);
+      };
+      return b.computeIf(isRow(row), read, b.integer32(0));
+    };
+    auto visible = [&](Number row) {
+      Number last = position + tile.tokenOf(row);
+      MatrixAttention::Visible seen{{}, last};
+      if (inputs.firstVisible)
+        seen.first = inputs.firstVisible(last);
+      return seen;
+    };
+    auto keyRow = [&](Number at) { return inputs.keys.row(keyHead, sequence, at); };
+    auto valueRow = [&](Number at) { return inputs.values.row(keyHead, sequence, at); };
+    auto storeContext = [&](Number row, Number column, Number two) {
+      b.ifThen(isRow(row), [&] {
+        auto [ofToken, head] = place(row);
+        sums.storeContext(ofToken, span, head, column, two);
+      });
+    };
+    auto storeWeights = [&](Number row, Number largest, Number sum) {
+      b.ifThen(isRow(row), [&] {
+        auto [ofToken, head] = place(row);
+        sums.storeWeights(ofToken, span, head, largest, sum);
+      });
+    };
+    attention.attend(first, end, {query, visible}, {inputs.keys.stride, keyRow}, {inputs.values.stride, valueRow},
+                     {storeContext, storeWeights});
+  });
+}

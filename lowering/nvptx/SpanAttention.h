@@ -1,0 +1,54 @@
+// Attention of a step's tokens in pieces for blocks: a tile of query rows over one span of positions.
+#ifndef MOEC_LOWERING_NVPTX_SPANATTENTION_H
+#define MOEC_LOWERING_NVPTX_SPANATTENTION_H
+
+#include "lowering/nvptx/MatrixAttention.h"
+#include "lowering/nvptx/SpanSums.h"
+
+namespace moec::lowering::nvptx {
+
+class SpanAttention {
+public:
+  /// Heads of keys, and of queries that share one of them.
+  struct Heads {
+    int64_t ofKeys, ofGroup;
+    int64_t count() const { return ofKeys * ofGroup; }
+  };
+  /// Tiles of 16 rows of a block: more do not fit its registers.
+  static constexpr int64_t mostRowTiles = 2;
+  static QueryTile tileOf(Heads heads) { return QueryTile::of(heads.ofGroup, mostRowTiles); }
+
+  /// What spans give goes to `sums`.
+  SpanAttention(KernelFrame &frame, const Batch &batch, Heads heads, const MatrixAttention::Shape &shape, SpanSums &sums);
+
+  int64_t threads() const { return MatrixAttention::threadsOf(tile.rowTiles); }
+  /// Pieces for every token of the step. Some are empty: those of spans beyond a token, and of tokens that are in another's tile.
+  int64_t piecesOfToken() const { return heads.ofKeys * tile.groups * sums.spans.most; }
+
+  struct Source {
+    int64_t stride; ///< elements from one position's row in a page to the next
+    llvm::function_ref<Pointer(Number keyHead, Number sequence, Number position)> row;
+  };
+  struct Inputs {
+    /// Two neighbouring elements of a query, bf16 in an i32.
+    llvm::function_ref<Number(Number token, Number head, Number column)> query;
+    Source keys, values;
+    /// The first position that a query at `position` sees; null if that is 0.
+    llvm::function_ref<Number(Number position)> firstVisible = nullptr;
+  };
+  /// Does a piece; for all threads of the block.
+  void attend(Number piece, const Inputs &inputs);
+
+private:
+  KernelFrame &frame;
+  KernelBuilder &b;
+  const Batch &batch;
+  const Heads heads;
+  const MatrixAttention::Shape shape;
+  const QueryTile tile;
+  SpanSums &sums;
+};
+
+} // namespace moec::lowering::nvptx
+
+#endif // MOEC_LOWERING_NVPTX_SPANATTENTION_H
