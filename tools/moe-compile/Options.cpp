@@ -1,7 +1,7 @@
 // The command line of moe-compile.
 #include "tools/moe-compile/Options.h"
 
-#include "tools/CompletionOption.h"
+#include "tools/ProgramOptions.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/Pass/PassManager.h"
@@ -63,7 +63,7 @@ cl::opt<std::string> memory("memory", cl::desc("What --dry-run compares with: 24
                             cl::value_desc("SIZE"), cl::cat(category));
 cl::opt<bool> locations("locations", cl::desc("Print the locations of ops with --to"), cl::cat(category));
 cl::opt<std::string> remarks("remarks", cl::desc("Write the passes' remarks as YAML"), cl::value_desc("FILE"), cl::cat(category));
-tools::CompletionOption completion("moe-compile", category);
+tools::ProgramOptions programOptions("moe-compile", category);
 
 int refuse(const llvm::Twine &why) {
   llvm::errs() << "moe-compile: error: " << why << "\n";
@@ -126,9 +126,8 @@ std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &o
   mlir::registerDefaultTimingManagerCLOptions();
   const std::string targetWords = "{" + llvm::join(targetNames(), ",") + "}";
   targets.setValueStr(targetWords);
-  completion.complete(to).complete(from).complete(compute).complete(weights);
+  programOptions.complete(to).complete(from).complete(compute).complete(weights);
   cl::HideUnrelatedOptions(category); // what LLVM itself can be told is in --help-hidden
-  cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "moe-compile " MOEC_VERSION "\n"; });
   if (!cl::ParseCommandLineOptions(argc, argv, "Compiles a Mixture-of-Experts language model to an artifact that moe-run runs.\n",
                                    &llvm::errs()))
     return 2;

@@ -1,7 +1,7 @@
 // moe-import: a checkpoint in, `moe` IR out.
 #include "importers/Importer.h"
 #include "tools/AtomicFile.h"
-#include "tools/CompletionOption.h"
+#include "tools/ProgramOptions.h"
 
 #include "mlir/IR/MLIRContext.h"
 
@@ -17,7 +17,7 @@ static cl::opt<std::string> output("o", cl::desc("Where to write the IR; - is st
                                    cl::init("-"), cl::cat(category));
 static cl::opt<bool> locations("locations", cl::desc("Print the locations of ops: which part of the model each belongs to"),
                                cl::cat(category));
-static moec::tools::CompletionOption completion("moe-import", category);
+static moec::tools::ProgramOptions programOptions("moe-import", category);
 
 static int fail(llvm::Error error) {
   llvm::errs() << "moe-import: error: " << llvm::toString(std::move(error)) << "\n";
@@ -27,7 +27,6 @@ static int fail(llvm::Error error) {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "moe-import " MOEC_VERSION "\n"; });
   if (!cl::ParseCommandLineOptions(argc, argv,
                                    "Imports a model as IR of the moe dialect. MODEL is a folder with config.json and safetensors "
                                    "files; only their headers are read.\n",

@@ -5,7 +5,7 @@
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "passes/Explain.h"
-#include "tools/CompletionOption.h"
+#include "tools/ProgramOptions.h"
 #include "tools/Registration.h"
 #include "tools/moe-opt/Evaluation.h"
 #include "llvm/Support/CommandLine.h"
@@ -14,7 +14,7 @@
 
 static llvm::cl::opt<bool> explain("moe-explain",
                                    llvm::cl::desc("print a table of the FLOP, bytes and launches that each pass saves, to stderr"));
-static moec::tools::CompletionOption completion("moe-opt");
+static moec::tools::ProgramOptions programOptions("moe-opt");
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;

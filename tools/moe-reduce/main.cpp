@@ -2,10 +2,10 @@
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Tools/mlir-reduce/MlirReduceMain.h"
-#include "tools/CompletionOption.h"
+#include "tools/ProgramOptions.h"
 #include "tools/Registration.h"
 
-static moec::tools::CompletionOption completion("moe-reduce");
+static moec::tools::ProgramOptions programOptions("moe-reduce");
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;

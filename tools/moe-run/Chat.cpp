@@ -3,7 +3,6 @@
 
 #include "runtime/Generation.h"
 #include "runtime/chat/ChatTemplate.h"
-#include "tools/CommandLine.h"
 #include "tools/moe-run/Generation.h"
 #include "tools/moe-run/Interrupt.h"
 
@@ -14,7 +13,6 @@
 using namespace moec;
 using namespace moec::run;
 using namespace moec::runtime;
-using moec::tools::complain;
 
 namespace {
 /// Tokens of an answer when -n does not say.
@@ -87,13 +85,13 @@ private:
 };
 } // namespace
 
-int moec::run::chat(const Options &options, const Artifact &artifact, Session &session, const Tokenizer &tokenizer) {
+Result<int> moec::run::chat(const Options &options, const Artifact &artifact, Session &session, const Tokenizer &tokenizer) {
   std::optional<std::span<const std::byte>> section = artifact.section("chat_template");
   if (!section)
-    return complain(Status::invalidArgument(artifact.path() + " carries no chat template; use --prompt"));
+    return Status::invalidArgument(artifact.path() + " carries no chat template; use --prompt");
   Result<ChatTemplate> chatTemplate = ChatTemplate::parse({reinterpret_cast<const char *>(section->data()), section->size()});
   if (!chatTemplate.ok())
-    return complain(chatTemplate.status());
+    return chatTemplate.status();
   Conversation conversation(options, session, tokenizer, std::move(*chatTemplate));
   bool isTerminal = isatty(STDIN_FILENO);
   auto prompt = [&] {
@@ -102,8 +100,7 @@ int moec::run::chat(const Options &options, const Artifact &artifact, Session &s
   };
   std::string line;
   for (prompt(); std::getline(std::cin, line); prompt()) {
-    if (Status status = conversation.answer(line); !status.ok())
-      return complain(status);
+    MOEC_RETURN_IF_ERROR(conversation.answer(line));
     if (interrupted())
       return interruptedCode;
   }

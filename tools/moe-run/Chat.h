@@ -10,7 +10,8 @@ namespace moec::run {
 
 /// Talks until the input ends: each line is a message of the user, written through the artifact's chat template together with all
 /// messages before it. Only what is new of the text goes through the model. Returns the exit code.
-int chat(const Options &options, const runtime::Artifact &artifact, runtime::Session &session, const runtime::Tokenizer &tokenizer);
+runtime::Result<int> chat(const Options &options, const runtime::Artifact &artifact, runtime::Session &session,
+                          const runtime::Tokenizer &tokenizer);
 
 } // namespace moec::run
 

@@ -2,7 +2,6 @@
 #include "tools/moe-run/Generation.h"
 
 #include "runtime/Generation.h"
-#include "tools/CommandLine.h"
 #include "tools/moe-run/Interrupt.h"
 #include "tools/moe-run/Records.h"
 
@@ -13,7 +12,6 @@
 using namespace moec;
 using namespace moec::run;
 using namespace moec::runtime;
-using moec::tools::complain;
 
 namespace {
 class Watch {
@@ -88,15 +86,13 @@ void moec::run::printText(const std::string &text) {
   std::fflush(stdout);
 }
 
-int moec::run::generate(const Options &options, Session &session, const Tokenizer *tokenizer, std::vector<int32_t> ids) {
+Result<int> moec::run::generate(const Options &options, Session &session, const Tokenizer *tokenizer, std::vector<int32_t> ids) {
   size_t given = ids.size();
   Outcome outcome{std::move(ids), given};
-  Result<Feed> feed = Feed::create(session, options.batch);
-  if (!feed.ok())
-    return complain(feed.status());
+  Feed feed;
+  MOEC_RETURN_IF_ERROR(take(feed, Feed::create(session, options.batch)));
   Records records;
-  if (Status status = records.open(options, session, int64_t(given)); !status.ok())
-    return complain(status);
+  MOEC_RETURN_IF_ERROR(records.open(options, session, int64_t(given)));
 
   bool streams = tokenizer && !options.json;
   bool printsPrompt = streams && (!options.prompt.empty() || !options.promptFile.empty());
@@ -107,17 +103,17 @@ int moec::run::generate(const Options &options, Session &session, const Tokenize
     decoder.emplace(*tokenizer, /*beginsText=*/!printsPrompt);
 
   Watch watch;
-  Status status = feed->feed(outcome.ids, {options.prefill.value_or(-1), options.prefillChunk, records.wantLogits()},
-                             [&](const Feed &at) { return records.take(at, session); });
+  Status status = feed.feed(outcome.ids, {options.prefill.value_or(-1), options.prefillChunk, records.wantLogits()},
+                            [&](const Feed &at) { return records.take(at, session); });
   if (status.ok())
     status = records.finish();
   outcome.prefillSeconds = watch.seconds();
   if (status.ok())
-    status = write(options, session, *feed, decoder ? &*decoder : nullptr, streams, outcome);
+    status = write(options, session, feed, decoder ? &*decoder : nullptr, streams, outcome);
   if (streams && (status.ok() || printsPrompt || !outcome.text.empty()))
     printText("\n");
   if (!status.ok())
-    return complain(status);
+    return status;
 
   if (options.json)
     printJson(outcome, tokenizer != nullptr);

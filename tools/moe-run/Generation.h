@@ -10,7 +10,8 @@ namespace moec::run {
 
 /// Feeds `ids` and generates. Prints the text as it comes (or, without a tokenizer, the ids at the end), or one JSON object.
 /// Returns the exit code.
-int generate(const Options &options, runtime::Session &session, const runtime::Tokenizer *tokenizer, std::vector<int32_t> ids);
+runtime::Result<int> generate(const Options &options, runtime::Session &session, const runtime::Tokenizer *tokenizer,
+                              std::vector<int32_t> ids);
 
 /// Writes text to standard output at once.
 void printText(const std::string &text);

@@ -29,6 +29,8 @@ struct Options {
   std::string logits, routing, expect;
   double absoluteTolerance = 0, relativeTolerance = 0;
   bool json = false;
+
+  bool givesIds() const { return !ids.empty() || !idsFile.empty(); }
 };
 
 /// Parses the arguments. Returns an exit code when there is nothing left to do: after --help and --version (0) or bad arguments

@@ -4,18 +4,13 @@
 
 #include "runtime/Session.h"
 #include "runtime/tokenizer/Tokenizer.h"
+#include "tools/moe-run/Options.h"
 
 namespace moec::run {
 
-struct Perplexity {
-  size_t ids = 0;
-  double meanLoss = 0; ///< mean negative log likelihood, natural logarithm
-  double perplexity() const;
-};
-
-/// The text's ids, without special tokens, are cut into windows; each window is run by itself after one BOS.
-runtime::Result<Perplexity> measurePerplexity(runtime::Session &session, const runtime::Tokenizer &tokenizer, std::string_view text,
-                                              int64_t window);
+/// Prints the perplexity of the text that the options name. Its ids, without special tokens, are cut into windows; each window is
+/// run by itself after one BOS.
+runtime::Status reportPerplexity(const Options &options, runtime::Session &session, const runtime::Tokenizer &tokenizer);
 
 } // namespace moec::run
 

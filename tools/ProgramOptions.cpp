@@ -1,5 +1,5 @@
-// --completion of the programs whose options are LLVM's.
-#include "tools/CompletionOption.h"
+// --version and --completion of the programs whose options are LLVM's.
+#include "tools/ProgramOptions.h"
 
 #include "tools/Completion.h"
 
@@ -12,28 +12,31 @@
 using namespace moec::tools;
 namespace cl = llvm::cl;
 
-CompletionOption::CompletionOption(std::string program, cl::OptionCategory &category)
+ProgramOptions::ProgramOptions(std::string program, cl::OptionCategory &category)
     : program(std::move(program)),
-      option("completion", cl::desc("Print a script that completes this program's command lines in bash, zsh or fish"),
-             cl::value_desc("SHELL"), cl::cat(category), cl::callback([this](const std::string &shell) {
-               if (llvm::is_contained(completedShells(), shell)) {
-                 llvm::outs() << script(shell);
-                 std::exit(0);
-               }
-               llvm::errs() << this->program << ": error: --completion: expected one of " << llvm::join(completedShells(), ", ")
-                            << ", got '" << shell << "'\n";
-               std::exit(2);
-             })) {}
+      completion("completion", cl::desc("Print a script that completes this program's command lines in bash, zsh or fish"),
+                 cl::value_desc("SHELL"), cl::cat(category), cl::callback([this](const std::string &shell) {
+                   if (llvm::is_contained(completedShells(), shell)) {
+                     llvm::outs() << script(shell);
+                     std::exit(0);
+                   }
+                   llvm::errs() << this->program << ": error: --completion: expected one of " << llvm::join(completedShells(), ", ")
+                                << ", got '" << shell << "'\n";
+                   std::exit(2);
+                 })) {
+  cl::SetVersionPrinter([this](llvm::raw_ostream &out) { out << this->program << " " MOEC_VERSION "\n"; });
+}
 
-std::string CompletionOption::script(llvm::StringRef shell) const {
+std::string ProgramOptions::script(llvm::StringRef shell) const {
   std::vector<CompletedOption> options;
   for (const auto &[name, declared] : cl::getRegisteredOptions()) {
-    if (declared->getOptionHiddenFlag() != cl::NotHidden || declared->isPositional())
+    bool isShown = declared->getOptionHiddenFlag() == cl::NotHidden || declared == &completion;
+    if (!isShown || declared->isPositional())
       continue;
     CompletedOption described{{(name.size() == 1 ? "-" : "--") + name.str()}, declared->HelpStr.str(), {}};
     if (declared->getValueExpectedFlag() == cl::ValueRequired)
       described.value = CompletedValue::named(declared->ValueStr.str());
-    if (declared == &option)
+    if (declared == &completion)
       described.value = {CompletedValue::Kind::choice, completedShells()};
     for (const Choices &known : choices)
       if (known.option == declared) {
