@@ -1,8 +1,8 @@
 // Fragments from memory, products, and the sum over warps.
 #include "lowering/nvptx/MatrixProduct.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "lowering/nvptx/MatrixUnits.h"
+
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -12,8 +12,6 @@ using namespace moec::lowering::nvptx;
 
 /// Elements that a lane loads of a row at once, and steps of the inner dimension that a warp takes with them: two products.
 static constexpr int64_t chunk = 8, warpDepth = 4 * chunk, productsPerChunk = warpDepth / MatrixTile::depth;
-/// Accumulators of a lane for one tile.
-static constexpr int64_t accumulators = MatrixTile::rows * MatrixTile::columns / warpSize;
 
 bool MatrixProduct::covers(const Target &target, moe::Compute compute, Type element, int64_t width, ArrayRef<int64_t> strides) {
   return target.hasMatrixUnits && compute == moe::Compute::BF16 && element.isBF16() && width % chunk == 0 &&
@@ -37,11 +35,8 @@ static KernelBuilder::Numbers loadActivations(KernelBuilder &b, Pointer address)
   KernelBuilder::Numbers registers;
   for (int64_t half = 0; half < 2; ++half) {
     Number four = (address + half * 4).load(4, 16);
-    for (int64_t pair = 0; pair < 2; ++pair) {
-      Number two = four.shuffle(four, {pair * 2, pair * 2 + 1});
-      Value rounded = arith::TruncFOp::create(b, VectorType::get(2, b.bf16), two.value);
-      registers.push_back(b.number(LLVM::BitcastOp::create(b, b.i32, rounded)));
-    }
+    for (int64_t pair = 0; pair < 2; ++pair)
+      registers.push_back(packBf16(four.shuffle(four, {pair * 2, pair * 2 + 1})));
   }
   return registers;
 }
@@ -49,17 +44,6 @@ static KernelBuilder::Numbers loadActivations(KernelBuilder &b, Pointer address)
 /// The registers that hold a lane's pair of elements of the upper or lower 8 rows, of the first or second 8 steps of the depth.
 static constexpr int64_t registerInA(int64_t rows, int64_t half) { return MatrixTile::placeInA(rows * 8, half * 8).element / 2; }
 static constexpr int64_t registerInB(int64_t half) { return MatrixTile::placeInB(half * 8, 0).element / 2; }
-
-/// accumulators += A B, of one tile.
-static void multiplyAdd(KernelBuilder &b, ArrayRef<Value> left, ArrayRef<Value> right, MutableArrayRef<Number> sums) {
-  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(accumulators, b.f32));
-  SmallVector<Value> before = llvm::map_to_vector(sums, [](Number n) { return n.value; });
-  Value after = NVVM::MmaOp::create(
-      b, type, left, right, before, ArrayRef<int64_t>{MatrixTile::rows, MatrixTile::columns, MatrixTile::depth}, std::nullopt,
-      std::nullopt, std::array{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16}, std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
-  for (auto [i, sum] : llvm::enumerate(sums))
-    sum = b.number(LLVM::ExtractValueOp::create(b, after, int64_t(i)));
-}
 
 /// This warp's part of the products; `weights` are a lane's rows (two for each group), `activations` its row of each tile. Returns
 /// the accumulators of [group, tile].
@@ -87,7 +71,7 @@ KernelBuilder::Numbers MatrixProduct::accumulate(int64_t tiles, ArrayRef<Pointer
     for (int64_t step = 0; step < productsPerChunk; ++step)
       for (int64_t group = 0; group < groups; ++group)
         for (int64_t tile = 0; tile < tiles; ++tile) {
-          SmallVector<Value> tileA(4), tileB(2);
+          KernelBuilder::Numbers tileA(leftRegisters), tileB(rightRegisters);
           for (int64_t half : {0, 1}) { // of the depth
             for (int64_t rows : {0, 1})
               tileA[registerInA(rows, half)] = left[group * 2 + rows][step * 2 + half];

@@ -147,6 +147,14 @@ TEST(AbsorbedAttention, LongContexts) {
   run.expectSameRowsAlone();
 }
 
+/// DeepSeek-V2-Lite's sizes, in numbers.
+TEST(AbsorbedAttention, FullSize) {
+  KernelRun run(latent("absorbed_attention", "tokens", 16, 128, 64, 128, 512, "bf16"));
+  run.setStep({{99, 1}, {63, 1}});
+  run.makeUp(5);
+  run.expectAsEvaluated(2e-2);
+}
+
 /// A decode step of DeepSeek-V2-Lite's sizes moves the weights and the cache once, in whole sectors.
 TEST(AbsorbedAttention, Traffic) {
   KernelRun run(latent("absorbed_attention", "tokens", 16, 128, 64, 128, 512, "bf16"));

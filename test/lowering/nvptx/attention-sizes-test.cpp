@@ -1,0 +1,72 @@
+// Attention of released models' sizes: every chip's assembler takes it without spilling a register.
+#include "lowering/kernel/LowerToLLVM.h"
+#include "lowering/nvptx/Assembler.h"
+#include "lowering/nvptx/CodeGenerator.h"
+
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Program.h"
+
+#include <gtest/gtest.h>
+
+using namespace moec;
+using namespace moec::lowering;
+
+/// NVIDIA's assembler, which no package has; empty where it is not installed.
+static std::string findAssembler() {
+  llvm::ErrorOr<std::string> found = llvm::sys::findProgramByName("ptxas");
+  if (!found)
+    found = llvm::sys::findProgramByName("ptxas", {"/usr/local/cuda/bin"});
+  return found ? *found : "";
+}
+
+static void expectNoSpill(const std::string &plan) {
+  std::string assembler = findAssembler();
+  if (assembler.empty())
+    GTEST_SKIP() << "no ptxas";
+  mlir::MLIRContext context;
+  loadKernelDialects(context);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(plan, &context);
+  ASSERT_TRUE(module) << plan;
+  const nvptx::Target *target = nvptx::findTarget("sm_80");
+  auto codes = nvptx::generateCode(*module, {target});
+  ASSERT_TRUE(mlir::succeeded(codes));
+  EXPECT_NE(codes->front().text.find("mma.sync"), std::string::npos) << "expected matrix units:\n" << plan;
+  for (const char *chip : target->chips) {
+    llvm::Expected<ChipCode> assembled = nvptx::assemble(assembler, codes->front(), chip, {"k"});
+    ASSERT_TRUE(bool(assembled)) << llvm::toString(assembled.takeError());
+    const AssembledKernel &kernel = assembled->kernels.front();
+    EXPECT_GT(kernel.registers, 0);
+    EXPECT_EQ(kernel.localBytes + kernel.spillStoreBytes + kernel.spillLoadBytes, 0) << chip << ":\n" << plan;
+  }
+}
+
+static void expectLatent(int64_t heads, int64_t nope, int64_t rotary, int64_t value, int64_t latent) {
+  std::string keyUp = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", heads, nope, latent),
+              valueUp = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", heads, value, latent);
+  expectNoSpill(llvm::formatv(
+      "plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64: 1>, array<i64: 1>] {{\n"
+      "^bb0(%q: tensor<?x{0}xf32>, %batch: !moe.batch, %uk: {1}, %uv: {2}):\n"
+      "  moe.cache @cache0 : tensor<?x{3}xbf16>\n"
+      "  %o = moe.absorbed_attention %q over @cache0 at %batch with %uk, %uv {{scale = 0.1 : f64, compute = #moe<compute bf16>}\n"
+      "    : tensor<?x{0}xf32>, {1}, {2} -> tensor<?x{4}xf32>\n"
+      "  plan.return %o : tensor<?x{4}xf32>\n}\n",
+      heads * (nope + rotary), keyUp, valueUp, latent + rotary, heads * value));
+}
+
+static void expectGrouped(int64_t heads, int64_t keyHeads, int64_t dim, const char *extra = "") {
+  expectNoSpill(llvm::formatv("plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>] {{\n"
+                              "^bb0(%q: tensor<?x{0}xf32>, %batch: !moe.batch):\n"
+                              "  moe.cache @cache0 : tensor<?x{1}xbf16>\n  moe.cache @cache1 : tensor<?x{1}xbf16>\n"
+                              "  %o = moe.attention %q over @cache0, @cache1 at %batch {{head_dim = {2} : i64, scale = 0.1 : f64,\n"
+                              "    compute = #moe<compute bf16>{3}} : tensor<?x{0}xf32> -> tensor<?x{0}xf32>\n"
+                              "  plan.return %o : tensor<?x{0}xf32>\n}\n",
+                              heads * dim, keyHeads * dim, dim, extra));
+}
+
+TEST(AttentionSizes, DeepSeekV3) { expectLatent(128, 128, 64, 128, 512); }
+TEST(AttentionSizes, DeepSeekV2Lite) { expectLatent(16, 128, 64, 128, 512); }
+TEST(AttentionSizes, Mixtral) { expectGrouped(32, 8, 128); }
+TEST(AttentionSizes, Qwen3) { expectGrouped(32, 4, 128); }
+TEST(AttentionSizes, WindowsAndCaps) { expectGrouped(64, 8, 64, ", window = 128 : i64, soft_cap = 30.0 : f64"); }
+TEST(AttentionSizes, WideHeads) { expectGrouped(16, 8, 256); }
