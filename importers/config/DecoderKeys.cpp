@@ -96,12 +96,16 @@ static void readQuantization(Config &config) {
                             (method && method->string() ? *method->string() : "unknown") + "'");
 }
 
+void moec::importers::readSurroundings(Config &config) {
+  readQuantization(config);
+  config.leaveAside(withoutEffect);
+}
+
 Decoder moec::importers::readDecoder(Config &config, mlir::MLIRContext *context, StringRef family,
                                      const DecoderDefaults &defaults) {
   Decoder decoder;
   decoder.family = family.str();
-  readQuantization(config);
-  config.leaveAside(withoutEffect);
+  readSurroundings(config);
   for (const char *key : {"is_encoder_decoder", "is_decoder", "add_cross_attention", "tie_encoder_decoder"})
     config.expect(key, json::Value(false));
   decoder.vocabulary = config.count("vocab_size", most::vocabulary, defaults.vocabulary);

@@ -19,6 +19,10 @@ struct DecoderDefaults {
 /// depends on, and refuses what we do not compute (quantisation, cross attention).
 Decoder readDecoder(Config &config, mlir::MLIRContext *context, llvm::StringRef family, const DecoderDefaults &defaults);
 
+/// Leaves aside the keys that describe training, provenance, what a Python call returns or how text is sampled; refuses
+/// quantisation.
+void readSurroundings(Config &config);
+
 /// Overrides the tokens that begin and end a text by those of a `generation_config.json`.
 void readGenerationTokens(Config &config, Decoder &decoder);
 

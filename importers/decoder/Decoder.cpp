@@ -51,16 +51,17 @@ Value buildLayer(const Decoder &decoder, Scope layer, int64_t number, Value stre
 
 /// Builds `@step`'s body from its arguments; answers its results.
 std::vector<Output> buildBody(const Decoder &decoder, Scope scope, Value ids) {
-  moe::WeightOp embedding = scope.weights.whole("model.embed_tokens.weight", {decoder.vocabulary, decoder.hidden});
+  moe::WeightOp embedding = scope.weights.whole(decoder.prefix + "model.embed_tokens.weight", {decoder.vocabulary, decoder.hidden});
   Value stream = scope.create<moe::EmbedOp>("embed_tokens", scope.rows(decoder.hidden), ids, scope.get(embedding));
   std::vector<Output> outputs(1);
   for (size_t number = 0; number < decoder.isMixture.size(); ++number) {
     std::string part = "layers." + std::to_string(number);
-    stream = buildLayer(decoder, scope.within("model." + part, part), number, stream, outputs);
+    stream = buildLayer(decoder, scope.within(decoder.prefix + "model." + part, part), number, stream, outputs);
   }
   stream = scope.create<moe::GatherOutputsOp>("gather_outputs", stream.getType(), stream, scope.batch);
-  stream = scope.within("model", {}).norm("norm", stream, decoder.hidden, decoder.epsilon);
-  moe::WeightOp head = decoder.tied ? embedding : scope.weights.whole("lm_head.weight", {decoder.vocabulary, decoder.hidden});
+  stream = scope.within(decoder.prefix + "model", {}).norm("norm", stream, decoder.hidden, decoder.epsilon);
+  moe::WeightOp head =
+      decoder.tied ? embedding : scope.weights.whole(decoder.prefix + "lm_head.weight", {decoder.vocabulary, decoder.hidden});
   Value none, logits = scope.create<moe::LinearOp>("lm_head", scope.rows(decoder.vocabulary), stream, scope.get(head), none, none);
   outputs.front() = {logits, "logits"};
   return outputs;
@@ -85,14 +86,16 @@ void buildStep(ModuleOp module, const Decoder &decoder, Weights &weights) {
     step.setResultAttr(index, "moe.output", builder.getStringAttr(output.name));
 }
 
-/// Tensors that are no part of the model's arithmetic: layers that predict further tokens, and rotary frequencies that old
-/// checkpoints stored although they follow from the config.
+/// Tensors that are no part of the model's arithmetic: other parts, layers that predict further tokens, and rotary frequencies that
+/// old checkpoints stored although they follow from the config.
 bool isLeftAside(const Decoder &decoder, StringRef tensor) {
   if (tensor.ends_with(".rotary_emb.inv_freq"))
     return true;
+  if (llvm::any_of(decoder.otherParts, [&](StringRef part) { return tensor.starts_with(part); }))
+    return true;
   int64_t layer;
-  return tensor.consume_front("model.layers.") && !tensor.consumeInteger(10, layer) && tensor.starts_with(".") &&
-         layer >= static_cast<int64_t>(decoder.isMixture.size()) &&
+  return tensor.consume_front(decoder.prefix) && tensor.consume_front("model.layers.") && !tensor.consumeInteger(10, layer) &&
+         tensor.starts_with(".") && layer >= static_cast<int64_t>(decoder.isMixture.size()) &&
          layer < static_cast<int64_t>(decoder.isMixture.size()) + decoder.predictionLayers;
 }
 
@@ -100,8 +103,9 @@ bool isLeftAside(const Decoder &decoder, StringRef tensor) {
 
 llvm::Expected<OwningOpRef<ModuleOp>> moec::importers::buildDecoder(const Decoder &decoder, StringRef folder,
                                                                     safetensors::Checkpoint &checkpoint, MLIRContext *context) {
-  if (decoder.tied && checkpoint.has("lm_head.weight"))
-    return refuse(checkpoint.path() + ": tensor 'lm_head.weight': expected none, as config.json says tie_word_embeddings");
+  if (decoder.tied && checkpoint.has(decoder.prefix + "lm_head.weight"))
+    return refuse(checkpoint.path() + ": tensor '" + decoder.prefix +
+                  "lm_head.weight': expected none, as config.json says tie_word_embeddings");
   OwningOpRef<ModuleOp> module = ModuleOp::create(NameLoc::get(StringAttr::get(context, folder)));
   setModuleAttributes(*module, decoder, folder);
   Weights weights(*module, checkpoint);

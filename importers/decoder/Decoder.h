@@ -51,6 +51,8 @@ struct Mixture {
   moe::RoutingAttr routing;
   /// How the checkpoint calls the block, and an expert's gate, up and down projections.
   std::string block = "mlp", gate = "gate_proj", up = "up_proj", down = "down_proj";
+  /// All experts lie in two tensors: `experts.gate_up_proj`, an expert's gate rows before its up rows, and `experts.down_proj`.
+  bool fused = false;
   /// How it calls the bias that takes part in choosing experts; empty when there is none.
   std::string selectionBias;
 };
@@ -68,6 +70,10 @@ struct Decoder {
   Mixture mixture;
   /// For each layer, whether its MLP is the mixture.
   std::vector<bool> isMixture;
+  /// How the names of all tensors begin, where the model is a part of another.
+  std::string prefix;
+  /// How the names of tensors begin that are of those other parts.
+  std::vector<std::string> otherParts;
   /// So many further layers are in the checkpoint that predict tokens beyond the next one. The model works without them.
   int64_t predictionLayers = 0;
   /// The token that begins a text, and those that end one.

@@ -13,6 +13,24 @@ static Value stackedExperts(Scope &scope, const Mixture &mixture, StringRef proj
   return scope.get(scope.weights.stacked(scope.tensor(("experts." + projection + ".weight").str()), tensors, shape));
 }
 
+namespace {
+struct Projections {
+  Value gate, up, down;
+};
+} // namespace
+
+static Projections projections(Scope &scope, const Mixture &mixture, int64_t hidden) {
+  int64_t experts = mixture.experts, width = mixture.expertWidth;
+  if (!mixture.fused)
+    return {stackedExperts(scope, mixture, mixture.gate, {width, hidden}),
+            stackedExperts(scope, mixture, mixture.up, {width, hidden}),
+            stackedExperts(scope, mixture, mixture.down, {hidden, width})};
+  std::string gateUp = scope.tensor("experts.gate_up_proj"), down = scope.tensor("experts.down_proj");
+  return {scope.get(scope.weights.ofExperts(gateUp + ".gate", gateUp, {experts, 2 * width, hidden}, 0, width)),
+          scope.get(scope.weights.ofExperts(gateUp + ".up", gateUp, {experts, 2 * width, hidden}, width, width)),
+          scope.get(scope.weights.whole(down, {experts, hidden, width}))};
+}
+
 Value moec::importers::buildMixture(const Scope &layer, const Mixture &mixture, moe::ActivationAttr activation, Value input,
                                     Value &ids) {
   Scope scope = layer.within(mixture.block, "mlp");
@@ -24,9 +42,7 @@ Value moec::importers::buildMixture(const Scope &layer, const Mixture &mixture, 
   ids = route.getIds();
 
   int64_t hidden = moe::widthOf(input.getType());
-  Value gate = stackedExperts(scope, mixture, mixture.gate, {mixture.expertWidth, hidden});
-  Value up = stackedExperts(scope, mixture, mixture.up, {mixture.expertWidth, hidden});
-  Value down = stackedExperts(scope, mixture, mixture.down, {hidden, mixture.expertWidth});
+  auto [gate, up, down] = projections(scope, mixture, hidden);
   Value none;
   Value result = scope.create<moe::ExpertsOp>("experts", input.getType(), input, ids, route.getWeights(), gate, up, down, none,
                                               none, none, activation);

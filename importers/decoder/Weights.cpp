@@ -116,11 +116,20 @@ moe::WeightOp Weights::stacked(StringRef symbol, ArrayRef<std::string> tensors, 
   return declare(symbol, all, elementType(stored.front()), slices);
 }
 
+moe::WeightOp Weights::cut(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, int64_t parts, int64_t partRows,
+                           int64_t from, int64_t rows) {
+  const StoredTensor *stored = find(tensor, shape);
+  Type element = elementType(stored);
+  int64_t rowBytes = shape.back() * element.getIntOrFloatBitWidth() / 8;
+  int64_t every = parts > 1 ? partRows * rowBytes : 0;
+  return declare(symbol, {parts, rows, shape.back()}, element, slice(stored, from * rowBytes, 1, parts, every));
+}
+
 moe::WeightOp Weights::ofHeads(StringRef symbol, StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
                                int64_t columns) {
-  const StoredTensor *stored = find(tensor, {heads * headRows, columns});
-  Type element = elementType(stored);
-  int64_t rowBytes = columns * element.getIntOrFloatBitWidth() / 8;
-  int64_t every = heads > 1 ? headRows * rowBytes : 0;
-  return declare(symbol, {heads, rows, columns}, element, slice(stored, from * rowBytes, 1, heads, every));
+  return cut(symbol, tensor, {heads * headRows, columns}, heads, headRows, from, rows);
+}
+
+moe::WeightOp Weights::ofExperts(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, int64_t from, int64_t rows) {
+  return cut(symbol, tensor, shape, shape[0], shape[1], from, rows);
 }

@@ -23,6 +23,9 @@ public:
   /// Of a tensor of heads x `headRows` rows, from each head rows [from, from + rows): [heads, rows, columns].
   moe::WeightOp ofHeads(llvm::StringRef symbol, llvm::StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
                         int64_t columns);
+  /// Of a tensor [experts, expertRows, columns], from each expert rows [from, from + rows): [experts, rows, columns].
+  moe::WeightOp ofExperts(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, int64_t from,
+                          int64_t rows);
 
   llvm::Error takeProblem();
 
@@ -32,6 +35,9 @@ private:
   mlir::Type elementType(const safetensors::StoredTensor *stored);
   moe::WeightOp declare(llvm::StringRef symbol, llvm::ArrayRef<int64_t> shape, mlir::Type element,
                         llvm::ArrayRef<mlir::Attribute> slices);
+  /// Rows [from, from + rows) of each of `parts` parts of `partRows` rows, of a tensor stored in `shape`.
+  moe::WeightOp cut(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, int64_t parts, int64_t partRows,
+                    int64_t from, int64_t rows);
   mlir::Attribute slice(const safetensors::StoredTensor *stored, int64_t offset, int64_t rows, int64_t times = 1,
                         int64_t every = 0);
   void remember(const llvm::Twine &text);

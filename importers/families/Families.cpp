@@ -3,11 +3,18 @@
 
 llvm::ArrayRef<moec::importers::Family> moec::importers::families() {
   static constexpr Family all[] = {
-      {"deepseek", "DeepseekForCausalLM", describeDeepSeekMoE},     {"deepseek_v2", "DeepseekV2ForCausalLM", describeDeepSeekV2},
-      {"deepseek_v3", "DeepseekV3ForCausalLM", describeDeepSeekV3}, {"glm4_moe", "Glm4MoeForCausalLM", describeGLM4MoE},
-      {"kimi_k2", "DeepseekV3ForCausalLM", describeKimiK2},         {"minimax_m2", "MiniMaxM2ForCausalLM", describeMiniMaxM2},
-      {"ministral3", "Ministral3ForCausalLM", describeMinistral3},  {"mistral", "MistralForCausalLM", describeMistral},
-      {"mixtral", "MixtralForCausalLM", describeMixtral},           {"olmoe", "OlmoeForCausalLM", describeOLMoE},
+      {"deepseek", "DeepseekForCausalLM", describeDeepSeekMoE},
+      {"deepseek_v2", "DeepseekV2ForCausalLM", describeDeepSeekV2},
+      {"deepseek_v3", "DeepseekV3ForCausalLM", describeDeepSeekV3},
+      {"glm4_moe", "Glm4MoeForCausalLM", describeGLM4MoE},
+      {"kimi_k2", "DeepseekV3ForCausalLM", describeKimiK2},
+      {"minimax_m2", "MiniMaxM2ForCausalLM", describeMiniMaxM2},
+      {"ministral3", "Ministral3ForCausalLM", describeMinistral3},
+      {"mistral", "MistralForCausalLM", describeMistral},
+      {"mistral3", "Mistral3ForConditionalGeneration", describeMistral3},
+      {"mistral4", "Mistral4ForCausalLM", describeMistral4},
+      {"mixtral", "MixtralForCausalLM", describeMixtral},
+      {"olmoe", "OlmoeForCausalLM", describeOLMoE},
       {"qwen3_moe", "Qwen3MoeForCausalLM", describeQwen3MoE},
   };
   return all;

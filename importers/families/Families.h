@@ -26,6 +26,8 @@ Decoder describeKimiK2(Config &config, mlir::MLIRContext *context);
 Decoder describeMiniMaxM2(Config &config, mlir::MLIRContext *context);
 Decoder describeMinistral3(Config &config, mlir::MLIRContext *context);
 Decoder describeMistral(Config &config, mlir::MLIRContext *context);
+Decoder describeMistral3(Config &config, mlir::MLIRContext *context);
+Decoder describeMistral4(Config &config, mlir::MLIRContext *context);
 Decoder describeMixtral(Config &config, mlir::MLIRContext *context);
 Decoder describeOLMoE(Config &config, mlir::MLIRContext *context);
 Decoder describeQwen3MoE(Config &config, mlir::MLIRContext *context);
