@@ -115,6 +115,46 @@ TEST_F(ConfigTest, AbsentKeysAreTheFamilysDefaults) {
   EXPECT_NEAR(std::get<LatentAttention>(v3.attention).scale, 0.0721688, 5e-8);
 }
 
+TEST_F(ConfigTest, AbsentKeysOfFamiliesWithGroupedAttention) {
+  auto attention = [](const Decoder &decoder) { return std::get<GroupedAttention>(decoder.attention); };
+  Decoder olmoe = describe("olmoe", "{}");
+  EXPECT_EQ(attention(olmoe).norms, QueryKeyNorm::Whole);
+  EXPECT_EQ(attention(olmoe).kvHeads, 16);
+  EXPECT_EQ(olmoe.mixture.routing, moe::RoutingAttr::get(&context, 8, moe::Score::Softmax, 1, 1, moe::GroupScore::Max,
+                                                         moe::MaskFill::NegativeInfinity, false, 0.0, 1.0));
+  EXPECT_EQ(olmoe.eos, std::vector<int64_t>{50279});
+
+  Decoder glm = describe("glm4_moe", R"({"head_dim": 128})");
+  EXPECT_EQ(attention(glm).rotary.getDims(), 64);
+  EXPECT_EQ(attention(glm).norms, QueryKeyNorm::None);
+  EXPECT_FALSE(attention(glm).bias);
+  EXPECT_FALSE(glm.isMixture[0]);
+  EXPECT_TRUE(glm.isMixture[1]);
+  EXPECT_EQ(attention(describe("glm4_moe", R"({"head_dim": 128, "attention_bias": true})")).outputBias, false);
+
+  Decoder minimax = describe("minimax_m2", "{}");
+  EXPECT_EQ(attention(minimax).headDim, 128);
+  EXPECT_EQ(attention(minimax).rotary.getDims(), 128);
+  EXPECT_EQ(attention(minimax).rotary.getTheta().value, 5e6);
+  EXPECT_EQ(minimax.mixture.routing.getEpsilon().value, 0.0);
+
+  Decoder mistral = describe("mistral", "{}");
+  EXPECT_EQ(attention(mistral).window, 4096);
+  EXPECT_FALSE(mistral.isMixture.front());
+}
+
+// Mistral Small 4's head_dim is a query's whole width; partial_rotary_factor may say the rotary part's share of it.
+TEST_F(ConfigTest, LatentAttentionOfMistral4) {
+  Decoder decoder =
+      describe("mistral4", R"({"head_dim": 128, "rope_parameters": {"rope_theta": 10000, "rope_type": "yarn", "factor": 128,
+      "original_max_position_embeddings": 8192, "llama_4_scaling_beta": 0.1, "mscale": 1, "mscale_all_dim": 1,
+      "partial_rotary_factor": 0.5}})");
+  LatentAttention attention = std::get<LatentAttention>(decoder.attention);
+  EXPECT_EQ(attention.positionScale, moe::PositionScaleAttr::get(&context, 0.1, 8192, 0));
+  EXPECT_NEAR(attention.scale, std::pow(0.1 * std::log(128) + 1, 2) / std::sqrt(128), 1e-15);
+  EXPECT_EQ(attention.queryLatent, 1024);
+}
+
 TEST_F(ConfigTest, NullQueryLatentMeansNone) {
   EXPECT_FALSE(std::get<LatentAttention>(describe("deepseek_v2", R"({"num_experts_per_tok": 6, "q_lora_rank": null})").attention)
                    .queryLatent);
