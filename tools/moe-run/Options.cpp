@@ -51,7 +51,7 @@ void addInput(CLI::App &app, Options &options) {
 }
 
 void addGeneration(CLI::App &app, Options &options) {
-  const char *group = "Generation (greedy unless there is a temperature); an interrupt ends it: text so far, exit code 130";
+  const char *group = "Generation (greedy unless there is a temperature)";
   app.add_option("-n", options.generate, "tokens to generate")->type_name("N")->check(wholeNumber(0))->group(group);
   app.add_option("--temperature", options.temperature, "softmax temperature; 0 is greedy")
       ->type_name("T")
@@ -131,6 +131,9 @@ void checkTogether(const CLI::App &app) {
 
 std::optional<int> moec::run::parseOptions(int argc, char **argv, Options &options) {
   CLI::App app{"Runs a compiled model: text or token ids in, text, logits or routing out.", "moe-run"};
+  app.footer(
+      "Exit codes: 0 done; 1 what --expect gives differs; 2 unusable input or arguments; 130 an interrupt ended the text, which\n"
+      "is there as far as it came.");
   app.add_option("artifact", options.artifact, "compiled model (.moec)")->type_name("FILE")->required();
   addPlace(app, options);
   addInput(app, options);
