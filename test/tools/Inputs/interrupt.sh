@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Interrupts a program once it has written so many bytes and catches or ignores interrupts; prints what it wrote and its exit code.
-# Usage: interrupt.sh BYTES OUTPUT PROGRAM ARGUMENT...
+# Interrupts moe-run once it has written so many bytes and catches or ignores interrupts; prints what it wrote and its exit code.
+# Usage: interrupt.sh BYTES OUTPUT COMMAND ARGUMENT...     the command becomes moe-run
 set -uo pipefail
 
 bytes=$1 output=$2
@@ -9,7 +9,8 @@ shift 2
 env --default-signal=INT "$@" >"$output" & # a shell's background would ignore interrupts
 pid=$!
 # The second bit of a mask of signals is SIGINT's.
-until grep -qE '^Sig(Cgt|Ign):.*[2367abef]$' "/proc/$pid/status" && [[ $(stat -c %s "$output") -ge $bytes ]]; do
+until [[ $(<"/proc/$pid/comm") == moe-run ]] && grep -qE '^Sig(Cgt|Ign):.*[2367abef]$' "/proc/$pid/status" &&
+  [[ $(stat -c %s "$output") -ge $bytes ]]; do
   sleep 0.01
 done
 kill -INT $pid
