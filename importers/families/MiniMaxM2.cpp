@@ -25,9 +25,10 @@ Decoder moec::importers::describeMiniMaxM2(Config &config, mlir::MLIRContext *co
   attention.norms = QueryKeyNorm::Whole;
   config.expect("use_qk_norm", json::Value(true));
   config.choice("qk_norm_type", {"per_layer"});
-  // Every layer attends to all positions.
-  for (int64_t kind : config.counts("attn_type_list", 1))
-    config.require(kind == 1, "attn_type_list: expected 1 for every layer, got " + llvm::Twine(kind));
+  // 1 is attention to all positions.
+  std::vector<int64_t> kinds = config.counts("attn_type_list", 1);
+  config.require(!config.has("attn_type_list") || kinds == std::vector<int64_t>(decoder.isMixture.size(), 1),
+                 "attn_type_list: expected 1 for every layer");
   decoder.attention = attention;
 
   Mixture &mixture = decoder.mixture;
