@@ -92,6 +92,6 @@ void StagedProduct::multiply(Number count, Number rows, Activations activations,
         total = total + (place + other * tiles * ofTile).load();
       b.ifThen((first + row < rows) & (column < count), [&] { store(first + row, column, total); });
     });
-    b.barrier();
+    // The next rows are staged before the barrier behind which sums are stored again.
   });
 }
