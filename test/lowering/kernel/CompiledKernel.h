@@ -37,12 +37,16 @@ public:
   virtual void run(const KernelLaunch &launch) = 0;
   /// What the last run did, where somebody counts.
   virtual const runtime::emulator::Counters *counters() const { return nullptr; }
+  /// Makes checks that run it.
+  virtual void check(llvm::function_ref<void()> checks) { checks(); }
 };
 
-/// The one kernel of `plan` at every level that this processor has, and for every GPU target, executed by the emulator. Adds to
-/// `compiled`; a failure is a failure of the test.
-void compileForProcessor(mlir::ModuleOp plan, std::vector<std::unique_ptr<CompiledKernel>> &compiled);
-void compileForEmulator(mlir::ModuleOp plan, std::vector<std::unique_ptr<CompiledKernel>> &compiled);
+/// The one kernel of `plan` as often as a program wants to test it: at every level of this processor and for every GPU target
+/// (EveryTarget.cpp), or with mistakes built in (../nvptx/MutantKernel.cpp). A failure is a failure of the test.
+std::vector<std::unique_ptr<CompiledKernel>> compileKernel(mlir::ModuleOp plan);
+
+/// At every level that this processor has.
+std::vector<std::unique_ptr<CompiledKernel>> compileForProcessor(mlir::ModuleOp plan);
 
 } // namespace moec::test
 

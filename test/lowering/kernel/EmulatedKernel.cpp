@@ -1,5 +1,5 @@
 // Kernels for GPUs, their text executed by the emulator.
-#include "CompiledKernel.h"
+#include "EmulatedKernel.h"
 
 #include "lowering/nvptx/CodeGenerator.h"
 #include "runtime/devices/emulator/Emulator.h"
@@ -21,75 +21,64 @@ uint64_t valueOf(const lowering::LaunchDimension &dimension, const StepNumbers &
   return uint64_t(dimension.addend + dimension.factor * ((count + dimension.divisor - 1) / dimension.divisor));
 }
 
-class EmulatedKernel : public CompiledKernel {
-public:
-  EmulatedKernel(std::string symbol, lowering::GpuCode generated) : symbol(std::move(symbol)), code(std::move(generated)) {}
-
-  std::string name() const override { return code.target; }
-  size_t alignment() const override { return 256; }
-  const emulator::Counters *counters() const override { return &counted; }
-
-  void run(const KernelLaunch &launch) override {
-    emulator::Emulator emulator({.threads = int(launch.pieces)});
-    Result<const emulator::Module *> module = emulator.load(code.text, code.section);
-    if (!module.ok()) {
-      ADD_FAILURE() << module.status().message();
-      return;
-    }
-    const lowering::LaunchShape &shape = code.shapes.front();
-    std::vector<char> memory(valueOf(shape.workspace, launch.numbers) + 2 * alignment());
-    std::span<char> workspace(memory.data() + (-uintptr_t(memory.data()) & (alignment() - 1)), memory.size() - alignment());
-    StepNumbers numbers = launch.numbers;
-    auto add = [&](void *address, size_t bytes, emulator::Contents contents) {
-      if (bytes) {
-        Status status = emulator.memory().add(address, bytes, contents);
-        EXPECT_TRUE(status.ok()) << status.message();
-      }
-    };
-    for (const Region &region : launch.regions)
-      add(region.address, region.bytes, region.isResult ? emulator::Contents::fresh : emulator::Contents::written);
-    add(workspace.data(), workspace.size(), emulator::Contents::fresh);
-    add(&numbers, sizeof numbers, emulator::Contents::readOnly);
-    emulator.memory().markWritten(workspace.data(), uint64_t(shape.counterBytes));
-
-    std::vector<void *> parameters = launch.buffers;
-    parameters.push_back(workspace.data());
-    parameters.push_back(&numbers);
-    uint32_t grid[3] = {1, 1, 1};
-    for (auto [i, dimension] : llvm::enumerate(shape.grid))
-      grid[i] = uint32_t(valueOf(dimension, launch.numbers));
-    if (!grid[0] || !grid[1] || !grid[2])
-      return;
-    counted = {};
-    Status status = emulator.launch(**module, symbol,
-                                    {.grid = {grid[0], grid[1], grid[2]},
-                                     .block = {uint32_t(shape.threads), 1, 1},
-                                     .dynamicSharedBytes = uint32_t(shape.sharedBytes),
-                                     .parameters = std::as_bytes(std::span(parameters))},
-                                    &counted);
-    EXPECT_TRUE(status.ok()) << code.target << ": " << status.message();
-    EXPECT_TRUE(std::all_of(workspace.begin(), workspace.begin() + shape.counterBytes, [](char byte) { return byte == 0; }))
-        << code.target << ": counters are left other than zero";
-  }
-
-private:
-  std::string symbol;
-  lowering::GpuCode code;
-  emulator::Counters counted;
-};
-
 } // namespace
 
-void moec::test::compileForEmulator(mlir::ModuleOp plan, std::vector<std::unique_ptr<CompiledKernel>> &compiled) {
+void EmulatedKernel::run(const KernelLaunch &launch) {
+  emulator::Emulator emulator({.threads = int(launch.pieces), .mostInstructions = mostInstructions});
+  Result<const emulator::Module *> module = emulator.load(code.text, code.section);
+  if (!module.ok()) {
+    ADD_FAILURE() << module.status().message();
+    return;
+  }
+  const lowering::LaunchShape &shape = code.shapes.front();
+  std::vector<char> memory(valueOf(shape.workspace, launch.numbers) + 2 * alignment());
+  std::span<char> workspace(memory.data() + (-uintptr_t(memory.data()) & (alignment() - 1)), memory.size() - alignment());
+  StepNumbers numbers = launch.numbers;
+  auto add = [&](void *address, size_t bytes, emulator::Contents contents) {
+    if (bytes) {
+      Status status = emulator.memory().add(address, bytes, contents);
+      EXPECT_TRUE(status.ok()) << status.message();
+    }
+  };
+  for (const Region &region : launch.regions)
+    add(region.address, region.bytes, region.isResult ? emulator::Contents::fresh : emulator::Contents::written);
+  add(workspace.data(), workspace.size(), emulator::Contents::fresh);
+  add(&numbers, sizeof numbers, emulator::Contents::readOnly);
+  emulator.memory().markWritten(workspace.data(), uint64_t(shape.counterBytes));
+
+  std::vector<void *> parameters = launch.buffers;
+  parameters.push_back(workspace.data());
+  parameters.push_back(&numbers);
+  uint32_t grid[3] = {1, 1, 1};
+  for (auto [i, dimension] : llvm::enumerate(shape.grid))
+    grid[i] = uint32_t(valueOf(dimension, launch.numbers));
+  if (!grid[0] || !grid[1] || !grid[2])
+    return;
+  counted = {};
+  Status status = emulator.launch(**module, symbol,
+                                  {.grid = {grid[0], grid[1], grid[2]},
+                                   .block = {uint32_t(shape.threads), 1, 1},
+                                   .dynamicSharedBytes = uint32_t(shape.sharedBytes),
+                                   .parameters = std::as_bytes(std::span(parameters))},
+                                  &counted);
+  EXPECT_TRUE(status.ok()) << code.target << ": " << status.message();
+  hasReports |= !status.ok();
+  EXPECT_TRUE(std::all_of(workspace.begin(), workspace.begin() + shape.counterBytes, [](char byte) { return byte == 0; }))
+      << code.target << ": counters are left other than zero";
+}
+
+std::vector<std::pair<std::string, lowering::GpuCode>> moec::test::generateForGpus(mlir::ModuleOp plan) {
   std::vector<const lowering::nvptx::Target *> targets;
   for (const lowering::nvptx::Target &target : lowering::nvptx::allTargets())
     targets.push_back(&target);
+  std::vector<std::pair<std::string, lowering::GpuCode>> generated;
   auto codes = lowering::nvptx::generateCode(plan, targets);
   if (failed(codes)) {
     ADD_FAILURE() << "expected a kernel that compiles for GPUs";
-    return;
+    return generated;
   }
   std::string symbol = (*plan.getOps<plan::KernelOp>().begin()).getSymName().str();
   for (lowering::GpuCode &code : *codes)
-    compiled.push_back(std::make_unique<EmulatedKernel>(symbol, std::move(code)));
+    generated.emplace_back(symbol, std::move(code));
+  return generated;
 }

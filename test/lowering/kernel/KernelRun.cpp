@@ -140,8 +140,7 @@ KernelRun::KernelRun(const std::string &text) : self(new Implementation) {
     return;
   }
   self->kernel = *self->module->getOps<plan::KernelOp>().begin();
-  compileForProcessor(*self->module, self->compiled);
-  compileForEmulator(*self->module, self->compiled);
+  self->compiled = compileKernel(*self->module);
 }
 
 KernelRun::~KernelRun() = default;
@@ -153,6 +152,15 @@ void KernelRun::setStep(std::vector<Sequence> sequences, std::vector<int64_t> ou
 
 void KernelRun::give(unsigned argument, Tensor value) { self->given[argument] = std::move(value); }
 const Tensor &KernelRun::input(unsigned argument) const { return self->inputs.at(argument); }
+
+void KernelRun::scale(unsigned argument, double factor) {
+  Type element = self->typeOf(self->kernel.getBody().getArgument(argument)).getElementType();
+  for (double &value : self->inputs.at(argument).elements) {
+    char place[8];
+    write(place, element, value * factor);
+    value = read(place, element);
+  }
+}
 
 void KernelRun::makeUp(uint64_t seed) {
   if (!self->kernel)
@@ -369,34 +377,41 @@ void KernelRun::expectAsEvaluated(double tolerance) {
         worst = difference;
         worstAt = i;
       }
+      if (std::isnan(difference))
+        break; // nothing is worse
     }
     EXPECT_LE(worst, tolerance * largest) << what << ": element " << worstAt << " of " << count << " is " << actual(worstAt)
                                           << ", expected " << reference(worstAt);
   };
   for (auto &kernel : self->compiled) {
     std::string isa = kernel->name();
-    std::vector<Bits> whole = run(*kernel, 1);
-    for (auto [r, value] : llvm::enumerate(self->kernel.getResults())) {
-      const Tensor &reference = (*expected)[r];
-      bool isInteger = self->typeOf(value).getElementType().isInteger(32);
-      compare(
-          isa + ": result " + std::to_string(r), reference.elements.size(),
-          [&](size_t i) { return isInteger ? double(int32_t(whole[r][i])) : double(std::bit_cast<float>(whole[r][i])); },
-          [&](size_t i) { return reference.elements[i]; });
-    }
-    for (auto [c, op] : llvm::enumerate(self->kernel.getCaches())) {
-      std::vector<float> actual = cacheRows(unsigned(c));
-      std::vector<double> reference;
-      for (size_t s = 0; s < self->sequences.size(); ++s)
-        for (auto &row : caches.rows(cast<moe::CacheOp>(op).getSymName().str(), int64_t(s)))
-          reference.insert(reference.end(), row.begin(), row.end());
-      ASSERT_EQ(actual.size(), reference.size());
-      compare(
-          isa + ": cache " + std::to_string(c), actual.size(), [&](size_t i) { return double(actual[i]); },
-          [&](size_t i) { return reference[i]; });
-    }
-    EXPECT_EQ(run(*kernel, 3), whole) << isa << ": three pieces differ from one";
-    EXPECT_EQ(run(*kernel, 7), whole) << isa << ": seven pieces differ from one";
+    std::vector<Bits> whole;
+    kernel->check([&] {
+      whole = run(*kernel, 1);
+      for (auto [r, value] : llvm::enumerate(self->kernel.getResults())) {
+        const Tensor &reference = (*expected)[r];
+        bool isInteger = self->typeOf(value).getElementType().isInteger(32);
+        compare(
+            isa + ": result " + std::to_string(r), reference.elements.size(),
+            [&](size_t i) { return isInteger ? double(int32_t(whole[r][i])) : double(std::bit_cast<float>(whole[r][i])); },
+            [&](size_t i) { return reference.elements[i]; });
+      }
+      for (auto [c, op] : llvm::enumerate(self->kernel.getCaches())) {
+        std::vector<float> actual = cacheRows(unsigned(c));
+        std::vector<double> reference;
+        for (size_t s = 0; s < self->sequences.size(); ++s)
+          for (auto &row : caches.rows(cast<moe::CacheOp>(op).getSymName().str(), int64_t(s)))
+            reference.insert(reference.end(), row.begin(), row.end());
+        ASSERT_EQ(actual.size(), reference.size());
+        compare(
+            isa + ": cache " + std::to_string(c), actual.size(), [&](size_t i) { return double(actual[i]); },
+            [&](size_t i) { return reference[i]; });
+      }
+    });
+    kernel->check([&] {
+      EXPECT_EQ(run(*kernel, 3), whole) << isa << ": three pieces differ from one";
+      EXPECT_EQ(run(*kernel, 7), whole) << isa << ": seven pieces differ from one";
+    });
   }
 }
 
@@ -406,36 +421,37 @@ void KernelRun::expectSameRowsAlone() {
   std::vector<Sequence> sequences = self->sequences;
   std::map<unsigned, Tensor> inputs = self->inputs;
   evaluator::Caches pasts = self->pasts;
-  for (auto &kernel : self->compiled) {
-    std::vector<Bits> together = run(*kernel, 2);
-    int64_t tokens = self->tokens(), token = 0;
-    for (size_t s = 0; s < sequences.size(); ++s)
-      for (int64_t i = 0; i < sequences[s].length; ++i, ++token) {
-        self->sequences = {{sequences[s].past + i, 1}};
-        self->pasts = {};
-        for (Operation *op : self->kernel.getCaches()) {
-          std::string name = cast<moe::CacheOp>(op).getSymName().str();
-          auto &rows = pasts.rows(name, int64_t(s));
-          self->pasts.rows(name, 0).assign(rows.begin(), rows.begin() + sequences[s].past + i + 1);
-        }
-        for (auto &[argument, value] : inputs)
-          if (self->typeOf(self->kernel.getBody().getArgument(argument)).isDynamicDim(0)) {
-            int64_t width = int64_t(value.elements.size()) / tokens;
-            std::vector<int64_t> shape = value.shape;
-            shape[0] = 1;
-            self->inputs[argument] =
-                Tensor(shape, {value.elements.begin() + token * width, value.elements.begin() + (token + 1) * width});
+  for (auto &kernel : self->compiled)
+    kernel->check([&] {
+      std::vector<Bits> together = run(*kernel, 2);
+      int64_t tokens = self->tokens(), token = 0;
+      for (size_t s = 0; s < sequences.size(); ++s)
+        for (int64_t i = 0; i < sequences[s].length; ++i, ++token) {
+          self->sequences = {{sequences[s].past + i, 1}};
+          self->pasts = {};
+          for (Operation *op : self->kernel.getCaches()) {
+            std::string name = cast<moe::CacheOp>(op).getSymName().str();
+            auto &rows = pasts.rows(name, int64_t(s));
+            self->pasts.rows(name, 0).assign(rows.begin(), rows.begin() + sequences[s].past + i + 1);
           }
-        std::vector<Bits> alone = run(*kernel, 1);
-        for (size_t r = 0; r < alone.size(); ++r)
-          EXPECT_TRUE(std::equal(alone[r].begin(), alone[r].end(), together[r].begin() + int64_t(alone[r].size()) * token))
-              << kernel->name() << ": result " << r << " of token " << token << " differs from its row in a step of " << tokens
-              << " tokens";
-      }
-    self->sequences = sequences;
-    self->inputs = inputs;
-    self->pasts = pasts;
-  }
+          for (auto &[argument, value] : inputs)
+            if (self->typeOf(self->kernel.getBody().getArgument(argument)).isDynamicDim(0)) {
+              int64_t width = int64_t(value.elements.size()) / tokens;
+              std::vector<int64_t> shape = value.shape;
+              shape[0] = 1;
+              self->inputs[argument] =
+                  Tensor(shape, {value.elements.begin() + token * width, value.elements.begin() + (token + 1) * width});
+            }
+          std::vector<Bits> alone = run(*kernel, 1);
+          for (size_t r = 0; r < alone.size(); ++r)
+            EXPECT_TRUE(std::equal(alone[r].begin(), alone[r].end(), together[r].begin() + int64_t(alone[r].size()) * token))
+                << kernel->name() << ": result " << r << " of token " << token << " differs from its row in a step of " << tokens
+                << " tokens";
+        }
+      self->sequences = sequences;
+      self->inputs = inputs;
+      self->pasts = pasts;
+    });
 }
 
 runtime::emulator::Counters KernelRun::count(const std::string &target) {

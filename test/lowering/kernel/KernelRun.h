@@ -32,6 +32,8 @@ public:
   void give(unsigned argument, Tensor value);
   void makeUp(uint64_t seed);
   const Tensor &input(unsigned argument) const;
+  /// Multiplies what was made up for an argument.
+  void scale(unsigned argument, double factor);
 
   /// What runs for every target leave, in order of the targets: the results' elements as they are in memory.
   std::vector<std::vector<Bits>> runAll();

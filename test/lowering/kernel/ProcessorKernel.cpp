@@ -66,14 +66,16 @@ private:
 
 } // namespace
 
-void moec::test::compileForProcessor(mlir::ModuleOp plan, std::vector<std::unique_ptr<CompiledKernel>> &compiled) {
+std::vector<std::unique_ptr<CompiledKernel>> moec::test::compileForProcessor(mlir::ModuleOp plan) {
+  std::vector<std::unique_ptr<CompiledKernel>> compiled;
   auto variants = lowering::x86::generateCode(plan);
   if (failed(variants)) {
     ADD_FAILURE() << "expected a kernel that compiles for the processor";
-    return;
+    return compiled;
   }
   plan::KernelOp kernel = *plan.getOps<plan::KernelOp>().begin();
   for (lowering::CodeVariant &variant : *variants)
     if (hostHas(variant.features))
       compiled.push_back(std::make_unique<ProcessorKernel>(kernel, std::move(variant)));
+  return compiled;
 }

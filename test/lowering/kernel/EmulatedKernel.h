@@ -1,0 +1,35 @@
+// A kernel for GPUs, its text executed by the emulator.
+#ifndef MOEC_TEST_LOWERING_KERNEL_EMULATEDKERNEL_H
+#define MOEC_TEST_LOWERING_KERNEL_EMULATEDKERNEL_H
+
+#include "CompiledKernel.h"
+
+#include "lowering/GpuCode.h"
+
+namespace moec::test {
+
+class EmulatedKernel : public CompiledKernel {
+public:
+  EmulatedKernel(std::string symbol, lowering::GpuCode code) : symbol(std::move(symbol)), code(std::move(code)) {}
+
+  std::string name() const override { return code.target; }
+  size_t alignment() const override { return 256; }
+  const runtime::emulator::Counters *counters() const override { return &counted; }
+  void run(const KernelLaunch &launch) override;
+
+protected:
+  const std::string symbol;
+  lowering::GpuCode code;
+  uint64_t mostInstructions = ~uint64_t(0); ///< of a warp
+  bool hasReports = false;                  ///< of any run
+
+private:
+  runtime::emulator::Counters counted;
+};
+
+/// The one kernel of `plan` for every GPU target, under its symbol; a failure is a failure of the test.
+std::vector<std::pair<std::string, lowering::GpuCode>> generateForGpus(mlir::ModuleOp plan);
+
+} // namespace moec::test
+
+#endif // MOEC_TEST_LOWERING_KERNEL_EMULATEDKERNEL_H

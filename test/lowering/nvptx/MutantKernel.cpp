@@ -1,0 +1,88 @@
+// Gives a kernel's checks the kernel and mutants of it, whose failures are taken for what they are.
+#include "MutantKernel.h"
+
+#include "../kernel/EmulatedKernel.h"
+#include "runtime/devices/emulator/Emulator.h"
+
+#include <gtest/gtest-spi.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+using namespace moec;
+using namespace moec::test;
+
+MutantChoice moec::test::mutantChoice;
+
+std::vector<Verdict> &moec::test::verdicts() {
+  static std::vector<Verdict> all;
+  return all;
+}
+
+namespace {
+/// Whether checks fail, which is then no failure of the test.
+bool fail(llvm::function_ref<void()> checks) {
+  testing::TestPartResultArray results;
+  testing::ScopedFakeTestPartResultReporter interception(testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD,
+                                                         &results);
+  checks();
+  for (int k = 0; k < results.size(); ++k)
+    if (results.GetTestPartResult(k).failed())
+      return true;
+  return false;
+}
+
+class MutantKernel : public EmulatedKernel {
+public:
+  MutantKernel(const std::string &symbol, const lowering::GpuCode &code, Mutation mutation, std::string text)
+      : EmulatedKernel(symbol, code), mutation(std::move(mutation)), original(code.text), text(std::move(text)) {
+    mostInstructions = 2'000'000; // several times what any of the tests needs
+  }
+  ~MutantKernel() override {
+    if (!wasChecked)
+      return;
+    const testing::TestInfo &test = *testing::UnitTest::GetInstance()->current_test_info();
+    Verdict::Outcome outcome = !isReached         ? Verdict::notReached
+                               : !isCaught        ? Verdict::survived
+                               : isCaughtByReport ? Verdict::reported
+                                                  : Verdict::wrongNumbers;
+    verdicts().push_back({outcome, std::string(test.test_suite_name()) + "." + test.name(), code.target, mutation});
+  }
+
+  void check(llvm::function_ref<void()> checks) override {
+    wasChecked = true;
+    if (isCaught)
+      return;
+    if (!isReached) { // first, since checks go on from what they have found
+      code.text = trapped(original, mutation);
+      isReached = fail(checks);
+    }
+    code.text = text;
+    hasReports = false;
+    isCaught = fail(checks);
+    isCaughtByReport = hasReports;
+  }
+
+private:
+  const Mutation mutation;
+  const std::string original, text;
+  bool wasChecked = false, isCaught = false, isCaughtByReport = false, isReached = false;
+};
+
+/// Whether the text is still PTX.
+bool isSound(const std::string &text) { return runtime::emulator::Emulator().load(text, "mutant").ok(); }
+} // namespace
+
+std::vector<std::unique_ptr<CompiledKernel>> moec::test::compileKernel(mlir::ModuleOp plan) {
+  static std::set<std::string> known; // targets and kernels may share their code
+  std::vector<std::unique_ptr<CompiledKernel>> mutants;
+  for (const auto &[symbol, code] : generateForGpus(plan)) {
+    mutants.push_back(std::make_unique<EmulatedKernel>(symbol, code));
+    if (!known.insert(code.text).second)
+      continue;
+    for (Mutation &mutation : chooseMutations(code.text, mutantChoice.share, mutantChoice.seed))
+      if (std::string text = mutated(code.text, mutation); isSound(text))
+        mutants.push_back(std::make_unique<MutantKernel>(symbol, code, std::move(mutation), std::move(text)));
+  }
+  return mutants;
+}

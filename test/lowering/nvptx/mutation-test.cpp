@@ -1,0 +1,249 @@
+// The checks of kernels catch mistakes: kernels of every family, of shapes that leave little of their code idle, are checked as the
+// tests of the kernels do, and so are mutants of them, nearly all of which have to fail.
+// usage: lowering-nvptx-mutation-tests [--share=N] [--seed=N]     one of every N mistakes that a kernel offers
+#include "../kernel/KernelRun.h"
+#include "MutantKernel.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <iostream>
+#include <map>
+
+using namespace moec::test;
+
+namespace {
+using Steps = std::vector<std::vector<Sequence>>;
+
+/// Runs the steps, and the last one again with a first argument that is `stretch` times as large.
+void check(const std::string &text, double tolerance, const Steps &steps, double stretch = 1) {
+  KernelRun run(text);
+  for (const std::vector<Sequence> &step : steps) {
+    run.setStep(step);
+    run.makeUp(step.size());
+    run.expectAsEvaluated(tolerance);
+  }
+  if (stretch != 1) {
+    run.scale(0, stretch);
+    run.expectAsEvaluated(tolerance);
+  }
+}
+
+/// Sequences with and without a past, shorter and longer than a page.
+const Steps sequences = {{{0, 5}, {60, 10}, {130, 1}}};
+/// Few tokens and many.
+const Steps tokens = {{{0, 3}}, {{0, 20}}, {{0, 45}}};
+
+std::string attention(const char *type, const char *extra, bool sinks) {
+  return llvm::formatv("plan.kernel @k items 2 per sequences rows tokens parts [array<i64>, array<i64>{2}] {{\n"
+                       "^bb0(%q: tensor<?x384xf32>, %batch: !moe.batch{3}):\n"
+                       "  moe.cache @cache0 : tensor<?x192x{0}>\n  moe.cache @cache1 : tensor<?x128x{0}>\n"
+                       "  %o = moe.attention %q over @cache0, @cache1 at %batch{4} {{head_dim = 96 : i64, scale = 1.0e-1 : f64, "
+                       "compute = #moe<compute {0}>{1}} : tensor<?x384xf32> -> tensor<?x256xf32>\n"
+                       "  plan.return %o : tensor<?x256xf32>\n}\n",
+                       type, extra, sinks ? ", array<i64: 4>" : "", sinks ? ", %sinks: tensor<4xf32>" : "",
+                       sinks ? " sinks %sinks (tensor<4xf32>)" : "");
+}
+
+std::string latent(const char *op, const char *extent, const char *type) {
+  return llvm::formatv(
+      "plan.kernel @k items 3 per {1} rows tokens parts [array<i64>, array<i64>, array<i64: 1>, array<i64: 1>] {{\n"
+      "^bb0(%q: tensor<?x288xf32>, %batch: !moe.batch, %uk: tensor<3x64x128xbf16>, %uv: tensor<3x64x128xbf16>):\n"
+      "  moe.cache @cache0 : tensor<?x160x{2}>\n"
+      "  %o = moe.{0} %q over @cache0 at %batch with %uk, %uv {{scale = 1.0e-1 : f64, compute = #moe<compute {2}>}\n"
+      "    : tensor<?x288xf32>, tensor<3x64x128xbf16>, tensor<3x64x128xbf16> -> tensor<?x192xf32>\n"
+      "  plan.return %o : tensor<?x192xf32>\n}\n",
+      op, extent, type);
+}
+
+std::string linear(const char *type, const char *compute) {
+  return llvm::formatv("plan.kernel @k items 7 per constant rows tokens parts [array<i64>, array<i64: 70, 28>, array<i64: 70, 28>, "
+                       "array<i64>] {{\n"
+                       "^bb0(%x: tensor<?x200xf32>, %w: tensor<98x200x{0}>, %b: tensor<98x{0}>, %r: tensor<?x98xf32>):\n"
+                       "  %y = moe.linear %x, %w bias %b (tensor<98x{0}>) residual %r (tensor<?x98xf32>) "
+                       "{{compute = #moe<compute {1}>} : tensor<?x200xf32>, tensor<98x200x{0}> -> tensor<?x98xf32>\n"
+                       "  plan.return %y : tensor<?x98xf32>\n}\n",
+                       type, compute);
+}
+
+std::string gateUp(const char *activation, const char *compute) {
+  return llvm::formatv("plan.kernel @k items 7 per constant rows tokens parts [array<i64>, array<i64: 98>, array<i64: 98>] {{\n"
+                       "^bb0(%x: tensor<?x200xf32>, %g: tensor<98x200xbf16>, %u: tensor<98x200xbf16>):\n"
+                       "  %y = moe.gate_up %x, %g, %u {{activation = #moe.activation<kind = {0}>, compute = #moe<compute {1}>}\n"
+                       "    : tensor<?x200xf32>, tensor<98x200xbf16>, tensor<98x200xbf16> -> tensor<?x98xf32>\n"
+                       "  plan.return %y : tensor<?x98xf32>\n}\n",
+                       activation, compute);
+}
+
+// Experts: 6 of them, 3 to a token.
+constexpr int64_t experts = 6, k = 3;
+
+std::string hidden(const char *compute) {
+  return llvm::formatv(
+      "plan.kernel @k items 5 per constant rows tokens parts [array<i64>, array<i64>, array<i64>, array<i64: 1>, array<i64: 1>, "
+      "array<i64: 136>, array<i64: 136>] {{\n"
+      "^bb0(%x: tensor<?x136xf32>, %offsets: tensor<7xi32>, %order: tensor<?x3xi32>, %g: tensor<6x72x136xbf16>, "
+      "%u: tensor<6x72x136xbf16>, %sg: tensor<136x136xbf16>, %su: tensor<136x136xbf16>):\n"
+      "  %h = moe.expert_hidden %x by %offsets, %order with %g, %u shared %sg, %su (tensor<136x136xbf16>, tensor<136x136xbf16>) "
+      "{{activation = #moe.activation<kind = silu>, compute = #moe<compute {0}>}\n"
+      "    : tensor<?x136xf32>, tensor<7xi32>, tensor<?x3xi32>, tensor<6x72x136xbf16>, tensor<6x72x136xbf16> -> "
+      "tensor<?x352xf32>\n  plan.return %h : tensor<?x352xf32>\n}\n",
+      compute);
+}
+
+std::string combine(const char *compute) {
+  return llvm::formatv(
+      "plan.kernel @k items 7 per constant rows tokens parts [array<i64>, array<i64>, array<i64>, array<i64>, array<i64: 1>, "
+      "array<i64: 98>, array<i64>] {{\n"
+      "^bb0(%h: tensor<?x352xf32>, %weights: tensor<?x3xf32>, %offsets: tensor<7xi32>, %order: tensor<?x3xi32>, "
+      "%d: tensor<6x98x72xbf16>, %sd: tensor<98x136xbf16>, %r: tensor<?x98xf32>):\n"
+      "  %y = moe.combine %h, %weights by %offsets, %order with %d shared %sd (tensor<98x136xbf16>) residual %r "
+      "(tensor<?x98xf32>) {{compute = #moe<compute {0}>}\n"
+      "    : tensor<?x352xf32>, tensor<?x3xf32>, tensor<7xi32>, tensor<?x3xi32>, tensor<6x98x72xbf16> -> tensor<?x98xf32>\n"
+      "  plan.return %y : tensor<?x98xf32>\n}\n",
+      compute);
+}
+
+/// Gives the argument `offsets` and the next one what moe.dispatch makes of a routing that gives the first expert all tokens, the
+/// last one none.
+void checkRouted(const std::string &text, unsigned offsets, double tolerance) {
+  KernelRun run(text);
+  for (int64_t count : {2, 60}) {
+    Tensor first({experts + 1}), order({count, k});
+    int64_t place = 0;
+    for (int64_t expert = 0; expert < experts; ++expert) {
+      for (int64_t a = 0; a < count * k; ++a)
+        if ((a % k ? (a / k + a % k) % (experts - 2) + 1 : 0) == expert)
+          order.elements[size_t(place++)] = double(a);
+      first.elements[size_t(expert) + 1] = double(place);
+    }
+    run.setStep({{0, count}});
+    run.give(offsets, first);
+    run.give(offsets + 1, order);
+    run.makeUp(3);
+    run.expectAsEvaluated(tolerance);
+  }
+}
+
+std::string route(int64_t count, int64_t chosen, const char *routing, bool bias) {
+  std::string logits = llvm::formatv("tensor<?x{0}xf32>", count), biases = llvm::formatv("tensor<{0}xf32>", count);
+  return llvm::formatv("plan.kernel @k items 1 per tokens rows tokens parts [array<i64>{0}] {{\n^bb0(%x: {1}{2}):\n"
+                       "  %ids, %w = moe.route %x{3} {{routing = #moe.routing<k = {4}, {5}>} : {1} -> tensor<?x{4}xi32>, "
+                       "tensor<?x{4}xf32>\n  plan.return %ids, %w : tensor<?x{4}xi32>, tensor<?x{4}xf32>\n}\n",
+                       bias ? llvm::formatv(", array<i64: {0}>", count).str() : "", logits, bias ? ", %b: " + biases : "",
+                       bias ? " bias %b (" + biases + ")" : "", chosen, routing);
+}
+} // namespace
+
+TEST(Mutants, Attention) {
+  check(attention("f32", ", window = 40 : i64", false), 1e-5, sequences, 60);
+  check(attention("f32", ", soft_cap = 20.0 : f64", true), 1e-5, sequences);
+  check(attention("bf16", "", false), 1e-2, sequences);
+}
+
+TEST(Mutants, LatentAttention) {
+  check(latent("latent_attention", "sequences", "f32"), 1e-5, sequences, 60);
+  check(latent("absorbed_attention", "tokens", "bf16"), 1e-2, {{{0, 5}, {150, 2}}});
+}
+
+TEST(Mutants, Products) {
+  for (const char *compute : {"f32", "bf16"}) {
+    check(linear("bf16", compute), 1e-5, tokens);
+    check(gateUp("silu", compute), 1e-5, tokens);
+  }
+  check(linear("f32", "f32"), 1e-5, tokens);
+  check(gateUp("gelu_tanh", "f32"), 1e-5, tokens, 8);
+}
+
+TEST(Mutants, Experts) {
+  for (const char *compute : {"f32", "bf16"}) {
+    checkRouted(hidden(compute), 1, 1e-5);
+    checkRouted(combine(compute), 2, 1e-5);
+  }
+}
+
+TEST(Mutants, Rows) {
+  const Steps few = {{{0, 3}, {61, 4}}};
+  check("plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64: 500>] {\n"
+        "^bb0(%x: tensor<?x500xf32>, %w: tensor<500xbf16>):\n"
+        "  %y = moe.rms_norm %x, %w {epsilon = 1.0e-1 : f64} : tensor<?x500xf32>, tensor<500xbf16>\n"
+        "  plan.return %y : tensor<?x500xf32>\n}\n",
+        1e-5, few);
+  check("plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64: 400>, array<i64>] {\n"
+        "^bb0(%x: tensor<?x400xf32>, %y: tensor<?x400xf32>, %w: tensor<400xbf16>, %batch: !moe.batch):\n"
+        "  moe.cache @cache0 : tensor<?x400xbf16>\n"
+        "  %s, %n, %c = moe.rowwise(%x, %y, %w, %batch) : (tensor<?x400xf32>, tensor<?x400xf32>, tensor<400xbf16>, !moe.batch) ->\n"
+        "    (tensor<?x400xf32>, tensor<?x400xf32>, tensor<?x240xf32>) {\n"
+        "  ^bb0(%a: tensor<?x400xf32>, %b: tensor<?x400xf32>, %v: tensor<400xbf16>, %at: !moe.batch):\n"
+        "    %sum = arith.addf %a, %b : tensor<?x400xf32>\n"
+        "    %norm = moe.rms_norm %sum, %v {epsilon = 1.0e-1 : f64} : tensor<?x400xf32>, tensor<400xbf16>\n"
+        "    %left = moe.columns %norm from 0 : tensor<?x400xf32> -> tensor<?x240xf32>\n"
+        "    %right = moe.columns %norm from 240 : tensor<?x400xf32> -> tensor<?x160xf32>\n"
+        "    %turned = moe.rope %right at %at {head_dim = 80 : i64, rotary = #moe.rotary<dims = 64, theta = 1.0e4, layout = half>}"
+        " : tensor<?x160xf32>\n"
+        "    moe.append %left, %turned to @cache0 at %at : tensor<?x240xf32>, tensor<?x160xf32>\n"
+        "    moe.yield %sum, %norm, %left : tensor<?x400xf32>, tensor<?x400xf32>, tensor<?x240xf32>\n  }\n"
+        "  plan.return %s, %n, %c, %s : tensor<?x400xf32>, tensor<?x400xf32>, tensor<?x240xf32>, tensor<?x400xf32>\n}\n",
+        1e-5, few);
+}
+
+TEST(Mutants, Routes) {
+  const Steps few = {{{0, 9}}};
+  check(route(200, 6, "score = sqrt_softplus, renormalize = true", false), 1e-5, few, 20);
+  check(
+      route(160, 6, "score = sigmoid, groups = 8, kept_groups = 3, group_score = top2_sum, renormalize = true, scale = 2.5", true),
+      1e-5, few, 3);
+  KernelRun dispatch("plan.kernel @k items 1 per constant rows tokens parts [array<i64>] {\n^bb0(%ids: tensor<?x3xi32>):\n"
+                     "  %offsets, %order = moe.dispatch %ids : tensor<?x3xi32> -> tensor<201xi32>\n"
+                     "  plan.return %offsets, %order : tensor<201xi32>, tensor<?x3xi32>\n}\n");
+  Tensor ids({150, k});
+  for (size_t a = 0; a < ids.elements.size(); ++a)
+    ids.elements[a] = double(a * a % 200);
+  dispatch.setStep({{0, 150}});
+  dispatch.give(0, ids);
+  dispatch.makeUp(0);
+  dispatch.expectAsEvaluated(0);
+}
+
+/// Comes last, and judges what the others have left.
+TEST(Mutants, AreCaught) {
+  struct Row {
+    size_t made = 0, outcomes[4] = {};
+  };
+  std::map<std::string_view, Row> kinds;
+  Row all;
+  for (const Verdict &verdict : verdicts())
+    for (Row *row : {&kinds[verdict.mutation.kind], &all}) {
+      ++row->made;
+      ++row->outcomes[verdict.outcome];
+    }
+  std::cout << "| mistake | mutants | reported | wrong numbers | survived | not reached |\n|---|---|---|---|---|---|\n";
+  auto print = [](std::string_view name, const Row &row) {
+    std::cout << "| " << name << " | " << row.made << " | " << row.outcomes[Verdict::reported] << " | "
+              << row.outcomes[Verdict::wrongNumbers] << " | " << row.outcomes[Verdict::survived] << " | "
+              << row.outcomes[Verdict::notReached] << " |\n";
+  };
+  for (const auto &[kind, row] : kinds)
+    print(kind, row);
+  print("all", all);
+  for (const Verdict &verdict : verdicts())
+    if (verdict.outcome >= Verdict::survived)
+      std::cout << (verdict.outcome == Verdict::survived ? "survived: " : "not reached: ") << verdict.test << ", " << verdict.target
+                << ", line " << verdict.mutation.line + 1 << ": " << verdict.mutation.kind << ": '" << verdict.mutation.original
+                << "' -> '" << verdict.mutation.changed << "'\n";
+  EXPECT_GE(all.made, 200u);
+  EXPECT_LE((all.outcomes[Verdict::survived] + all.outcomes[Verdict::notReached]) * 20, all.made)
+      << "expected at least 95 % of the mutants to be caught";
+}
+
+int main(int argc, char **argv) {
+  testing::InitGoogleTest(&argc, argv);
+  for (int k = 1; k < argc; ++k)
+    if (std::string_view argument = argv[k]; argument.starts_with("--share="))
+      mutantChoice.share = std::max(1ull, std::stoull(argv[k] + strlen("--share=")));
+    else if (argument.starts_with("--seed="))
+      mutantChoice.seed = std::stoull(argv[k] + strlen("--seed="));
+  return RUN_ALL_TESTS();
+}
