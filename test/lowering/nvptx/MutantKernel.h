@@ -18,7 +18,7 @@ struct Verdict {
 
 /// One of how many mistakes that a kernel offers is made, and which.
 struct MutantChoice {
-  size_t share = 100;
+  size_t share = 25;
   uint64_t seed = 1;
 };
 extern MutantChoice mutantChoice;

@@ -49,12 +49,12 @@ std::string attention(const char *type, const char *extra, bool sinks) {
 
 std::string latent(const char *op, const char *extent, const char *type) {
   return llvm::formatv(
-      "plan.kernel @k items 3 per {1} rows tokens parts [array<i64>, array<i64>, array<i64: 1>, array<i64: 1>] {{\n"
-      "^bb0(%q: tensor<?x288xf32>, %batch: !moe.batch, %uk: tensor<3x64x128xbf16>, %uv: tensor<3x64x128xbf16>):\n"
+      "plan.kernel @k items 16 per {1} rows tokens parts [array<i64>, array<i64>, array<i64: 1>, array<i64: 1>] {{\n"
+      "^bb0(%q: tensor<?x1536xf32>, %batch: !moe.batch, %uk: tensor<16x64x128xbf16>, %uv: tensor<16x64x128xbf16>):\n"
       "  moe.cache @cache0 : tensor<?x160x{2}>\n"
       "  %o = moe.{0} %q over @cache0 at %batch with %uk, %uv {{scale = 1.0e-1 : f64, compute = #moe<compute {2}>}\n"
-      "    : tensor<?x288xf32>, tensor<3x64x128xbf16>, tensor<3x64x128xbf16> -> tensor<?x192xf32>\n"
-      "  plan.return %o : tensor<?x192xf32>\n}\n",
+      "    : tensor<?x1536xf32>, tensor<16x64x128xbf16>, tensor<16x64x128xbf16> -> tensor<?x1024xf32>\n"
+      "  plan.return %o : tensor<?x1024xf32>\n}\n",
       op, extent, type);
 }
 
@@ -144,7 +144,7 @@ TEST(Mutants, Attention) {
 }
 
 TEST(Mutants, LatentAttention) {
-  check(latent("latent_attention", "sequences", "f32"), 1e-5, sequences, 60);
+  check(latent("latent_attention", "sequences", "f32"), 1e-5, {{{0, 5}, {66, 3}}}, 60);
   check(latent("absorbed_attention", "tokens", "bf16"), 1e-2, {{{0, 5}, {150, 2}}});
 }
 
