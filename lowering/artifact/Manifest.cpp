@@ -255,6 +255,16 @@ artifact::GpuCodeT moec::lowering::recordOf(const GpuCode &code) {
   record.min_compute_capability = uint32_t(code.minComputeCapability);
   for (auto [kernel, shape] : enumerate(code.shapes))
     record.kernels.push_back(std::make_unique<artifact::GpuKernelT>(::recordOf(shape, kernel)));
+  for (const LaunchChain &chain : code.chains) {
+    artifact::GpuChainT &entry = *record.chains.emplace_back(std::make_unique<artifact::GpuChainT>());
+    entry.symbol = chain.name;
+    entry.kernels.assign(chain.kernels.begin(), chain.kernels.end());
+  }
+  for (const std::vector<ChainedLaunches> &program : code.programs) {
+    artifact::GpuProgramT &launches = *record.programs.emplace_back(std::make_unique<artifact::GpuProgramT>());
+    for (const ChainedLaunches &chained : program)
+      launches.chained.emplace_back(uint32_t(chained.first), uint32_t(chained.chain));
+  }
   for (const ChipCode &chip : code.chips)
     record.cubins.push_back(std::make_unique<artifact::CubinT>(::recordOf(chip)));
   return record;

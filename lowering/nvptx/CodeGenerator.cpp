@@ -3,7 +3,9 @@
 
 #include "lowering/kernel/EmitByFamily.h"
 #include "lowering/kernel/LowerToLLVM.h"
+#include "lowering/nvptx/ChainLaunches.h"
 #include "lowering/nvptx/Emit.h"
+#include "lowering/nvptx/EmitChain.h"
 #include "lowering/nvptx/MachineCode.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -22,21 +24,26 @@ void moec::lowering::nvptx::loadDialects(MLIRContext &context) {
   context.getOrLoadDialect<NVVM::NVVMDialect>();
 }
 
-/// The kernels of `plan` for `target`, as functions in MLIR; `shapes` receives how each is launched.
-static OwningOpRef<ModuleOp> emitKernels(ModuleOp plan, const Target &target, std::vector<LaunchShape> &shapes) {
+/// The kernels of `plan` and their chains for `target`, as functions in MLIR; `code` receives how each is launched.
+static OwningOpRef<ModuleOp> emitKernels(ModuleOp plan, const Target &target, GpuCode &code) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(plan.getLoc());
   KernelBuilder b(*module, target);
-  for (auto kernel : plan.getOps<plan::KernelOp>()) {
+  auto kernels = llvm::to_vector(plan.getOps<plan::KernelOp>());
+  for (plan::KernelOp kernel : kernels) {
     LogicalResult outcome = success();
     b.kernel(kernel.getSymName(), KernelFrame::countArguments(kernel), [&](ArrayRef<Value> arguments) {
       KernelFrame frame(b, kernel, arguments);
       outcome = emitByFamily(frame);
-      shapes.push_back(frame.shape);
+      code.shapes.push_back(frame.shape);
       return frame.shape.threads;
     });
     if (failed(outcome))
       return {};
   }
+  chainLaunches(plan, code);
+  for (const LaunchChain &chain : code.chains)
+    if (failed(emitChain(b, chain, kernels, code.shapes)))
+      return {};
   return module;
 }
 
@@ -48,7 +55,7 @@ FailureOr<std::vector<GpuCode>> moec::lowering::nvptx::generateCode(ModuleOp pla
     code.target = target->name.str();
     code.section = "ptx/" + code.target;
     code.minComputeCapability = target->minComputeCapability;
-    OwningOpRef<ModuleOp> module = emitKernels(plan, *target, code.shapes);
+    OwningOpRef<ModuleOp> module = emitKernels(plan, *target, code);
     if (!module || failed(lowerToLLVM(*module)))
       return failure();
     llvm::Expected<std::string> text = compileToText(*module, *target);

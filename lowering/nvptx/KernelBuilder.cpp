@@ -24,6 +24,8 @@ Number KernelBuilder::lane() { return thread() & integer(warpSize - 1); }
 Number KernelBuilder::warp() { return thread() >> 5; }
 
 Number KernelBuilder::block(unsigned dimension) {
+  if (taken)
+    return (*taken)[dimension];
   switch (dimension) {
   case 0:
     return readRegister<NVVM::BlockIdXOp>(*this);
@@ -32,6 +34,15 @@ Number KernelBuilder::block(unsigned dimension) {
   default:
     return readRegister<NVVM::BlockIdZOp>(*this);
   }
+}
+
+Number KernelBuilder::gridSize() { return readRegister<NVVM::GridDimXOp>(*this); }
+
+LogicalResult KernelBuilder::asBlock(std::array<Number, 3> number, function_ref<LogicalResult()> body) {
+  taken = number;
+  LogicalResult outcome = body();
+  taken.reset();
+  return outcome;
 }
 
 void KernelBuilder::barrier() { NVVM::Barrier0Op::create(*this); }

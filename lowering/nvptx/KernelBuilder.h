@@ -5,6 +5,9 @@
 #include "lowering/kernel/FunctionBuilder.h"
 #include "lowering/nvptx/Target.h"
 
+#include <array>
+#include <optional>
+
 namespace moec::lowering::nvptx {
 
 /// Threads of a warp.
@@ -22,6 +25,10 @@ public:
   Number lane();
   Number warp();
   Number block(unsigned dimension);
+  /// The number of blocks in dimension 0.
+  Number gridSize();
+  /// What `body` emits is the work of block `number` of a grid of three dimensions, whichever block does it.
+  mlir::LogicalResult asBlock(std::array<Number, 3> number, llvm::function_ref<mlir::LogicalResult()> body);
 
   /// All threads of the block meet; what they have stored before is seen after.
   void barrier();
@@ -66,6 +73,8 @@ public:
 
 private:
   mlir::Value sharedMemory();
+
+  std::optional<std::array<Number, 3>> taken; ///< the block whose work is emitted, where it is not the block itself
 };
 
 } // namespace moec::lowering::nvptx

@@ -14,6 +14,8 @@ constexpr uint32_t warp = 32, maxThreads = 1024;
 constexpr uint32_t maxSharedBytes = 256 << 10;
 constexpr uint64_t maxGrid[] = {(uint64_t(1) << 31) - 1, 65535, 65535};
 constexpr uint32_t maxTargets = 64, maxNameBytes = 64;
+/// Of a launch: the driver takes 4 KiB of them.
+constexpr uint32_t maxArguments = 512;
 
 /// The programs that launch each kernel.
 using Launchers = std::map<uint32_t, std::vector<const Program *>>;
@@ -35,8 +37,9 @@ public:
         if (!chips.insert(cubin->chip()->string_view()).second)
           return refuse(name + " occurs twice");
         MOEC_RETURN_IF_ERROR(checkSection(name, cubin->section()));
-        if (cubin->kernels() && cubin->kernels()->size() != code.kernels()->size())
-          return refuse(name + ": expected records of " + std::to_string(code.kernels()->size()) + " kernels, got " +
+        uint32_t entries = code.kernels()->size() + (code.chains() ? code.chains()->size() : 0);
+        if (cubin->kernels() && cubin->kernels()->size() != entries)
+          return refuse(name + ": expected records of " + std::to_string(entries) + " kernels, got " +
                         std::to_string(cubin->kernels()->size()));
       }
     std::set<uint32_t> listed;
@@ -51,7 +54,7 @@ public:
       if (!listed.count(kernel))
         return refuse(": program '" + programs.front()->name()->str() + "' launches kernel '" + symbolOf(kernel) +
                       "', which it does not have");
-    return {};
+    return checkChains();
   }
 
 private:
@@ -89,6 +92,59 @@ private:
                         program->name()->str() + "'");
       if (kernel.workspace() && !valueOf(*kernel.workspace(), most))
         return refuse("workspace out of range in program '" + program->name()->str() + "'");
+    }
+    return {};
+  }
+
+  Status checkChains() const {
+    uint32_t chains = code.chains() ? code.chains()->size() : 0;
+    for (uint32_t i = 0; i < chains; ++i) {
+      const GpuChain &chain = *code.chains()->Get(i);
+      if (chain.symbol()->size() > maxNameBytes)
+        return refuse(": a chain's name of " + std::to_string(chain.symbol()->size()) + " bytes");
+      auto refuse = [&](const std::string &why) { return this->refuse(", chain '" + chain.symbol()->str() + "': " + why); };
+      if (chain.kernels()->size() < 2 || chain.kernels()->size() > maxArguments)
+        return refuse("expected 2 to " + std::to_string(maxArguments) + " kernels, got " + std::to_string(chain.kernels()->size()));
+      for (uint32_t place : *chain.kernels()) {
+        if (place >= code.kernels()->size())
+          return refuse("no kernel " + std::to_string(place));
+        if (code.kernels()->Get(place)->threads() != code.kernels()->Get(chain.kernels()->Get(0))->threads())
+          return refuse("its kernels differ in threads");
+      }
+    }
+    if (!code.programs())
+      return {};
+    if (code.programs()->size() != manifest.programs()->size())
+      return refuse(": expected chains of " + std::to_string(manifest.programs()->size()) + " programs, got " +
+                    std::to_string(code.programs()->size()));
+    for (uint32_t i = 0; i < code.programs()->size(); ++i)
+      MOEC_RETURN_IF_ERROR(checkChained(*code.programs()->Get(i)->chained(), *manifest.programs()->Get(i), chains));
+    return {};
+  }
+
+  /// That the chained launches of `program` are in order and of the chains' kernels.
+  Status checkChained(const flatbuffers::Vector<const ChainedLaunches *> &all, const Program &program, uint32_t chains) const {
+    auto refuse = [&](const std::string &why) { return this->refuse(", program '" + program.name()->str() + "': " + why); };
+    if (reinterpret_cast<uintptr_t>(all.Data()) % alignof(ChainedLaunches))
+      return refuse("its chained launches are off their alignment");
+    const auto &launches = *program.launches();
+    uint64_t next = 0;
+    for (const ChainedLaunches *chained : all) {
+      if (chained->chain() >= chains)
+        return refuse("no chain " + std::to_string(chained->chain()));
+      const auto &kernels = *code.chains()->Get(chained->chain())->kernels();
+      if (chained->first() < next || uint64_t(chained->first()) + kernels.size() > launches.size())
+        return refuse("chained launches out of order or out of range");
+      uint64_t arguments = 2;
+      for (uint32_t i = 0; i < kernels.size(); ++i) {
+        const Launch &launch = *launches.Get(chained->first() + i);
+        if (launch.kernel() != code.kernels()->Get(kernels.Get(i))->kernel())
+          return refuse("launch " + std::to_string(chained->first() + i) + " is not of the chain's kernel");
+        arguments += launch.buffers()->size() + 1;
+      }
+      if (arguments > maxArguments)
+        return refuse("a chain of " + std::to_string(arguments) + " arguments, expected at most " + std::to_string(maxArguments));
+      next = uint64_t(chained->first()) + kernels.size();
     }
     return {};
   }

@@ -157,6 +157,22 @@ artifact::ManifestT test::soundManifest() {
   return manifest;
 }
 
+void test::chainLaunches(artifact::ManifestT &manifest) {
+  artifact::GpuCodeT &code = *manifest.gpu_code[0];
+  for (const auto &kernel : code.kernels)
+    kernel->threads = code.kernels[0]->threads;
+  for (const auto &program : manifest.programs) {
+    artifact::GpuChainT &chain = *code.chains.emplace_back(std::make_unique<artifact::GpuChainT>());
+    chain.symbol = "chain";
+    for (const auto &launch : program->launches)
+      for (uint32_t place = 0; place < code.kernels.size(); ++place)
+        if (code.kernels[place]->kernel == launch->kernel)
+          chain.kernels.push_back(place);
+    artifact::GpuProgramT &chained = *code.programs.emplace_back(std::make_unique<artifact::GpuProgramT>());
+    chained.chained.emplace_back(0, uint32_t(code.chains.size() - 1));
+  }
+}
+
 std::string test::gpuText() { return contentsOf(MOEC_TEST_DATA "/runtime/kernels.ptx"); }
 
 std::string test::artifactBytes(artifact::ManifestT manifest, const std::function<void(artifact::ManifestT &)> &edit,

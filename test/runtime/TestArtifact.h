@@ -40,6 +40,9 @@ std::unique_ptr<runtime::Artifact> openSound(const std::function<void(artifact::
 /// What the model computes for the last of `ids`.
 std::vector<float> expectedLogits(std::span<const int32_t> ids);
 
+/// Makes the launches of each program of `manifest` one for GPUs: a chain for each program, both of the same kernels.
+void chainLaunches(artifact::ManifestT &manifest);
+
 } // namespace moec::test
 
 #endif // MOEC_TEST_RUNTIME_TESTARTIFACT_H

@@ -227,6 +227,61 @@ const Malformed malformed[] = {
        addCubin(m, 1, 2);
        addCubin(m, 1, 2);
      }},
+    {"gpuChainOfOne", "chain 'chain': expected 2 to 512 kernels, got 1",
+     [](M &m) {
+       chainLaunches(m);
+       m.gpu_code[0]->chains[0]->kernels.pop_back();
+     }},
+    {"gpuChainKernel", "chain 'chain': no kernel 2",
+     [](M &m) {
+       chainLaunches(m);
+       m.gpu_code[0]->chains[1]->kernels[1] = 2;
+     }},
+    {"gpuChainThreads", "chain 'chain': its kernels differ in threads",
+     [](M &m) {
+       chainLaunches(m);
+       m.gpu_code[0]->kernels[1]->threads += 32;
+     }},
+    {"gpuChainName", "a chain's name of 65 bytes",
+     [](M &m) {
+       chainLaunches(m);
+       m.gpu_code[0]->chains[0]->symbol.assign(65, 'c');
+     }},
+    {"gpuChainPrograms", "expected chains of 2 programs, got 1",
+     [](M &m) {
+       chainLaunches(m);
+       m.gpu_code[0]->programs.pop_back();
+     }},
+    {"gpuChained", "program 'decode': no chain 2",
+     [](M &m) {
+       chainLaunches(m);
+       m.gpu_code[0]->programs[1]->chained[0] = {0, 2};
+     }},
+    {"gpuChainedLate", "program 'prefill': chained launches out of order or out of range",
+     [](M &m) {
+       chainLaunches(m);
+       m.gpu_code[0]->programs[0]->chained[0] = {1, 0};
+     }},
+    {"gpuChainedHuge", "program 'prefill': chained launches out of order or out of range",
+     [](M &m) {
+       chainLaunches(m);
+       m.gpu_code[0]->programs[0]->chained[0] = {~0u, 0};
+     }},
+    {"gpuChainedTwice", "program 'prefill': chained launches out of order or out of range",
+     [](M &m) {
+       chainLaunches(m);
+       m.gpu_code[0]->programs[0]->chained.emplace_back(0, 0);
+     }},
+    {"gpuChainedOther", "program 'prefill': launch 0 is not of the chain's kernel",
+     [](M &m) {
+       chainLaunches(m);
+       std::swap(m.gpu_code[0]->chains[0]->kernels[0], m.gpu_code[0]->chains[0]->kernels[1]);
+     }},
+    {"gpuChainArguments", "a chain of 518 arguments, expected at most 512",
+     [](M &m) {
+       chainLaunches(m);
+       m.programs[0]->launches[0]->buffers.resize(506);
+     }},
     {"gpuChipKernels", "expected records of 2 kernels, got 1", [](M &m) { addCubin(m, 1, 1); }},
     {"pages", "pages of cache",
      [](M &m) {

@@ -103,7 +103,7 @@ TEST(GpuLaunches, haveEveryArgumentInOrder) {
   auto artifact = openSound();
   MemoryPlan plan = *MemoryPlan::create(*artifact, codeOf(*artifact), 9);
   place(plan);
-  auto programs = resolveLaunches(artifact->manifest(), codeOf(*artifact), plan);
+  auto programs = resolveLaunches(artifact->manifest(), codeOf(*artifact), plan, true);
   ASSERT_EQ(programs.size(), 2u);
   ASSERT_EQ(programs[0].size(), 2u);
   const StepLayout &step = plan.steps[0];
@@ -128,10 +128,41 @@ TEST(GpuLaunches, growWithTheStep) {
     grid[1]->extent = artifact::Extent::constant;
     grid[1]->addend = 6;
   });
-  const artifact::GpuKernel &kernel = *codeOf(*artifact).kernels()->Get(0);
-  EXPECT_EQ(*gridOf(kernel, {5, 2, 1, 3}), (Grid{9, 7, 1}));
-  EXPECT_EQ(*gridOf(kernel, {1, 1, 1, 3}), (Grid{3, 7, 1}));
-  EXPECT_FALSE(gridOf(kernel, {0, 0, 1, 3})); // nothing to do
+  const artifact::GpuCode &code = codeOf(*artifact);
+  Entry entry = entriesOf(artifact->manifest(), code)[0];
+  EXPECT_EQ(*entry.gridOf(code, {5, 2, 1, 3}, 4), (Grid{9, 7, 1}));
+  EXPECT_EQ(*entry.gridOf(code, {1, 1, 1, 3}, 4), (Grid{3, 7, 1}));
+  EXPECT_FALSE(entry.gridOf(code, {0, 0, 1, 3}, 4)); // nothing to do
+}
+
+TEST(GpuLaunches, ofAChainHaveTheArgumentsOfAll) {
+  auto artifact = open(chainLaunches);
+  const artifact::GpuCode &code = codeOf(*artifact);
+  MemoryPlan plan = *MemoryPlan::create(*artifact, code, 9);
+  place(plan);
+  auto alone = resolveLaunches(artifact->manifest(), code, plan, false), chained = resolveLaunches(artifact->manifest(), code, plan, true);
+  ASSERT_EQ(alone[0].size(), 2u);
+  ASSERT_EQ(chained[0].size(), 1u);
+  EXPECT_EQ(chained[0][0].entry, code.kernels()->size());
+  std::vector<uint64_t> expected = alone[0][0].arguments;
+  expected.pop_back();
+  expected.insert(expected.end(), alone[0][1].arguments.begin(), alone[0][1].arguments.end() - 1);
+  expected.push_back(plan.only(Purpose::arrivals).address);
+  expected.push_back(alone[0][0].arguments.back());
+  EXPECT_EQ(chained[0][0].arguments, expected);
+  EXPECT_EQ(bytesOf(plan, Purpose::arrivals), 4u);
+}
+
+TEST(GpuLaunches, ofAChainHaveTheBlocksOfItsLargestKernelThatAreThereAtOnce) {
+  auto artifact = open([](artifact::ManifestT &m) {
+    chainLaunches(m);
+    m.gpu_code[0]->kernels[0]->grid[0]->divisor = 1;
+    m.gpu_code[0]->kernels[0]->grid[0]->factor = 3;
+  });
+  const artifact::GpuCode &code = codeOf(*artifact);
+  Entry chain = entriesOf(artifact->manifest(), code)[code.kernels()->size()];
+  EXPECT_EQ(*chain.gridOf(code, {5, 2, 1, 3}, 100), (Grid{15, 1, 1}));
+  EXPECT_EQ(*chain.gridOf(code, {5, 2, 1, 3}, 7), (Grid{7, 1, 1}));
 }
 
 TEST(GpuStepLayout, holdsTheLargestStepAndNoMore) {

@@ -89,6 +89,8 @@ Error Compilation::assemble(lowering::GpuCode &code) {
   SmallVector<StringRef> kernels;
   for (auto kernel : ir->getOps<plan::KernelOp>())
     kernels.push_back(kernel.getSymName());
+  for (const lowering::LaunchChain &chain : code.chains)
+    kernels.push_back(chain.name);
   const lowering::nvptx::Target &target = *lowering::nvptx::findTarget(code.target);
   for (const std::string &chip : options.chips) {
     if (!llvm::is_contained(target.chips, StringRef(chip)))

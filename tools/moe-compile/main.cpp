@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
   SourceMgr sources;
   mlir::SourceMgrDiagnosticHandler diagnostics(sources, context.get());
   if (!options.remarks.empty()) {
-    mlir::remark::RemarkCategories every{".*", {}, {}, {}, {}};
+    mlir::remark::RemarkCategories every{std::nullopt, ".*", ".*", ".*", ".*"};
     if (failed(mlir::remark::enableOptimizationRemarksWithLLVMStreamer(
             *context, options.remarks, remarks::Format::YAML, std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(), every))) {
       errs() << "moe-compile: error: " << options.remarks << ": cannot write remarks\n";

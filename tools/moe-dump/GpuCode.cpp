@@ -34,11 +34,41 @@ Json describeKernel(const artifact::Manifest &manifest, const artifact::GpuKerne
           {"counter_bytes", kernel.counter_bytes()}};
 }
 
+/// Of a kernel, or behind the kernels of a chain.
+std::string symbolOf(const artifact::Manifest &manifest, const artifact::GpuCode &code, uint32_t entry) {
+  uint32_t kernels = code.kernels()->size();
+  return entry < kernels ? symbolOf(manifest, *code.kernels()->Get(entry)) : code.chains()->Get(entry - kernels)->symbol()->str();
+}
+
+Json describeChains(const artifact::Manifest &manifest, const artifact::GpuCode &code) {
+  Json chains = Json::array();
+  for (uint32_t i = 0; code.chains() && i < code.chains()->size(); ++i) {
+    Json kernels = Json::array();
+    for (uint32_t kernel : *code.chains()->Get(i)->kernels())
+      kernels.push_back(symbolOf(manifest, code, kernel));
+    chains.push_back({{"symbol", code.chains()->Get(i)->symbol()->str()}, {"kernels", kernels}});
+  }
+  return chains;
+}
+
+/// How many launches a step of each program takes.
+Json describeLaunches(const artifact::Manifest &manifest, const artifact::GpuCode &code) {
+  Json launches = Json::object();
+  for (uint32_t i = 0; i < manifest.programs()->size(); ++i) {
+    uint64_t count = manifest.programs()->Get(i)->launches()->size();
+    if (code.programs())
+      for (const artifact::ChainedLaunches *chained : *code.programs()->Get(i)->chained())
+        count -= code.chains()->Get(chained->chain())->kernels()->size() - 1;
+    launches[manifest.programs()->Get(i)->name()->str()] = count;
+  }
+  return launches;
+}
+
 Json describeCubin(const artifact::Manifest &manifest, const artifact::GpuCode &code, const artifact::Cubin &cubin) {
   Json kernels = Json::array();
   for (uint32_t i = 0; cubin.kernels() && i < cubin.kernels()->size(); ++i) {
     const artifact::AssembledKernel &kernel = *cubin.kernels()->Get(i);
-    kernels.push_back({{"symbol", symbolOf(manifest, *code.kernels()->Get(i))},
+    kernels.push_back({{"symbol", symbolOf(manifest, code, i)},
                        {"registers", kernel.registers()},
                        {"shared_bytes", kernel.shared_bytes()},
                        {"local_bytes", kernel.local_bytes()},
@@ -68,6 +98,8 @@ Json moec::dump::describeGpuCode(const artifact::Manifest &manifest) {
                        {"bytes", section->length()},
                        {"min_compute_capability", code->min_compute_capability()},
                        {"kernels", kernels},
+                       {"chains", describeChains(manifest, *code)},
+                       {"launches", describeLaunches(manifest, *code)},
                        {"cubins", cubins}});
   }
   return targets;
@@ -88,6 +120,14 @@ std::string moec::dump::gpuCodePage(const Json &targets) {
       text += "  " + plain(kernel["symbol"]) + ": " + plain(kernel["threads"]) + " threads, grid (" + grid + "), " +
               plain(kernel["shared_bytes"]) + " bytes shared, workspace of " + plain(kernel["workspace_bytes"]) + " bytes\n";
     }
+    for (const Json &chain : target["chains"]) {
+      std::string kernels;
+      for (const Json &kernel : chain["kernels"])
+        kernels += (kernels.empty() ? "" : ", ") + plain(kernel);
+      text += "  " + plain(chain["symbol"]) + ": " + kernels + " in one launch\n";
+    }
+    for (const auto &[program, launches] : target["launches"].items())
+      text += "  " + program + ": " + plain(launches) + " launches a step\n";
     for (const Json &cubin : target["cubins"]) {
       text += "  for " + plain(cubin["chip"]) + ": " + plain(cubin["bytes"]) + " bytes\n";
       for (const Json &kernel : cubin["kernels"])

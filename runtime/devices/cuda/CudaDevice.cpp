@@ -18,8 +18,7 @@ constexpr size_t keptGraphs = 64;
 
 /// A launch as the driver takes it.
 struct PreparedLaunch {
-  Function function;
-  const GpuKernel *kernel;
+  const LoadedEntry *loaded;
   std::vector<uint64_t> arguments;
   std::vector<void *> places; ///< of the arguments
 };
@@ -50,6 +49,7 @@ private:
 
   Status step(size_t program, const StepNumbers &numbers);
   Status enqueue(size_t program, const StepNumbers &numbers);
+  Status enqueue(PreparedLaunch &launch, const StepNumbers &numbers);
   Result<GraphExec> record(size_t program, const StepNumbers &numbers);
 
   const Artifact &artifact;
@@ -163,13 +163,12 @@ Status CudaDevice::fillMemory(const std::function<void(uint64_t, uint64_t)> &pro
 }
 
 void CudaDevice::preparePrograms() {
-  std::vector<std::vector<gpu::Launch>> resolved = gpu::resolveLaunches(manifest, *code, memory);
+  std::vector<std::vector<gpu::Launch>> resolved = gpu::resolveLaunches(manifest, *code, memory, kernels.canChain());
   for (size_t i = 0; i < programs.size(); ++i) {
     programs[i].isRecorded = manifest.programs()->Get(uint32_t(i))->name()->string_view() == "decode";
     for (gpu::Launch &launch : resolved[i]) {
       PreparedLaunch &ready = programs[i].launches.emplace_back();
-      ready.function = kernels[launch.kernel];
-      ready.kernel = code->kernels()->Get(launch.kernel);
+      ready.loaded = &kernels[launch.entry];
       ready.arguments = std::move(launch.arguments);
       for (uint64_t &argument : ready.arguments)
         ready.places.push_back(&argument);
@@ -206,9 +205,7 @@ Status CudaDevice::enqueue(size_t program, const StepNumbers &numbers) {
   MOEC_RETURN_IF_ERROR(driver->copyToDevice(memory.only(gpu::Purpose::step).address, staging.get(),
                                             memory.steps[program].bytesOf(numbers), stream.get()));
   for (PreparedLaunch &launch : programs[program].launches)
-    if (std::optional<gpu::Grid> grid = gpu::gridOf(*launch.kernel, numbers))
-      MOEC_RETURN_IF_ERROR(driver->launchKernel(launch.function, (*grid)[0], (*grid)[1], (*grid)[2], launch.kernel->threads(), 1, 1,
-                                                launch.kernel->shared_bytes(), stream.get(), launch.places.data(), nullptr));
+    MOEC_RETURN_IF_ERROR(enqueue(launch, numbers));
   const std::vector<uint64_t> &offsets = programs[program].outputOffsets;
   for (size_t i = 0; i < offsets.size(); ++i) {
     const Buffer &buffer = outputOf(manifest, program, i);
@@ -217,6 +214,19 @@ Status CudaDevice::enqueue(size_t program, const StepNumbers &numbers) {
                                               memory.only(gpu::Purpose::arena).address + buffer.offset(), bytes, stream.get()));
   }
   return {};
+}
+
+Status CudaDevice::enqueue(PreparedLaunch &launch, const StepNumbers &numbers) {
+  const auto &[entry, function, residentBlocks] = *launch.loaded;
+  std::optional<gpu::Grid> grid = entry.gridOf(*code, numbers, residentBlocks);
+  if (!grid)
+    return {};
+  auto [x, y, z] = *grid;
+  if (entry.isChain)
+    return driver->launchCooperativeKernel(function, x, y, z, entry.threads, 1, 1, entry.sharedBytes, stream.get(),
+                                           launch.places.data());
+  return driver->launchKernel(function, x, y, z, entry.threads, 1, 1, entry.sharedBytes, stream.get(), launch.places.data(),
+                              nullptr);
 }
 
 Result<GraphExec> CudaDevice::record(size_t program, const StepNumbers &numbers) {

@@ -21,7 +21,13 @@ using Event = struct EventHandle *;
 using Graph = struct GraphHandle *;
 using GraphExec = struct GraphExecHandle *;
 
-enum DeviceAttribute : int { capabilityMajor = 75, capabilityMinor = 76, maxSharedBytesPerBlock = 97 };
+enum DeviceAttribute : int {
+  multiprocessorCount = 16,
+  capabilityMajor = 75,
+  capabilityMinor = 76,
+  cooperativeLaunch = 95,
+  maxSharedBytesPerBlock = 97
+};
 enum FunctionAttribute : int { maxThreadsPerBlock = 0, maxDynamicSharedBytes = 8 };
 enum JitOption : int { errorLog = 5, errorLogBytes = 6 };
 enum StreamFlags : unsigned { nonBlocking = 1 };
@@ -83,6 +89,9 @@ struct Driver {
 
   EntryPoint<Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void **, void **> launchKernel{
       "cuLaunchKernel"};
+  EntryPoint<Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void **>
+      launchCooperativeKernel{"cuLaunchCooperativeKernel"};
+  EntryPoint<int *, Function, int, size_t> residentBlocks{"cuOccupancyMaxActiveBlocksPerMultiprocessor"};
   EntryPoint<Stream, int> beginCapture{"cuStreamBeginCapture_v2"};
   EntryPoint<Stream, Graph *> endCapture{"cuStreamEndCapture"};
   EntryPoint<Graph> graphDestroy{"cuGraphDestroy"};

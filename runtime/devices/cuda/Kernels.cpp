@@ -1,6 +1,7 @@
 // The kernels of an artifact's GPU code, loaded into a context.
 #include "runtime/devices/cuda/Kernels.h"
 
+#include <algorithm>
 #include <charconv>
 
 using namespace moec::runtime;
@@ -8,7 +9,7 @@ using namespace moec::runtime::cuda;
 using namespace moec::artifact;
 
 Result<Gpu> Gpu::find(const Driver &driver, int ordinal) {
-  int count = 0, device = 0, major = 0, minor = 0, shared = 0;
+  int count = 0, device = 0, major = 0, minor = 0, shared = 0, processors = 0, cooperative = 0;
   MOEC_RETURN_IF_ERROR(driver.deviceGetCount(&count));
   if (ordinal < 0 || ordinal >= count)
     return Status::invalidArgument("expected the number of one of this machine's " + std::to_string(count) + " GPUs, got " +
@@ -19,7 +20,9 @@ Result<Gpu> Gpu::find(const Driver &driver, int ordinal) {
   MOEC_RETURN_IF_ERROR(driver.deviceGetAttribute(&major, capabilityMajor, device));
   MOEC_RETURN_IF_ERROR(driver.deviceGetAttribute(&minor, capabilityMinor, device));
   MOEC_RETURN_IF_ERROR(driver.deviceGetAttribute(&shared, maxSharedBytesPerBlock, device));
-  return Gpu{device, name, uint32_t(10 * major + minor), uint32_t(shared)};
+  MOEC_RETURN_IF_ERROR(driver.deviceGetAttribute(&processors, multiprocessorCount, device));
+  MOEC_RETURN_IF_ERROR(driver.deviceGetAttribute(&cooperative, cooperativeLaunch, device));
+  return Gpu{device, name, uint32_t(10 * major + minor), uint32_t(shared), uint32_t(processors), cooperative != 0};
 }
 
 const Cubin *moec::runtime::cuda::cubinFor(const GpuCode &code, uint32_t capability) {
@@ -47,12 +50,14 @@ const Cubin *moec::runtime::cuda::cubinFor(const GpuCode &code, uint32_t capabil
 
 Status Kernels::load(const Artifact &artifact, const GpuCode &code, const Gpu &gpu) {
   MOEC_RETURN_IF_ERROR(loadModule(artifact, code, gpu));
-  for (const GpuKernel *kernel : *code.kernels()) {
-    const char *symbol = artifact.manifest().kernels()->Get(kernel->kernel())->symbol()->c_str();
-    if (Status status = prepare(*kernel, symbol, gpu); !status.ok())
-      return {status.code(), artifact.path() + ": kernel '" + symbol + "': " + status.message()};
-  }
+  for (const gpu::Entry &entry : gpu::entriesOf(artifact.manifest(), code))
+    if (Status status = prepare(entry, gpu); !status.ok())
+      return {status.code(), artifact.path() + ": kernel '" + entry.symbol + "': " + status.message()};
   return {};
+}
+
+bool Kernels::canChain() const {
+  return std::ranges::all_of(entries, [](const LoadedEntry &loaded) { return !loaded.entry.isChain || loaded.residentBlocks > 0; });
 }
 
 /// Code that was assembled for another chip than it says, or is damaged, is no loss where there is PTX.
@@ -91,19 +96,22 @@ Status Kernels::loadSection(const Artifact &artifact, uint32_t index) {
                              (log.empty() ? "" : "\nthe driver's compiler says: " + log)};
 }
 
-Status Kernels::prepare(const GpuKernel &kernel, const char *symbol, const Gpu &gpu) {
+Status Kernels::prepare(const gpu::Entry &entry, const Gpu &gpu) {
   Function function{};
-  MOEC_RETURN_IF_ERROR(driver.moduleGetFunction(&function, module.get(), symbol));
+  MOEC_RETURN_IF_ERROR(driver.moduleGetFunction(&function, module.get(), entry.symbol));
   int mostThreads = 0;
   MOEC_RETURN_IF_ERROR(driver.functionGetAttribute(&mostThreads, maxThreadsPerBlock, function));
-  if (kernel.threads() > uint32_t(mostThreads))
-    return Status::unavailable("needs blocks of " + std::to_string(kernel.threads()) + " threads, " + gpu.name + " runs it with " +
+  if (entry.threads > uint32_t(mostThreads))
+    return Status::unavailable("needs blocks of " + std::to_string(entry.threads) + " threads, " + gpu.name + " runs it with " +
                                std::to_string(mostThreads) + " at most");
-  if (kernel.shared_bytes() > gpu.maxSharedBytes)
-    return Status::unavailable("needs " + std::to_string(kernel.shared_bytes()) + " bytes of shared memory, " + gpu.name + " has " +
+  if (entry.sharedBytes > gpu.maxSharedBytes)
+    return Status::unavailable("needs " + std::to_string(entry.sharedBytes) + " bytes of shared memory, " + gpu.name + " has " +
                                std::to_string(gpu.maxSharedBytes) + " for a block; compile for another target");
-  if (kernel.shared_bytes())
-    MOEC_RETURN_IF_ERROR(driver.functionSetAttribute(function, maxDynamicSharedBytes, int(kernel.shared_bytes())));
-  functions.push_back(function);
+  if (entry.sharedBytes)
+    MOEC_RETURN_IF_ERROR(driver.functionSetAttribute(function, maxDynamicSharedBytes, int(entry.sharedBytes)));
+  int resident = 0;
+  if (entry.isChain && gpu.isCooperative)
+    MOEC_RETURN_IF_ERROR(driver.residentBlocks(&resident, function, int(entry.threads), entry.sharedBytes));
+  entries.push_back({entry, function, uint64_t(resident) * gpu.multiprocessors});
   return {};
 }

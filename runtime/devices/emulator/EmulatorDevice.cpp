@@ -17,6 +17,9 @@ namespace {
 /// What the emulator understands is what chips of that capability do, tensor maps and clusters of later ones apart.
 constexpr uint32_t capability = 89;
 
+/// Of chains: those of a small GPU, so that there are fewer than a kernel's grid has.
+constexpr uint64_t residentBlocks = 48;
+
 std::byte *at(uint64_t address) { return reinterpret_cast<std::byte *>(address); }
 } // namespace
 
@@ -30,7 +33,7 @@ Result<std::unique_ptr<EmulatorDevice>> EmulatorDevice::create(const Artifact &a
     return chosen.status();
   MOEC_RETURN_IF_ERROR(device->load(**chosen));
   MOEC_RETURN_IF_ERROR(device->allocate(options.pages));
-  device->programs = gpu::resolveLaunches(artifact.manifest(), *device->code, device->plan);
+  device->programs = gpu::resolveLaunches(artifact.manifest(), *device->code, device->plan, true);
   device->resetCounters();
   return device;
 }
@@ -43,11 +46,10 @@ Status EmulatorDevice::load(const artifact::GpuCode &chosen) {
   if (!loaded.ok())
     return loaded.status();
   module = *loaded;
-  for (const artifact::GpuKernel *kernel : *code->kernels()) {
-    std::string_view symbol = artifact.manifest().kernels()->Get(kernel->kernel())->symbol()->string_view();
-    if (!module->entry(symbol))
-      return Status::invalidData(module->name + " has no entry '" + std::string(symbol) + "'");
-  }
+  entries = gpu::entriesOf(artifact.manifest(), *code);
+  for (const gpu::Entry &entry : entries)
+    if (!module->entry(entry.symbol))
+      return Status::invalidData(module->name + " has no entry '" + entry.symbol + "'");
   return {};
 }
 
@@ -80,36 +82,50 @@ Status EmulatorDevice::allocate(uint64_t pages) {
       std::memcpy(at(region.address), artifact.section("constants")->data(), region.bytes);
     MOEC_RETURN_IF_ERROR(
         emulator.memory().add(at(region.address), region.bytes, isConstant ? Contents::readOnly : Contents::fresh));
+    if (region.purpose == Purpose::arrivals)
+      emulator.memory().markWritten(at(region.address), region.bytes);
   }
   return {};
 }
 
+/// Whether the counters at `memory` are zero, as every launch leaves them.
+static Status checkCounters(const std::byte *memory, uint64_t bytes, const char *symbol) {
+  const std::byte *wrong = std::find_if(memory, memory + bytes, [](std::byte byte) { return byte != std::byte(0); });
+  if (wrong == memory + bytes)
+    return {};
+  return Status::invalidData(std::string(symbol) + ": expected its counters to be zero when it ends, byte " +
+                             std::to_string(wrong - memory) + " is not");
+}
+
 /// What a kernel finds in its workspace are the counters, and nothing else.
 Status EmulatorDevice::launch(const gpu::Launch &launch, const StepNumbers &numbers) {
-  const artifact::GpuKernel &kernel = *code->kernels()->Get(launch.kernel);
-  std::optional<gpu::Grid> grid = gpu::gridOf(kernel, numbers);
+  const gpu::Entry &entry = entries[launch.entry];
+  std::optional<gpu::Grid> grid = entry.gridOf(*code, numbers, residentBlocks);
   if (!grid)
     return {};
-  uint64_t workspace = plan.addressOfWorkspace(launch.kernel);
-  if (workspace) {
-    emulator.memory().markUnwritten(at(workspace));
-    emulator.memory().markWritten(at(workspace), kernel.counter_bytes());
-  }
+  for (uint32_t kernel : entry.kernels)
+    if (uint64_t workspace = plan.addressOfWorkspace(kernel)) {
+      emulator.memory().markUnwritten(at(workspace));
+      emulator.memory().markWritten(at(workspace), code->kernels()->Get(kernel)->counter_bytes());
+    }
   LaunchArguments arguments;
   arguments.grid = {(*grid)[0], (*grid)[1], (*grid)[2]};
-  arguments.block = {kernel.threads(), 1, 1};
-  arguments.dynamicSharedBytes = kernel.shared_bytes();
+  arguments.block = {entry.threads, 1, 1};
+  arguments.dynamicSharedBytes = entry.sharedBytes;
+  arguments.cooperative = entry.isChain;
   arguments.parameters = std::as_bytes(std::span(launch.arguments));
-  KernelCounters &counted = kernels[launch.kernel];
+  KernelCounters &counted = kernels[launch.entry];
   Counters counters;
   MOEC_RETURN_IF_ERROR(emulator.launch(*module, counted.kernel, arguments, &counters));
   ++counted.launches;
   counted.counters.add(counters);
-  for (uint64_t byte = 0; workspace && byte < kernel.counter_bytes(); ++byte)
-    if (at(workspace)[byte] != std::byte(0))
-      return Status::invalidData(counted.kernel + ": expected its counters to be zero when it ends, byte " + std::to_string(byte) +
-                                 " is not");
-  return {};
+  for (uint32_t kernel : entry.kernels)
+    if (uint64_t workspace = plan.addressOfWorkspace(kernel))
+      MOEC_RETURN_IF_ERROR(checkCounters(at(workspace), code->kernels()->Get(kernel)->counter_bytes(), entry.symbol));
+  if (!entry.isChain)
+    return {};
+  const gpu::Region &arrivals = plan.only(Purpose::arrivals);
+  return checkCounters(at(arrivals.address), arrivals.bytes, entry.symbol);
 }
 
 Status EmulatorDevice::run(size_t program, const StepInput &input) {
@@ -140,8 +156,8 @@ std::string EmulatorDevice::description() const {
 
 void EmulatorDevice::resetCounters() {
   kernels.clear();
-  for (const artifact::GpuKernel *kernel : *code->kernels())
-    kernels.push_back({artifact.manifest().kernels()->Get(kernel->kernel())->symbol()->str(), 0, {}});
+  for (const gpu::Entry &entry : entries)
+    kernels.push_back({entry.symbol, 0, {}});
 }
 
 std::string EmulatorDevice::counted() const { return counterTable(kernels); }

@@ -26,7 +26,7 @@ public:
   std::string description() const override;
   std::string counted() const override;
 
-  /// By kernel of the code, since the device was made or `resetCounters` was called.
+  /// By entry of the code, since the device was made or `resetCounters` was called.
   const std::vector<KernelCounters> &counters() const { return kernels; }
   void resetCounters();
   const std::vector<Report> &reports() const { return emulator.reports(); }
@@ -44,6 +44,7 @@ private:
   const Module *module = nullptr;
   gpu::MemoryPlan plan;
   std::vector<HostMemory> regions; ///< as in the plan
+  std::vector<gpu::Entry> entries;
   std::vector<std::vector<gpu::Launch>> programs;
   std::vector<KernelCounters> kernels;
   StepNumbers last{};

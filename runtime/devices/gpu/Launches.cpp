@@ -28,35 +28,63 @@ std::string capabilityInWords(uint32_t capability) {
 }
 } // namespace
 
-std::vector<std::vector<gpu::Launch>> moec::runtime::gpu::resolveLaunches(const Manifest &manifest, const GpuCode &code,
-                                                                          const MemoryPlan &memory) {
-  std::map<uint32_t, uint32_t> places; // of kernels in the code
-  for (uint32_t i = 0; i < code.kernels()->size(); ++i)
-    places[code.kernels()->Get(i)->kernel()] = i;
-  std::vector<std::vector<gpu::Launch>> programs;
-  for (uint32_t i = 0; i < manifest.programs()->size(); ++i) {
-    const StepLayout &step = memory.steps[i];
-    std::vector<gpu::Launch> &launches = programs.emplace_back();
-    for (const artifact::Launch *launch : *manifest.programs()->Get(i)->launches()) {
-      gpu::Launch &resolved = launches.emplace_back();
-      resolved.kernel = places.at(launch->kernel());
-      for (uint32_t buffer : *launch->buffers())
-        resolved.arguments.push_back(addressOf(*manifest.buffers()->Get(buffer), memory, step));
-      resolved.arguments.push_back(memory.addressOfWorkspace(resolved.kernel));
-      resolved.arguments.push_back(memory.only(Purpose::step).address + step.offsetOfNumbers());
-    }
+namespace {
+class Resolver {
+public:
+  Resolver(const Manifest &manifest, const GpuCode &code, const MemoryPlan &memory) : manifest(manifest), code(code), memory(memory) {
+    for (uint32_t i = 0; i < code.kernels()->size(); ++i)
+      places[code.kernels()->Get(i)->kernel()] = i;
   }
-  return programs;
-}
 
-std::optional<Grid> moec::runtime::gpu::gridOf(const GpuKernel &kernel, const StepNumbers &numbers) {
-  Grid grid{1, 1, 1};
-  for (uint32_t i = 0; i < kernel.grid()->size(); ++i) {
-    grid[i] = uint32_t(*valueOf(*kernel.grid()->Get(i), numbers));
-    if (grid[i] == 0)
-      return std::nullopt;
+  std::vector<gpu::Launch> resolve(uint32_t program, bool isCooperative) const {
+    std::vector<gpu::Launch> resolved;
+    const auto &launches = *manifest.programs()->Get(program)->launches();
+    uint32_t next = 0;
+    auto alone = [&](uint32_t end) {
+      for (; next < end; ++next) {
+        gpu::Launch &launch = resolved.emplace_back(gpu::Launch{places.at(launches.Get(next)->kernel()), {}});
+        append(launch, *launches.Get(next), program);
+        launch.arguments.push_back(numbersOf(program));
+      }
+    };
+    if (isCooperative && code.programs())
+      for (const ChainedLaunches *chained : *code.programs()->Get(program)->chained()) {
+        alone(chained->first());
+        gpu::Launch &launch = resolved.emplace_back(gpu::Launch{code.kernels()->size() + chained->chain(), {}});
+        for (uint32_t end = next + code.chains()->Get(chained->chain())->kernels()->size(); next < end; ++next)
+          append(launch, *launches.Get(next), program);
+        launch.arguments.push_back(memory.only(Purpose::arrivals).address);
+        launch.arguments.push_back(numbersOf(program));
+      }
+    alone(launches.size());
+    return resolved;
   }
-  return grid;
+
+private:
+  uint64_t numbersOf(uint32_t program) const {
+    return memory.only(Purpose::step).address + memory.steps[program].offsetOfNumbers();
+  }
+  /// Buffers and workspace of one launch.
+  void append(gpu::Launch &resolved, const moec::artifact::Launch &launch, uint32_t program) const {
+    for (uint32_t buffer : *launch.buffers())
+      resolved.arguments.push_back(addressOf(*manifest.buffers()->Get(buffer), memory, memory.steps[program]));
+    resolved.arguments.push_back(memory.addressOfWorkspace(places.at(launch.kernel())));
+  }
+
+  const Manifest &manifest;
+  const GpuCode &code;
+  const MemoryPlan &memory;
+  std::map<uint32_t, uint32_t> places; ///< of kernels in the code
+};
+} // namespace
+
+std::vector<std::vector<gpu::Launch>> moec::runtime::gpu::resolveLaunches(const Manifest &manifest, const GpuCode &code,
+                                                                          const MemoryPlan &memory, bool isCooperative) {
+  Resolver resolver(manifest, code, memory);
+  std::vector<std::vector<gpu::Launch>> programs;
+  for (uint32_t i = 0; i < manifest.programs()->size(); ++i)
+    programs.push_back(resolver.resolve(i, isCooperative));
+  return programs;
 }
 
 Result<const GpuCode *> moec::runtime::gpu::chooseGpuCode(const Artifact &artifact, std::string_view wanted, uint32_t capability,

@@ -2,26 +2,20 @@
 #ifndef MOEC_RUNTIME_DEVICES_GPU_LAUNCHES_H
 #define MOEC_RUNTIME_DEVICES_GPU_LAUNCHES_H
 
+#include "runtime/devices/gpu/Entries.h"
 #include "runtime/devices/gpu/MemoryPlan.h"
-
-#include <array>
 
 namespace moec::runtime::gpu {
 
-/// Blocks in each direction, x first.
-using Grid = std::array<uint32_t, 3>;
-
 struct Launch {
-  uint32_t kernel;                 ///< place in the code's kernels
-  std::vector<uint64_t> arguments; ///< buffers, workspace, numbers
+  size_t entry;                    ///< place in the code's entries (Entries.h)
+  std::vector<uint64_t> arguments; ///< in the order of the entry's parameters
 };
 
-/// The launches of every program of the artifact, in order; all regions of the plan have addresses.
+/// The launches of every program of the artifact, in order, chained where the code says so and the device `isCooperative`: can have
+/// blocks that wait for each other. All regions of the plan have addresses.
 std::vector<std::vector<Launch>> resolveLaunches(const artifact::Manifest &manifest, const artifact::GpuCode &code,
-                                                 const MemoryPlan &memory);
-
-/// The grid of a launch in a step, or nothing when there is nothing to do. Within bounds, as the manifest was verified.
-std::optional<Grid> gridOf(const artifact::GpuKernel &kernel, const StepNumbers &numbers);
+                                                 const MemoryPlan &memory, bool isCooperative);
 
 /// The GPU code to run on a device of that compute capability (10 x major + minor): the last that it can run, or the one named
 /// `wanted`. `device` names the device in messages.

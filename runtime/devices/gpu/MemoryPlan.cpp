@@ -27,6 +27,8 @@ const char *nameOf(Purpose purpose) {
     return "activations";
   case Purpose::step:
     return "inputs";
+  case Purpose::arrivals:
+    return "counters";
   case Purpose::workspace:
     return "workspace";
   }
@@ -68,6 +70,7 @@ public:
     }
     add(Purpose::arena, arenaBytes);
     add(Purpose::step, stepBytes);
+    add(Purpose::arrivals, code.chains() && code.chains()->size() ? sizeof(uint32_t) : 0);
     planWorkspaces();
     uint64_t total = 0;
     for (const Region &region : plan_.regions)

@@ -21,6 +21,7 @@ enum class Purpose : uint8_t {
   cache,     ///< one for each cache
   arena,     ///< activations, of whichever program runs
   step,      ///< a step's numbers and inputs, as the running program's StepLayout has them
+  arrivals,  ///< the counter of chains, which run one after the other and leave it at zero
   workspace, ///< what kernels need for one launch; those with counters have one of their own
 };
 inline constexpr size_t purposes = size_t(Purpose::workspace) + 1;

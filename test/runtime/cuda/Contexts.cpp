@@ -44,11 +44,17 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
   return state().call(__func__, Needs::driver, Injected::replaces, [&]() -> int {
     const StandInMachine &machine = state().machine;
     switch (attribute) {
+    case 16:
+      *value = machine.multiprocessors;
+      return success;
     case 75:
       *value = machine.capability / 10;
       return success;
     case 76:
       *value = machine.capability % 10;
+      return success;
+    case 95:
+      *value = machine.isCooperative;
       return success;
     case 97:
       *value = machine.sharedBytes;
@@ -173,6 +179,17 @@ int cuFuncGetAttribute(int *value, int attribute, void *function) {
     if (attribute != 0)
       return state().complain(invalidValue, "unknown attribute " + std::to_string(attribute));
     *value = found->entry && found->entry->maximumThreads[0] ? int(found->entry->maximumThreads[0]) : 1024;
+    return success;
+  });
+}
+
+int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t shared) {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
+    if (!state().find<Function>(function))
+      return invalidHandle;
+    if (threads < 1 || threads > 1024 || shared > size_t(state().machine.sharedBytes))
+      return state().complain(invalidValue, "blocks that no multiprocessor holds");
+    *blocks = state().machine.residentBlocks;
     return success;
   });
 }

@@ -10,6 +10,8 @@ struct StandInMachine {
   int devices = 1;
   int capability = 80; ///< 10 x major + minor
   int sharedBytes = 163 << 10;
+  bool isCooperative = true;
+  int multiprocessors = 4, residentBlocks = 2; ///< of each, whatever the kernel
   size_t freeBytes = size_t(1) << 30;
   bool loadsAssembled = false; ///< accept code for a chip, which is then not executed; else refuse it as of another chip
 };

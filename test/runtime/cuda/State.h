@@ -19,6 +19,7 @@ namespace moec::test::standin {
 enum Code : int {
   success = 0,
   invalidValue = 1,
+  tooLargeForCooperation = 720,
   outOfMemory = 2,
   notInitialized = 3,
   invalidDevice = 101,

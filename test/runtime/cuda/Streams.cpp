@@ -9,7 +9,7 @@ using namespace moec::runtime;
 namespace {
 /// A launch with the values that its parameters have now.
 int launch(State &s, Stream &stream, Function &function, const emulator::Dimensions &grid, const emulator::Dimensions &block,
-           unsigned shared, void **parameters) {
+           unsigned shared, void **parameters, bool isCooperative) {
   if (!function.entry) // assembled code is not executed
     return s.enqueue(stream, [] { return success; });
   std::vector<std::byte> values(function.entry->parameterBytes);
@@ -25,10 +25,28 @@ int launch(State &s, Stream &stream, Function &function, const emulator::Dimensi
   }
   const emulator::Module *module = function.module->decoded;
   return s.enqueue(stream, [=, name = function.name, values = std::move(values)]() -> int {
-    Status status =
-        state().emulator->launch(*module, name, {.grid = grid, .block = block, .dynamicSharedBytes = shared, .parameters = values});
+    emulator::LaunchArguments arguments{.grid = grid, .block = block, .dynamicSharedBytes = shared, .parameters = values};
+    arguments.cooperative = isCooperative;
+    Status status = state().emulator->launch(*module, name, arguments);
     return status.ok() ? success : state().complain(illegalAddress, status.message());
   });
+}
+
+/// The same for handles, after what every launch is held to.
+int launch(void *function, const emulator::Dimensions &grid, const emulator::Dimensions &block, unsigned shared, void *stream,
+           void **parameters, bool isCooperative) {
+  State &s = state();
+  Function *found = s.find<Function>(function);
+  Stream *on = s.find<Stream>(stream);
+  if (!found || !on)
+    return invalidHandle;
+  if (!grid.count() || grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535 || !block.count() || block.count() > 1024)
+    return s.complain(invalidValue, found->name + ": grid or block out of range");
+  if (shared > found->mostDynamicSharedBytes)
+    return s.complain(invalidValue, found->name + ": more dynamic shared memory than its attribute allows");
+  if (!parameters)
+    return s.complain(invalidValue, found->name + ": expected parameters");
+  return launch(s, *on, *found, grid, block, shared, parameters, isCooperative);
 }
 } // namespace
 
@@ -100,19 +118,20 @@ int cuEventSynchronize(void *event) {
 int cuLaunchKernel(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
                    unsigned blockZ, unsigned shared, void *stream, void **parameters, void **extra) {
   return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
-    State &s = state();
-    Function *found = s.find<Function>(function);
-    Stream *on = s.find<Stream>(stream);
-    if (!found || !on)
-      return invalidHandle;
-    emulator::Dimensions grid{gridX, gridY, gridZ}, block{blockX, blockY, blockZ};
-    if (!grid.count() || gridX > 0x7fffffff || gridY > 65535 || gridZ > 65535 || !block.count() || block.count() > 1024)
-      return s.complain(invalidValue, found->name + ": grid or block out of range");
-    if (shared > found->mostDynamicSharedBytes)
-      return s.complain(invalidValue, found->name + ": more dynamic shared memory than its attribute allows");
-    if (!parameters || extra)
-      return s.complain(invalidValue, found->name + ": expected parameters, and nothing extra");
-    return launch(s, *on, *found, grid, block, shared, parameters);
+    if (extra)
+      return state().complain(invalidValue, "expected nothing extra");
+    return launch(function, {gridX, gridY, gridZ}, {blockX, blockY, blockZ}, shared, stream, parameters, false);
+  });
+}
+
+int cuLaunchCooperativeKernel(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
+                              unsigned blockZ, unsigned shared, void *stream, void **parameters) {
+  return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
+    const StandInMachine &machine = state().machine;
+    emulator::Dimensions grid{gridX, gridY, gridZ};
+    if (!machine.isCooperative || grid.count() > uint64_t(machine.multiprocessors) * machine.residentBlocks)
+      return state().complain(tooLargeForCooperation, "more blocks than can wait for each other");
+    return launch(function, grid, {blockX, blockY, blockZ}, shared, stream, parameters, true);
   });
 }
 

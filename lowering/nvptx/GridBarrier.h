@@ -1,0 +1,31 @@
+// Where the blocks of a cooperative launch meet.
+#ifndef MOEC_LOWERING_NVPTX_GRIDBARRIER_H
+#define MOEC_LOWERING_NVPTX_GRIDBARRIER_H
+
+#include "lowering/nvptx/KernelBuilder.h"
+
+namespace moec::lowering::nvptx {
+
+/// A counter of arrivals in global memory that only grows until the last block leaves. All blocks go through the same calls.
+class GridBarrier {
+public:
+  /// `arrivals` is a 32-bit number that is zero when the launch begins.
+  GridBarrier(KernelBuilder &b, Pointer arrivals) : b(b), arrivals(arrivals) {}
+
+  /// All blocks meet; what they have stored before is seen after.
+  void meet();
+  /// The end of a block's work, which leaves the counter at zero.
+  void leave();
+
+private:
+  /// The arrivals before this block's.
+  Number arrive();
+
+  KernelBuilder &b;
+  Pointer arrivals;
+  int64_t meetings = 0;
+};
+
+} // namespace moec::lowering::nvptx
+
+#endif // MOEC_LOWERING_NVPTX_GRIDBARRIER_H
