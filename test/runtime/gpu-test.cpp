@@ -136,7 +136,7 @@ TEST(GpuLaunches, growWithTheStep) {
 }
 
 TEST(GpuLaunches, ofAChainHaveTheArgumentsOfAll) {
-  auto artifact = open(chainLaunches);
+  auto artifact = openSound(chainLaunches);
   const artifact::GpuCode &code = codeOf(*artifact);
   MemoryPlan plan = *MemoryPlan::create(*artifact, code, 9);
   place(plan);
@@ -154,7 +154,7 @@ TEST(GpuLaunches, ofAChainHaveTheArgumentsOfAll) {
 }
 
 TEST(GpuLaunches, ofAChainHaveTheBlocksOfItsLargestKernelThatAreThereAtOnce) {
-  auto artifact = open([](artifact::ManifestT &m) {
+  auto artifact = openSound([](artifact::ManifestT &m) {
     chainLaunches(m);
     m.gpu_code[0]->kernels[0]->grid[0]->divisor = 1;
     m.gpu_code[0]->kernels[0]->grid[0]->factor = 3;
