@@ -15,26 +15,16 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-/// What memory moves while a launch drains, starts and fills the device again, less what a barrier of the grid takes: 2 microseconds
-/// at 2 TB/s, those of an A100.
+/// What memory moves while a launch drains, starts and fills the device again, less what a barrier of the grid takes: 2
+/// microseconds at 2 TB/s, those of an A100.
 static constexpr int64_t launchBytes = 4 << 20;
-/// Positions that a sequence has, where what a kernel reads depends on them.
-static constexpr int64_t typicalPositions = 1024;
 /// The driver takes 4 KiB of arguments.
 static constexpr size_t mostArguments = 512;
 
-/// Bytes that `kernel` moves in a step of one token, activations apart.
-static int64_t bytesMoved(plan::KernelOp kernel) {
-  int64_t bytes = kernel.getBytesPerRow();
-  bool attends = llvm::any_of(kernel.getBody().front(), [](Operation &op) {
-    return isa<moe::AttentionOp, moe::LatentAttentionOp, moe::AbsorbedAttentionOp>(op);
-  });
-  if (attends)
-    for (Operation *cache : kernel.getCaches()) {
-      auto type = cast<RankedTensorType>(cast<moe::CacheOp>(cache).getType());
-      bytes += typicalPositions * moe::widthOf(type) * int64_t(type.getElementTypeBitWidth()) / 8;
-    }
-  return bytes;
+/// Whether `kernel` attends: what it reads grows with the context, and its registers leave no room for other kernels' addresses.
+static bool attends(plan::KernelOp kernel) {
+  return llvm::any_of(kernel.getBody().front(),
+                      [](Operation &op) { return isa<moe::AttentionOp, moe::LatentAttentionOp, moe::AbsorbedAttentionOp>(op); });
 }
 
 namespace {
@@ -62,12 +52,13 @@ private:
   bool joins(Candidate launch) {
     if (open.empty())
       return false;
-    int64_t bytes = bytesMoved(launch.kernel);
-    StringRef why = bytes >= launchBytes                                                                  ? "moves more"
-                    : llvm::any_of(open, [&](const Candidate &c) { return c.place == launch.place; })     ? "begins the next layer"
-                    : code.shapes[launch.place].threads != code.shapes[open.back().place].threads         ? "has other blocks"
-                    : arguments + KernelArguments::countBuffers(launch.kernel) + 1 + 2 > mostArguments    ? "has too many arguments"
-                                                                                                          : "";
+    int64_t bytes = launch.kernel.getBytesPerRow();
+    StringRef why = attends(launch.kernel) || attends(open.back().kernel)                              ? "attention stays alone"
+                    : bytes >= launchBytes                                                             ? "moves more"
+                    : llvm::any_of(open, [&](const Candidate &c) { return c.place == launch.place; })  ? "begins the next layer"
+                    : code.shapes[launch.place].threads != code.shapes[open.back().place].threads      ? "has other blocks"
+                    : arguments + KernelArguments::countBuffers(launch.kernel) + 1 + 2 > mostArguments ? "has too many arguments"
+                                                                                                       : "";
     auto label = remark::RemarkOpts::name("chain-launches").category("chain-launches").function(launch.kernel.getSymName());
     (why.empty() ? remark::passed(launch.kernel.getLoc(), label) : remark::missed(launch.kernel.getLoc(), label))
         << llvm::formatv("{0}: {1} KB beside {2} KB of a launch: {3}", code.target, bytes / 1024, launchBytes / 1024,

@@ -8,8 +8,8 @@ namespace moec::lowering::nvptx {
 
 /// Fills the chains of `code`, whose shapes are known, for the programs whose steps are mostly waiting for launches: those that
 /// bring one token for each sequence. A launch joins the one before it when it moves less memory than could be moved while a launch
-/// starts and ends, and ends the chain when the chain has its kernel already: so equal layers become equal chains. Each decision is
-/// a remark.
+/// starts and ends. The chain ends where it has the next kernel already, so that equal layers become equal chains, and at
+/// attention. Each decision is a remark.
 void chainLaunches(mlir::ModuleOp plan, GpuCode &code);
 
 } // namespace moec::lowering::nvptx

@@ -12,7 +12,7 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-static constexpr int64_t dispatchThreads = 256;
+static constexpr int64_t dispatchThreads = Product::threads; // so that it can be chained to the router
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::DispatchOp op) {
   KernelBuilder &b = frame.b;
@@ -21,7 +21,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::DispatchOp op) {
   Pointer ids = frame.buffer(op.getIds()), offsets = frame.result(0), order = frame.result(1);
   Pointer starts = frame.allocateShared(b.i32, experts);
   Number assignments = frame.rows * k;
-  // Thread t has experts t, t + 256, ...: it counts their assignments, then writes their numbers.
+  // Thread t has experts t, t + dispatchThreads, ...: it counts their assignments, then writes their numbers.
   auto forOwnExperts = [&](function_ref<void(Number)> body) { b.forThreads(b.integer(experts), dispatchThreads, body); };
   auto isOf = [&](Number assignment, Number e) { return (ids + assignment).load() == e.toInteger(b.i32); };
 

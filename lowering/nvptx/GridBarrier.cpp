@@ -25,9 +25,9 @@ void GridBarrier::meet() {
     auto wait = scf::WhileOp::create(b, TypeRange(), ValueRange());
     OpBuilder::InsertionGuard guard(b);
     b.createBlock(&wait.getBefore());
-    Value arrived = LLVM::LoadOp::create(b, b.i32, arrivals.value, /*alignment=*/4, /*isVolatile=*/false, /*isNonTemporal=*/false,
-                                         /*isInvariant=*/false, /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire,
-                                         deviceScope);
+    Value arrived =
+        LLVM::LoadOp::create(b, b.i32, arrivals.value, /*alignment=*/4, /*isVolatile=*/false, /*isNonTemporal=*/false,
+                             /*isInvariant=*/false, /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire, deviceScope);
     scf::ConditionOp::create(b, (b.number(arrived) < expected).value, ValueRange());
     b.createBlock(&wait.getAfter());
     scf::YieldOp::create(b);

@@ -140,7 +140,8 @@ TEST(GpuLaunches, ofAChainHaveTheArgumentsOfAll) {
   const artifact::GpuCode &code = codeOf(*artifact);
   MemoryPlan plan = *MemoryPlan::create(*artifact, code, 9);
   place(plan);
-  auto alone = resolveLaunches(artifact->manifest(), code, plan, false), chained = resolveLaunches(artifact->manifest(), code, plan, true);
+  auto alone = resolveLaunches(artifact->manifest(), code, plan, false),
+       chained = resolveLaunches(artifact->manifest(), code, plan, true);
   ASSERT_EQ(alone[0].size(), 2u);
   ASSERT_EQ(chained[0].size(), 1u);
   EXPECT_EQ(chained[0][0].entry, code.kernels()->size());

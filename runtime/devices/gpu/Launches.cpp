@@ -31,7 +31,8 @@ std::string capabilityInWords(uint32_t capability) {
 namespace {
 class Resolver {
 public:
-  Resolver(const Manifest &manifest, const GpuCode &code, const MemoryPlan &memory) : manifest(manifest), code(code), memory(memory) {
+  Resolver(const Manifest &manifest, const GpuCode &code, const MemoryPlan &memory)
+      : manifest(manifest), code(code), memory(memory) {
     for (uint32_t i = 0; i < code.kernels()->size(); ++i)
       places[code.kernels()->Get(i)->kernel()] = i;
   }
