@@ -2,6 +2,7 @@
 #include "runtime/ThreadPool.h"
 
 #include <algorithm>
+#include <system_error>
 
 using namespace moec::runtime;
 
@@ -30,8 +31,11 @@ template <typename T> T awaitChange(const std::atomic<T> &value, T old) {
 int moec::runtime::hostThreads() { return int(std::max(1u, std::thread::hardware_concurrency())); }
 
 ThreadPool::ThreadPool(int threads) {
-  for (int thread = 1; thread < threads; ++thread)
-    workers.emplace_back([this, thread] { work(thread); });
+  try {
+    for (int thread = 1; thread < threads; ++thread)
+      workers.emplace_back([this, thread] { work(thread); });
+  } catch (const std::system_error &) { // the system has no more: those that there are do the work
+  }
 }
 
 ThreadPool::~ThreadPool() {

@@ -195,7 +195,7 @@ LatentAttention moec::importers::readLatentAttention(Config &config, mlir::MLIRC
   config.require(!queryDim || *queryDim == width, "qk_head_dim: expected qk_nope_head_dim + qk_rope_head_dim " + Twine(width) +
                                                       ", got " + Twine(queryDim.value_or(0)));
 
-  int64_t part = static_cast<int64_t>(static_cast<double>(width) * rope.partial.value_or(1));
+  int64_t part = static_cast<int64_t>(static_cast<double>(width) * std::min(rope.partial.value_or(1), 1.0));
   config.require(!rope.partial || part == attention.rope, "partial_rotary_factor: expected qk_rope_head_dim " +
                                                               Twine(attention.rope) + " of " + Twine(width) + ", got " +
                                                               Twine(part));

@@ -2,7 +2,7 @@
 #ifndef MOEC_LOWERING_NVPTX_GRIDBARRIER_H
 #define MOEC_LOWERING_NVPTX_GRIDBARRIER_H
 
-#include "lowering/nvptx/KernelBuilder.h"
+#include "lowering/nvptx/Signal.h"
 
 namespace moec::lowering::nvptx {
 
@@ -10,7 +10,7 @@ namespace moec::lowering::nvptx {
 class GridBarrier {
 public:
   /// `arrivals` is a 32-bit number that is zero when the launch begins.
-  GridBarrier(KernelBuilder &b, Pointer arrivals) : b(b), arrivals(arrivals) {}
+  GridBarrier(KernelBuilder &b, Pointer arrivals) : b(b), arrivals(b, arrivals) {}
 
   /// All blocks meet; what they have stored before is seen after.
   void meet();
@@ -18,11 +18,8 @@ public:
   void leave();
 
 private:
-  /// The arrivals before this block's.
-  Number arrive();
-
   KernelBuilder &b;
-  Pointer arrivals;
+  Signal arrivals;
   int64_t meetings = 0;
 };
 

@@ -6,6 +6,7 @@
 #define MOEC_LOWERING_NVPTX_LAUNCHORDER_H
 
 #include "lowering/nvptx/KernelFrame.h"
+#include "lowering/nvptx/Signal.h"
 
 namespace moec::lowering::nvptx {
 
@@ -24,8 +25,7 @@ public:
   void finishLast(Number pieces);
 
 private:
-  Number count(int64_t stage);
-  void fence();
+  Signal done(int64_t stage) { return {b, counters + stage}; }
 
   KernelBuilder &b;
   int64_t stages;

@@ -98,8 +98,15 @@ private:
 
   Status checkChains() const {
     uint32_t chains = code.chains() ? code.chains()->size() : 0;
+    // Chains may share their lists, so that what they take is bounded by what they can be for.
+    uint64_t kernelsLeft = 0;
+    for (const Program *program : *manifest.programs())
+      kernelsLeft += program->launches()->size();
     for (uint32_t i = 0; i < chains; ++i) {
       const GpuChain &chain = *code.chains()->Get(i);
+      if (chain.kernels()->size() > kernelsLeft)
+        return refuse(": its chains have more kernels than programs have launches");
+      kernelsLeft -= chain.kernels()->size();
       if (chain.symbol()->size() > maxNameBytes)
         return refuse(": a chain's name of " + std::to_string(chain.symbol()->size()) + " bytes");
       auto refuse = [&](const std::string &why) { return this->refuse(", chain '" + chain.symbol()->str() + "': " + why); };

@@ -129,6 +129,20 @@ TEST(ManifestCost, doesNotGrowWithGpuTargets) {
   EXPECT_NE(error.find("code for 100000 GPU targets, expected at most 64"), std::string::npos) << error;
 }
 
+TEST(ManifestCost, doesNotGrowWithSharedChains) {
+  Pieces pieces;
+  std::vector<Offset<artifact::GpuKernel>> kernels;
+  for (const auto &kernel : pieces.sound.gpu_code[0]->kernels)
+    kernels.push_back(artifact::CreateGpuKernel(pieces.builder, kernel.get()));
+  auto chain = artifact::CreateGpuChain(pieces.builder, pieces.builder.CreateString("chain"),
+                                        pieces.builder.CreateVector(std::vector<uint32_t>(512, 0)));
+  auto chains = pieces.builder.CreateVector(std::vector(300000, chain));
+  pieces.gpuCode.push_back(artifact::CreateGpuCode(pieces.builder, pieces.builder.CreateString("sm_80"), 3, 80,
+                                                   pieces.builder.CreateVector(kernels), 0, chains));
+  std::string error = inTime(pieces.finish());
+  EXPECT_NE(error.find("its chains have more kernels than programs have launches"), std::string::npos) << error;
+}
+
 /// FlatBuffers' own verifier would go through the features of each variant.
 TEST(ManifestCost, doesNotGrowWithSharedFeatures) {
   Pieces pieces;

@@ -2,6 +2,7 @@
 #include "tools/CommandLine.h"
 #include "tools/moe-dump/Describe.h"
 
+#include <algorithm>
 #include <iostream>
 
 using namespace moec;
@@ -64,6 +65,10 @@ int main(int argc, char **argv) {
   nlohmann::ordered_json description = describe(**artifact);
   if (verify)
     std::cerr << "moe-dump: every section has the hash that the manifest gives\n";
-  // Names are whatever bytes the artifact has.
-  return write(json ? description.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n" : page(description));
+  // Names are whatever bytes the artifact has, which JSON escapes; a terminal must not obey them.
+  if (json)
+    return write(description.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  std::string text = page(description);
+  std::ranges::replace_if(text, [](unsigned char c) { return (c < 0x20 && c != '\n') || c == 0x7f; }, '?');
+  return write(text);
 }

@@ -53,6 +53,9 @@ Status moec::run::reportPerplexity(const Options &options, Session &session, con
   MOEC_RETURN_IF_ERROR(take(ids, tokenizer.encode(text, /*special=*/false)));
   if (ids.empty())
     return Status::invalidArgument("--perplexity: the text has no tokens");
+  if (int32_t most = *std::ranges::max_element(ids); uint32_t(most) >= session.model().vocabulary())
+    return Status::invalidData("--perplexity: the tokenizer gives id " + std::to_string(most) + ", the model has " +
+                               std::to_string(session.model().vocabulary()) + " tokens");
   if (session.model().bos_id() < 0)
     return Status::invalidArgument("--perplexity: the model has no BOS token to begin a window with");
 

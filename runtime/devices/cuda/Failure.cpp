@@ -50,6 +50,8 @@ constexpr Failure failures[] = {
     {717, "CUDA_ERROR_INVALID_ADDRESS_SPACE", StatusCode::ioError, kernelFault},
     {718, "CUDA_ERROR_INVALID_PC", StatusCode::ioError, kernelFault},
     {719, "CUDA_ERROR_LAUNCH_FAILED", StatusCode::ioError, kernelFault},
+    {720, "CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE", StatusCode::unavailable,
+     "other programs take the GPU's multiprocessors; end them, or let the model have the GPU for itself"},
     {801, "CUDA_ERROR_NOT_SUPPORTED", StatusCode::unavailable, newerDriver},
     {802, "CUDA_ERROR_SYSTEM_NOT_READY", StatusCode::unavailable, "start the machine's fabric manager"},
     {803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", StatusCode::unavailable,

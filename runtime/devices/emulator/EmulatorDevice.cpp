@@ -128,6 +128,15 @@ Status EmulatorDevice::launch(const gpu::Launch &launch, const StepNumbers &numb
   return checkCounters(at(arrivals.address), arrivals.bytes, entry.symbol);
 }
 
+/// After a launch that failed half-way, as every launch is to find them.
+void EmulatorDevice::clearCounters() {
+  for (uint32_t kernel = 0; kernel < code->kernels()->size(); ++kernel)
+    if (uint64_t workspace = plan.addressOfWorkspace(kernel))
+      std::memset(at(workspace), 0, code->kernels()->Get(kernel)->counter_bytes());
+  const gpu::Region &arrivals = plan.only(Purpose::arrivals);
+  std::memset(at(arrivals.address), 0, arrivals.bytes);
+}
+
 Status EmulatorDevice::run(size_t program, const StepInput &input) {
   last = input.numbers();
   std::byte *step = at(plan.only(Purpose::step).address);
@@ -139,8 +148,10 @@ Status EmulatorDevice::run(size_t program, const StepInput &input) {
   MOEC_RETURN_IF_ERROR(emulator.memory().add(step, layout.bytesOf(last), Contents::readOnly));
   Status status;
   for (const gpu::Launch &one : programs[program])
-    if (status = launch(one, last); !status.ok())
+    if (status = launch(one, last); !status.ok()) {
+      clearCounters();
       break;
+    }
   MOEC_RETURN_IF_ERROR(emulator.memory().remove(step));
   return status;
 }

@@ -36,6 +36,7 @@ private:
   Status load(const artifact::GpuCode &chosen);
   Status allocate(uint64_t pages);
   Status launch(const gpu::Launch &launch, const StepNumbers &numbers);
+  void clearCounters();
 
   const Artifact &artifact;
   const int threads;

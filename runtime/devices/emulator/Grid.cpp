@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -149,8 +150,13 @@ Counters moec::runtime::emulator::runGrid(const Launch &launch, int threads) {
   for (size_t k = 0; k < useful; ++k)
     workers.push_back(std::make_unique<Worker>(launch, schedule, k));
   std::vector<std::thread> others;
-  for (size_t k = 1; k < useful; ++k)
-    others.emplace_back([&, k] { workers[k]->run(); });
+  try {
+    for (size_t k = 1; k < useful; ++k)
+      others.emplace_back([&, k] { workers[k]->run(); });
+  } catch (const std::system_error &) { // the system has no more threads
+    for (size_t k = others.size() + 1; k < useful; ++k)
+      schedule.leave(k);
+  }
   workers[0]->run();
   for (std::thread &thread : others)
     thread.join();

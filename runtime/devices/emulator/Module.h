@@ -103,7 +103,6 @@ struct Variable {
   uint64_t bytes = 0;
   std::unique_ptr<std::byte[]> storage;
   std::byte *data = nullptr; ///< aligned, in `storage`
-  bool initialised = false;
 };
 
 struct Module {

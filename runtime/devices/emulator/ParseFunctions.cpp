@@ -105,7 +105,6 @@ Status Parser::function(bool isEntry) {
 
 Status Parser::body() {
   FunctionWork pending;
-  work = &pending;
   {
     Function &function = module.functions[currentFunction];
     function.isDefined = true;

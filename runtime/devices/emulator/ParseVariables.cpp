@@ -92,7 +92,6 @@ Status Parser::variable(std::string_view space, bool isExternal) {
       MOEC_RETURN_IF_ERROR(initialiser(*made, declared, filled, 0));
     symbol.kind = Symbol::Kind::global;
     symbol.address = reinterpret_cast<uintptr_t>(made->data);
-    symbol.isReadOnly = made->readOnly;
     module.variables.push_back(std::move(made));
   } else {
     return error(declared.name, "expected a variable in .global, .const or .shared");

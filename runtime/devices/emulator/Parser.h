@@ -63,7 +63,6 @@ private:
   Symbols symbols;
   Constants constants;
   uint32_t currentFunction = 0;
-  FunctionWork *work = nullptr;
   uint64_t variableBytes = 0;
   uint64_t entryLocalBytes = 0;
 };

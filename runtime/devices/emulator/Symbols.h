@@ -37,7 +37,6 @@ struct Symbol {
   Kind kind = Kind::global;
   uint64_t address = 0, bytes = 0;
   uint32_t alignment = 1;
-  bool isReadOnly = false; ///< in .const
 };
 
 class Symbols {
