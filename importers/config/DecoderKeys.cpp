@@ -205,3 +205,9 @@ LatentAttention moec::importers::readLatentAttention(Config &config, mlir::MLIRC
   attention.scale = rope.latentScale / std::sqrt(static_cast<double>(width));
   return attention;
 }
+
+moe::RoutingAttr moec::importers::ungroupedRouting(mlir::MLIRContext *context, int64_t k, moe::Score score, bool renormalize,
+                                                   double epsilon) {
+  return moe::RoutingAttr::get(context, k, score, /*groups=*/1, /*kept_groups=*/1, moe::GroupScore::Max,
+                               moe::MaskFill::NegativeInfinity, renormalize, epsilon, /*scale=*/1.0);
+}

@@ -47,6 +47,9 @@ struct LatentDefaults {
 LatentAttention readLatentAttention(Config &config, mlir::MLIRContext *context, const Rope &rope, moe::RotaryLayout layout,
                                     const LatentDefaults &defaults);
 
+/// Routing to the k best of all experts, without groups or scale; absent epsilon means that nothing is added to the sum.
+moe::RoutingAttr ungroupedRouting(mlir::MLIRContext *context, int64_t k, moe::Score score, bool renormalize, double epsilon = 0);
+
 } // namespace moec::importers
 
 #endif // MOEC_IMPORTERS_CONFIG_DECODERKEYS_H

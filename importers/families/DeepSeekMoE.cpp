@@ -21,8 +21,6 @@ Decoder moec::importers::describeDeepSeekMoE(Config &config, mlir::MLIRContext *
   int64_t k = config.count("num_experts_per_tok", decoder.mixture.experts);
   config.choice("scoring_func", {"softmax"});
   bool renormalize = config.flag("norm_topk_prob", false) && k > 1;
-  decoder.mixture.routing = moe::RoutingAttr::get(context, k, moe::Score::Softmax, /*groups=*/1, /*kept_groups=*/1,
-                                                  moe::GroupScore::Max, moe::MaskFill::NegativeInfinity, renormalize,
-                                                  /*epsilon=*/renormalize ? 1e-20 : 0.0, /*scale=*/1.0);
+  decoder.mixture.routing = ungroupedRouting(context, k, moe::Score::Softmax, renormalize, /*epsilon=*/renormalize ? 1e-20 : 0.0);
   return decoder;
 }

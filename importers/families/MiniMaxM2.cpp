@@ -43,7 +43,6 @@ Decoder moec::importers::describeMiniMaxM2(Config &config, mlir::MLIRContext *co
   mixture.experts = config.count({"num_local_experts", "num_experts"}, most::experts, 256);
   mixture.expertWidth = config.count("intermediate_size", most::width, 1536);
   int64_t k = config.count("num_experts_per_tok", mixture.experts, 8);
-  mixture.routing = moe::RoutingAttr::get(context, k, moe::Score::Sigmoid, /*groups=*/1, /*kept_groups=*/1, moe::GroupScore::Max,
-                                          moe::MaskFill::NegativeInfinity, /*renormalize=*/true, /*epsilon=*/0.0, /*scale=*/1.0);
+  mixture.routing = ungroupedRouting(context, k, moe::Score::Sigmoid, /*renormalize=*/true);
   return decoder;
 }

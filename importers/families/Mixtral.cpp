@@ -21,8 +21,6 @@ Decoder moec::importers::describeMixtral(Config &config, mlir::MLIRContext *cont
   mixture.expertWidth = config.count("intermediate_size", most::width, 14336);
   // The library takes the softmax over all logits, then renormalises over the chosen: the same.
   int64_t k = config.count("num_experts_per_tok", mixture.experts, 2);
-  mixture.routing =
-      moe::RoutingAttr::get(context, k, moe::Score::SoftmaxTopK, /*groups=*/1, /*kept_groups=*/1, moe::GroupScore::Max,
-                            moe::MaskFill::NegativeInfinity, /*renormalize=*/false, /*epsilon=*/0.0, /*scale=*/1.0);
+  mixture.routing = ungroupedRouting(context, k, moe::Score::SoftmaxTopK, /*renormalize=*/false);
   return decoder;
 }

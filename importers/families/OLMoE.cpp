@@ -21,8 +21,6 @@ Decoder moec::importers::describeOLMoE(Config &config, mlir::MLIRContext *contex
   mixture.experts = config.count({"num_experts", "num_local_experts"}, most::experts, 64);
   mixture.expertWidth = config.count("intermediate_size", most::width, 2048);
   int64_t k = config.count("num_experts_per_tok", mixture.experts, 8);
-  mixture.routing = moe::RoutingAttr::get(context, k, moe::Score::Softmax, /*groups=*/1, /*kept_groups=*/1, moe::GroupScore::Max,
-                                          moe::MaskFill::NegativeInfinity, /*renormalize=*/config.flag("norm_topk_prob", false),
-                                          /*epsilon=*/0.0, /*scale=*/1.0);
+  mixture.routing = ungroupedRouting(context, k, moe::Score::Softmax, /*renormalize=*/config.flag("norm_topk_prob", false));
   return decoder;
 }
