@@ -2,6 +2,7 @@
 #include "importers/Importer.h"
 #include "importers/Refusal.h"
 #include "importers/config/DecoderKeys.h"
+#include "importers/consolidated/Consolidated.h"
 #include "importers/decoder/Build.h"
 #include "importers/families/Families.h"
 
@@ -20,15 +21,17 @@ static llvm::Error refuseOtherFormats(StringRef path) {
 }
 
 static llvm::Error refuseOtherFormats(const ModelFolder &folder) {
-  if (folder.has("config.json")) {
-    if (folder.has("hf_quant_config.json"))
-      return refuse(folder.path() + "/hf_quant_config.json: quantised checkpoints are not supported yet");
-    return llvm::Error::success();
-  }
-  if (folder.has("params.json"))
-    return refuse(folder.path() +
-                  "/params.json: Mistral's consolidated form is not supported yet; expected a Hugging Face config.json");
-  return refuse(folder.path() + ": expected a config.json in the folder");
+  if (folder.has("hf_quant_config.json"))
+    return refuse(folder.path() + "/hf_quant_config.json: quantised checkpoints are not supported yet");
+  return llvm::Error::success();
+}
+
+static llvm::Expected<const safetensors::Form *> formOf(const ModelFolder &folder) {
+  if (consolidated::isIn(folder))
+    return &consolidated::form;
+  if (folder.has(safetensors::huggingFace.config))
+    return &safetensors::huggingFace;
+  return refuse(folder.path() + ": expected a config.json or a params.json in the folder");
 }
 
 static llvm::Expected<const Family *> findFamily(const json::Value &config, StringRef name) {
@@ -54,11 +57,13 @@ static void checkArchitecture(Config &config, const Family &family) {
                                                            (only ? "['" + *only + "']" : names->kind().str()));
 }
 
-static llvm::Expected<Decoder> describe(const ModelFolder &folder, mlir::MLIRContext &context) {
-  llvm::Expected<json::Value> file = folder.readJson("config.json");
+static llvm::Expected<Decoder> describe(const ModelFolder &folder, const safetensors::Form &form, mlir::MLIRContext &context) {
+  llvm::Expected<json::Value> file = folder.readJson(form.config);
   if (!file)
     return file.takeError();
-  std::string name = (folder.path() + "/config.json").str();
+  std::string name = (folder.path() + "/" + form.config).str();
+  if (&form == &consolidated::form)
+    return consolidated::describe(*file, name, &context);
   if (!file->object())
     return refuse(name + ": expected an object, got " + file->kind());
   llvm::Expected<const Family *> family = findFamily(*file, name);
@@ -97,12 +102,15 @@ llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(S
     return folder.takeError();
   if (llvm::Error error = refuseOtherFormats(*folder))
     return error;
-  llvm::Expected<Decoder> decoder = describe(*folder, context);
+  llvm::Expected<const safetensors::Form *> form = formOf(*folder);
+  if (!form)
+    return form.takeError();
+  llvm::Expected<Decoder> decoder = describe(*folder, **form, context);
   if (!decoder)
     return decoder.takeError();
   if (llvm::Error error = readGenerationConfig(*folder, *decoder))
     return error;
-  llvm::Expected<safetensors::Checkpoint> checkpoint = safetensors::Checkpoint::open(*folder);
+  llvm::Expected<safetensors::Checkpoint> checkpoint = safetensors::Checkpoint::open(*folder, **form);
   if (!checkpoint)
     return checkpoint.takeError();
   return buildDecoder(*decoder, folder->path(), *checkpoint, &context);

@@ -9,8 +9,8 @@
 
 namespace moec::importers {
 
-/// Imports the model in the folder `path`: reads config.json and the headers of the weights, never the weights. Whoever wrote
-/// the files, the answer is a verified module or an error that says which file is wrong, where, and how.
+/// Imports the model in the folder `path`: reads config.json (or params.json) and the headers of the weights, never the weights.
+/// Whoever wrote the files, the answer is a verified module or an error that says which file is wrong, where, and how.
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> importModel(llvm::StringRef path, mlir::MLIRContext &context);
 
 } // namespace moec::importers

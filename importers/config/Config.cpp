@@ -72,9 +72,26 @@ const json::Value *Config::take(const Spelling &key) {
   return found;
 }
 
+std::string Config::called(StringRef text) const {
+  std::string result;
+  while (!text.empty()) {
+    StringRef word = text.take_while([](char c) { return llvm::isAlnum(c) || c == '_'; });
+    result += names && names->contains(word) ? names->lookup(word) : word.str();
+    text = text.drop_front(word.size());
+    StringRef between = text.take_until([](char c) { return llvm::isAlnum(c) || c == '_'; });
+    result += between;
+    text = text.drop_front(between.size());
+  }
+  return result;
+}
+
 void Config::require(bool holds, const Twine &otherwise) {
   if (!holds && problem.empty())
-    problem = (name + ": " + otherwise).str();
+    problem = name + ": " + called(otherwise.str());
+}
+
+Config Config::within(const json::Value &value, const Spelling &key) {
+  return Config(*value.object(), name + ": " + called(key.names.front()), problem, names);
 }
 
 void Config::wrong(const Spelling &key, const Twine &expected, const json::Value *got) {

@@ -4,6 +4,7 @@
 
 #include "importers/files/ModelFolder.h"
 
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
 #include <initializer_list>
@@ -13,9 +14,13 @@ namespace moec::importers {
 /// The names under which a value may be given; the first one is used in messages. Values under several names must agree.
 struct Spelling {
   Spelling(const char *name) : names{name} {}
+  Spelling(llvm::StringRef name) : names{name} {}
   Spelling(std::initializer_list<llvm::StringRef> names) : names(names) {}
   llvm::SmallVector<llvm::StringRef, 2> names;
 };
+
+/// How a file in another form calls what our readers ask for by config.json's keys.
+using KeyNames = llvm::StringMap<std::string>;
 
 /// The keys of one object. Reading one consumes it; in the end every key must have been consumed.
 ///
@@ -23,9 +28,10 @@ struct Spelling {
 /// So a family reads its keys one after the other without a word about errors, and must not act on them before `finish`.
 class Config {
 public:
-  /// `name` is how messages call the object: a path, or the path of keys within one.
-  Config(const json::Object &object, std::string name, std::string &problem)
-      : object(object), name(std::move(name)), problem(problem) {}
+  /// `name` is how messages call the object: a path, or the path of keys within one. Where there are `names`, messages speak of
+  /// keys by them.
+  Config(const json::Object &object, std::string name, std::string &problem, const KeyNames *names = nullptr)
+      : object(object), name(std::move(name)), problem(problem), names(names) {}
 
   /// An integer from `least` to `most`. Without a fallback the key must be there.
   int64_t count(const Spelling &key, int64_t most, std::optional<int64_t> fallback = std::nullopt, int64_t least = 1);
@@ -56,21 +62,22 @@ public:
   void leaveAside(llvm::ArrayRef<llvm::StringRef> keys);
 
   /// An object within this one, whose problems are this one's. `value` must be an object.
-  Config within(const json::Value &value, const Spelling &key) {
-    return Config(*value.object(), name + ": " + key.names.front().str(), problem);
-  }
+  Config within(const json::Value &value, const Spelling &key);
   /// Remembers the first key that nobody consumed.
   void checkConsumed();
   /// That, and the first remembered problem.
   llvm::Error finish();
 
 private:
+  /// The text in the file's own words.
+  std::string called(llvm::StringRef text) const;
   /// Remembers that the value is not what was expected.
   void wrong(const Spelling &key, const llvm::Twine &expected, const json::Value *got);
 
   const json::Object &object;
   std::string name;
   std::string &problem;
+  const KeyNames *names;
   llvm::StringSet<> consumed;
 };
 

@@ -103,9 +103,10 @@ bool isLeftAside(const Decoder &decoder, StringRef tensor) {
 
 llvm::Expected<OwningOpRef<ModuleOp>> moec::importers::buildDecoder(const Decoder &decoder, StringRef folder,
                                                                     safetensors::Checkpoint &checkpoint, MLIRContext *context) {
-  if (decoder.tied && checkpoint.has(decoder.prefix + "lm_head.weight"))
-    return refuse(checkpoint.path() + ": tensor '" + decoder.prefix +
-                  "lm_head.weight': expected none, as config.json says tie_word_embeddings");
+  std::string head = decoder.prefix + "lm_head.weight";
+  if (decoder.tied && checkpoint.has(head))
+    return refuse(checkpoint.path() + ": tensor '" + checkpoint.nameInFiles(head) + "': expected none, as " + checkpoint.config() +
+                  " says that the embedding is the head");
   OwningOpRef<ModuleOp> module = ModuleOp::create(NameLoc::get(StringAttr::get(context, folder)));
   setModuleAttributes(*module, decoder, folder);
   Weights weights(*module, checkpoint);

@@ -29,12 +29,13 @@ llvm::Error Weights::takeProblem() { return problem.empty() ? llvm::Error::succe
 const StoredTensor *Weights::find(StringRef tensor, ArrayRef<int64_t> shape) {
   const StoredTensor *stored = checkpoint.take(tensor);
   if (!stored) {
-    remember(checkpoint.path() + ": tensor '" + tensor + "' is missing: expected " + spelled(shape) + " as config.json says");
+    remember(checkpoint.path() + ": tensor '" + checkpoint.nameInFiles(tensor) + "' is missing: expected " + spelled(shape) +
+             " as " + checkpoint.config() + " says");
     return nullptr;
   }
   if (ArrayRef<int64_t>(stored->tensor->shape) != shape)
-    remember(stored->file + ": tensor '" + tensor + "': expected shape " + spelled(shape) + " as config.json says, got " +
-             spelled(stored->tensor->shape));
+    remember(stored->file + ": tensor '" + stored->tensor->name + "': expected shape " + spelled(shape) + " as " +
+             checkpoint.config() + " says, got " + spelled(stored->tensor->shape));
   else if (!elementType(stored))
     remember(stored->file + ": tensor '" + tensor + "': expected BF16, F16 or F32, got " + stored->tensor->type +
              "; quantised checkpoints are not supported yet");

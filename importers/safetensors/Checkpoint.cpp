@@ -14,19 +14,18 @@ using namespace moec::importers::safetensors;
 using llvm::CachedHashStringRef;
 using llvm::StringRef;
 
-static constexpr StringRef singleFile = "model.safetensors";
-static constexpr StringRef indexFile = "model.safetensors.index.json";
 static constexpr size_t maxShards = 4096;
 
-llvm::Expected<Checkpoint> Checkpoint::open(const ModelFolder &folder) {
+llvm::Expected<Checkpoint> Checkpoint::open(const ModelFolder &folder, const Form &form) {
   Checkpoint checkpoint;
-  bool single = folder.has(singleFile), sharded = folder.has(indexFile);
+  checkpoint.form = form;
+  bool single = folder.has(form.file), sharded = folder.has(form.index);
   if (single && sharded)
-    return refuse(folder.path() + ": expected " + singleFile + " or " + indexFile + ", got both; remove the one that is stale");
+    return refuse(folder.path() + ": expected " + form.file + " or " + form.index + ", got both; remove the one that is stale");
   if (!single && !sharded)
-    return refuse(folder.path() + ": expected " + singleFile + " or " + indexFile + ", got neither");
-  checkpoint.origin = (folder.path() + "/" + (single ? singleFile : indexFile)).str();
-  if (llvm::Error error = single ? checkpoint.addFiles(folder, {singleFile.str()}) : checkpoint.addShards(folder))
+    return refuse(folder.path() + ": expected " + form.file + " or " + form.index + ", got neither");
+  checkpoint.origin = (folder.path() + "/" + (single ? form.file : form.index)).str();
+  if (llvm::Error error = single ? checkpoint.addFiles(folder, {form.file.str()}) : checkpoint.addShards(folder))
     return error;
   return checkpoint;
 }
@@ -105,7 +104,7 @@ llvm::Expected<std::vector<IndexEntry>> readWeightMap(json::Reader &json, String
 } // namespace
 
 llvm::Error Checkpoint::addShards(const ModelFolder &folder) {
-  llvm::Expected<std::string> text = folder.readText(indexFile);
+  llvm::Expected<std::string> text = folder.readText(form.index);
   if (!text)
     return text.takeError();
   json::Reader json(*text, origin);
@@ -139,12 +138,12 @@ llvm::Error Checkpoint::addShards(const ModelFolder &folder) {
   for (size_t i = 0; i < files.size(); ++i)
     for (const Tensor &tensor : headers[i])
       if (!indexed.contains(tensor.name))
-        return refuse(folder.path() + "/" + files[i] + ": tensor '" + tensor.name + "' is not in " + indexFile);
+        return refuse(folder.path() + "/" + files[i] + ": tensor '" + tensor.name + "' is not in " + form.index);
   return llvm::Error::success();
 }
 
 const StoredTensor *Checkpoint::take(StringRef name) {
-  auto found = tensors.find(CachedHashStringRef(name));
+  auto found = tensors.find(CachedHashStringRef(form.tensorName ? form.tensorName(name) : name));
   if (found == tensors.end())
     return nullptr;
   found->second.used = true;
@@ -166,5 +165,5 @@ llvm::Error Checkpoint::checkAllUsed(llvm::function_ref<bool(StringRef)> isLeftA
   if (!count)
     return llvm::Error::success();
   return refuse(origin + ": tensor '" + unread + "'" + (count > 1 ? " and " + std::to_string(count - 1) + " more are" : " is") +
-                " not part of the model that config.json describes");
+                " not part of the model that " + form.config + " describes");
 }

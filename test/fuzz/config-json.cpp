@@ -1,5 +1,6 @@
-// Fuzzes config.json: strict JSON, then the description of whichever family it names.
+// Fuzzes config.json and params.json: strict JSON, then the description of whichever family it is of.
 #include "importers/config/Config.h"
+#include "importers/consolidated/Consolidated.h"
 #include "importers/families/Families.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -19,8 +20,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   }
   const json::Value *type = value->find("model_type");
+  if (!type) {
+    llvm::consumeError(consolidated::describe(*value, "fuzzed", &context).takeError());
+    return 0;
+  }
   for (const Family &family : families()) {
-    if (!type || !type->string() || *type->string() != family.modelType)
+    if (!type->string() || *type->string() != family.modelType)
       continue;
     std::string problem;
     Config config(*value->object(), "fuzzed", problem);

@@ -15,8 +15,12 @@ static std::string bytesOf(const std::filesystem::path &path) {
   return bytes.str();
 }
 
-ModelCopy::ModelCopy(const std::filesystem::path &folder) : config(json::parse(bytesOf(folder / "config.json"))) {
-  std::string file = bytesOf(folder / "model.safetensors");
+static const char *configFile(bool isConsolidated) { return isConsolidated ? "params.json" : "config.json"; }
+static const char *weightFile(bool isConsolidated) { return isConsolidated ? "consolidated.safetensors" : "model.safetensors"; }
+
+ModelCopy::ModelCopy(const std::filesystem::path &folder)
+    : isConsolidated(exists(folder / configFile(true))), config(json::parse(bytesOf(folder / configFile(isConsolidated)))) {
+  std::string file = bytesOf(folder / weightFile(isConsolidated));
   uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
   json header = json::parse(file.substr(sizeof length, length));
@@ -74,8 +78,9 @@ bool ModelCopy::change(const std::string &words) {
 }
 
 void ModelCopy::write(const std::filesystem::path &folder) const {
+  std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
-  std::ofstream(folder / "config.json") << config;
+  std::ofstream(folder / configFile(isConsolidated)) << config;
   json header;
   std::string data;
   for (const auto &[name, tensor] : tensors) {
@@ -85,7 +90,7 @@ void ModelCopy::write(const std::filesystem::path &folder) const {
   }
   std::string text = header.dump();
   uint64_t length = text.size();
-  std::ofstream file(folder / "model.safetensors", std::ios::binary);
+  std::ofstream file(folder / weightFile(isConsolidated), std::ios::binary);
   file.write(reinterpret_cast<const char *>(&length), sizeof length);
   file << text << data;
 }

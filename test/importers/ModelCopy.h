@@ -9,7 +9,7 @@
 
 namespace moec::test {
 
-/// config.json and model.safetensors of a folder.
+/// config.json and model.safetensors of a folder, or params.json and consolidated.safetensors.
 class ModelCopy {
 public:
   explicit ModelCopy(const std::filesystem::path &folder);
@@ -32,6 +32,7 @@ private:
     std::vector<int64_t> shape;
     std::string bytes;
   };
+  bool isConsolidated;
   nlohmann::json config;
   std::map<std::string, Tensor> tensors;
 };
