@@ -81,8 +81,7 @@ llvm::Expected<std::string> ModelFolder::readText(StringRef name, size_t maxByte
   if (!file)
     return file.takeError();
   if (file->size() > maxBytes)
-    return refuse(file->path() + ": expected at most " + llvm::Twine(maxBytes) + " bytes of JSON, got " +
-                  llvm::Twine(file->size()));
+    return refuse(file->path() + ": expected at most " + llvm::Twine(maxBytes) + " bytes, got " + llvm::Twine(file->size()));
   std::string text(file->size(), '\0');
   if (llvm::Error error = file->read(0, text))
     return error;

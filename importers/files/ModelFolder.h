@@ -41,7 +41,7 @@ public:
   /// Whether there is anything of that name.
   bool has(llvm::StringRef name) const;
   llvm::Expected<File> open(llvm::StringRef name) const;
-  /// All of a file that is expected to be JSON.
+  /// All of a file that is small enough to be held.
   llvm::Expected<std::string> readText(llvm::StringRef name, size_t maxBytes = json::Limits().bytes) const;
   llvm::Expected<json::Value> readJson(llvm::StringRef name, const json::Limits &limits = {}) const;
 

@@ -1,15 +1,17 @@
-// tokenizer.json (the file of the Hugging Face library `tokenizers`) to an artifact's tokenizer.
+// Whichever file of a tokenizer a folder has, as an artifact's tokenizer.
 #include "importers/tokenizer/TokenizerImporter.h"
 
 #include "importers/Refusal.h"
 #include "importers/tokenizer/Sections.h"
+#include "importers/tokenizer/SentencePiece.h"
+#include "importers/tokenizer/Tekken.h"
 
 using namespace llvm;
 using namespace moec;
 using namespace moec::importers;
 using namespace moec::importers::tokenizer;
 
-static artifact::TokenizerT read(const Node &root) {
+static artifact::TokenizerT readTokenizerJson(const Node &root) {
   artifact::TokenizerT tokenizer;
   // Truncation and padding are defaults for whoever calls the reference with batches; transformers puts them aside as well.
   root.onlyKnown(
@@ -27,17 +29,50 @@ static artifact::TokenizerT read(const Node &root) {
   return tokenizer;
 }
 
-Expected<std::optional<std::string>> moec::importers::importTokenizer(const ModelFolder &folder) {
-  if (!folder.has("tokenizer.json"))
-    return std::nullopt;
-  Expected<json::Value> root = folder.readJson("tokenizer.json");
+/// A file of JSON, by its reader.
+static Expected<artifact::TokenizerT> readJson(const ModelFolder &folder, StringRef name,
+                                               artifact::TokenizerT (*read)(const Node &root)) {
+  Expected<json::Value> root = folder.readJson(name);
   if (!root)
     return root.takeError();
-  std::string path = (folder.path() + "/tokenizer.json").str();
+  std::string path = (folder.path() + "/" + name).str();
   Refusals refusals(path);
   artifact::TokenizerT tokenizer = read(Node(&*root, "", refusals));
   if (!refusals.none())
     return refusals.take();
+  return tokenizer;
+}
+
+static Expected<artifact::TokenizerT> readSentencePiece(const ModelFolder &folder, StringRef name) {
+  Expected<std::string> bytes = folder.readText(name, /*maxBytes=*/size_t(64) << 20);
+  if (!bytes)
+    return bytes.takeError();
+  return tokenizer::readSentencePiece(*bytes, (folder.path() + "/" + name).str());
+}
+
+/// One of several is as good as another, but the first has been through the most hands.
+static Expected<std::optional<artifact::TokenizerT>> readTokenizer(const ModelFolder &folder) {
+  auto found = [](Expected<artifact::TokenizerT> read) -> Expected<std::optional<artifact::TokenizerT>> {
+    if (!read)
+      return read.takeError();
+    return std::optional(std::move(*read));
+  };
+  if (folder.has("tokenizer.json"))
+    return found(readJson(folder, "tokenizer.json", readTokenizerJson));
+  if (folder.has("tekken.json"))
+    return found(readJson(folder, "tekken.json", readTekken));
+  if (folder.has("tokenizer.model"))
+    return found(readSentencePiece(folder, "tokenizer.model"));
+  return std::nullopt;
+}
+
+Expected<std::optional<std::string>> moec::importers::importTokenizer(const ModelFolder &folder) {
+  Expected<std::optional<artifact::TokenizerT>> read = readTokenizer(folder);
+  if (!read)
+    return read.takeError();
+  if (!*read)
+    return std::nullopt;
+  const artifact::TokenizerT &tokenizer = **read;
   flatbuffers::FlatBufferBuilder builder;
   artifact::FinishTokenizerBuffer(builder, artifact::CreateTokenizer(builder, &tokenizer));
   return std::string(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize());

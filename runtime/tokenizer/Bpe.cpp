@@ -9,7 +9,7 @@
 using namespace moec::runtime;
 
 Bpe::Bpe(const artifact::Tokenizer &tokenizer)
-    : tokenizer(tokenizer), rules(*tokenizer.merges()), queue(tokenizer.merges()->size()) {
+    : tokenizer(tokenizer), rules(*tokenizer.merges(), tokenizer.merge_ranks()), queue(tokenizer.merges()->size()) {
   bytes.fill(-1);
   for (int32_t id : *tokenizer.vocabulary()) {
     std::string_view token = tokenizer.tokens()->Get(uint32_t(id))->string_view();
@@ -75,9 +75,11 @@ void Bpe::merge(std::vector<Symbol> &symbols) const {
     consider(i);
   while (!queue.empty()) {
     auto [rank, place] = queue.pop();
-    // The symbols may have changed since. The reference still merges them when they now give the same token by another rule.
+    // The symbols may have changed since. The reference still merges them when they now give the same token by another rule, which
+    // where rules share ranks has the same one.
     const MergeRules::Rule *rule = ruleAt(place);
-    if (!rule || rule->result != tokenizer.merges()->Get(rank)->result())
+    bool stays = rule && (tokenizer.merge_ranks() ? rule->rank == rank : rule->result == tokenizer.merges()->Get(rank)->result());
+    if (!stays)
       continue;
     Symbol &left = symbols[size_t(place)], &right = symbols[size_t(left.next)];
     left.id = rule->result;

@@ -40,6 +40,7 @@ Result<Decoder> Decoder::create(const artifact::Tokenizer &tokenizer) {
   if (!stored || result.byteLevel)
     return result;
   result.byteFallback = stored->byte_fallback();
+  result.brokenBytes = stored->broken_bytes();
   if (stored->first_loses())
     result.firstLoses = stored->first_loses()->str();
   if (stored->strip())
@@ -111,11 +112,13 @@ void Decoder::Stream::next(int32_t id, std::string &text) {
 
 void Decoder::Stream::endRun(std::string &text) {
   std::string run = std::exchange(held, {});
-  if (isUtf8(run))
-    append(run, text);
-  else
-    for (size_t i = 0; i < run.size(); ++i)
-      append("\ufffd", text);
+  bool isText = isUtf8(run);
+  for (std::string_view rest = run; !rest.empty();) {
+    Utf8Character character = firstCharacter(rest);
+    bool stays = character.valid && (isText || decoder.brokenBytes);
+    append(stays ? rest.substr(0, character.length) : "\ufffd", text);
+    rest.remove_prefix(stays ? character.length : 1);
+  }
 }
 
 void Decoder::Stream::append(std::string_view piece, std::string &text) {

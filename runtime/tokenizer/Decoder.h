@@ -49,7 +49,7 @@ private:
   /// Nothing for an id without a token.
   std::string_view nameOf(int32_t id) const;
 
-  bool byteLevel = true, byteFallback = false;
+  bool byteLevel = true, byteFallback = false, brokenBytes = false;
   const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>> *tokens = nullptr;
   std::unordered_map<int32_t, std::string> names;
   std::vector<std::pair<std::string, std::string>> replacements;

@@ -13,11 +13,12 @@ namespace moec::runtime {
 /// A hash table with open addressing: encoding is mostly looking up here.
 class MergeRules {
 public:
-  explicit MergeRules(const flatbuffers::Vector<const artifact::Merge *> &merges)
+  /// `ranks` is null where the merges are in the order of their ranks.
+  MergeRules(const flatbuffers::Vector<const artifact::Merge *> &merges, const flatbuffers::Vector<uint32_t> *ranks)
       : slots(std::bit_ceil(size_t(merges.size()) * 2 + 1)) {
-    for (uint32_t rank = 0; rank < merges.size(); ++rank) {
-      const artifact::Merge *merge = merges.Get(rank);
-      slots[slotOf(merge->left(), merge->right())] = {merge->left(), merge->right(), rank, merge->result()};
+    for (uint32_t i = 0; i < merges.size(); ++i) {
+      const artifact::Merge *merge = merges.Get(i);
+      slots[slotOf(merge->left(), merge->right())] = {merge->left(), merge->right(), ranks ? ranks->Get(i) : i, merge->result()};
     }
   }
 

@@ -28,6 +28,13 @@ static Status verify(const artifact::Tokenizer &model) {
       return Status::invalidData("a merge of tokens that do not exist");
     else if (!isBoth(tokenOf(merge->result()), tokenOf(merge->left()), tokenOf(merge->right())))
       return Status::invalidData("token " + std::to_string(merge->result()) + " is not what its parts are together");
+  if (const auto *ranks = model.merge_ranks()) {
+    if (ranks->size() != model.merges()->size())
+      return Status::invalidData("expected a rank for each of " + std::to_string(model.merges()->size()) + " merges, got " +
+                                 std::to_string(ranks->size()));
+    if (!std::ranges::all_of(*ranks, [&](uint32_t rank) { return rank < ranks->size(); }))
+      return Status::invalidData("a merge's rank is not below the number of merges");
+  }
   for (const auto *ids : {model.vocabulary(), model.prefix_ids(), model.suffix_ids()})
     if (ids)
       for (int32_t id : *ids)
@@ -69,6 +76,10 @@ Status Tokenizer::readAddedTokens() {
   for (const artifact::AddedToken *token : *model.added_tokens()) {
     special[size_t(token->id())] = token->special();
     std::string content = token->content()->str();
+    if (token->inside()) {
+      insideTokens.add(*token, std::move(content));
+      continue;
+    }
     if (token->normalized()) {
       MOEC_RETURN_IF_ERROR(normalizer.apply(content, Deadline(content.size())));
       if (content != token->content()->string_view())
@@ -77,6 +88,7 @@ Status Tokenizer::readAddedTokens() {
     (token->normalized() ? normalizedTokens : rawTokens).add(*token, std::move(content));
   }
   rawTokens.prepare();
+  insideTokens.prepare();
   normalizedTokens.prepare();
   return {};
 }
@@ -85,7 +97,9 @@ Status Tokenizer::encodeSegment(std::string text, bool beginsText, const Deadlin
   std::vector<Range> pieces;
   MOEC_RETURN_IF_ERROR(preTokenizer.cut(text, beginsText, deadline, pieces));
   for (const Range &piece : pieces)
-    bpe.encode(std::string_view(text).substr(piece.begin, piece.end - piece.begin), ids);
+    insideTokens.split(
+        std::string_view(text).substr(piece.begin, piece.end - piece.begin), [&](std::string_view part) { bpe.encode(part, ids); },
+        [&](int32_t id) { ids.push_back(id); });
   return {};
 }
 

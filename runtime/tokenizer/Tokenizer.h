@@ -14,8 +14,8 @@
 
 namespace moec::runtime {
 
-/// BPE over bytes or characters, behind normalizers and pre-tokenizers, as the Hugging Face library `tokenizers` computes it. Not
-/// thread-safe.
+/// BPE over bytes or characters, behind normalizers and pre-tokenizers, as the library that the tokenizer comes from computes it.
+/// Not thread-safe.
 class Tokenizer {
 public:
   /// From the section "tokenizer", which is untrusted: verified here. The bytes must outlive the result.
@@ -45,7 +45,7 @@ private:
   PreTokenizer preTokenizer;
   Bpe bpe;
   Decoder decoder;
-  AddedTokens rawTokens, normalizedTokens;
+  AddedTokens rawTokens, normalizedTokens, insideTokens;
   std::vector<bool> special; ///< by id
 };
 

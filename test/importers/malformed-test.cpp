@@ -36,7 +36,7 @@ template <typename Function> void checkAll(const char *kind, Function refusal) {
   std::map<std::string, std::string> table = expectations(folder);
   for (const auto &[name, expected] : table) {
     fs::path path = folder / name;
-    for (const char *suffix : {".safetensors", ".json"})
+    for (const char *suffix : {".safetensors", ".json", ".model"})
       if (fs::exists(path.string() + suffix))
         path += suffix;
     ASSERT_TRUE(fs::exists(path)) << path;
@@ -99,15 +99,20 @@ std::string tokenizerMessage(const fs::path &folder) {
   return (*tokenizer)->encode(std::string(60, 'a') + "!b ", /*special=*/true).status().message();
 }
 
-TEST(Malformed, Tokenizers) {
+/// Everything in fixtures/malformed/KIND, each as `name` in a folder of its own.
+void checkTokenizers(const char *kind, const char *name) {
   fs::path folder = fs::path(testing::TempDir()) / "malformed-tokenizer";
   fs::create_directories(folder);
-  checkAll("tokenizer", [&](const fs::path &path) {
-    fs::copy_file(path, folder / "tokenizer.json", fs::copy_options::overwrite_existing);
+  checkAll(kind, [&](const fs::path &path) {
+    fs::copy_file(path, folder / name, fs::copy_options::overwrite_existing);
     return tokenizerMessage(folder);
   });
   fs::remove_all(folder);
 }
+
+TEST(Malformed, Tokenizers) { checkTokenizers("tokenizer", "tokenizer.json"); }
+TEST(Malformed, TekkenFiles) { checkTokenizers("tekken", "tekken.json"); }
+TEST(Malformed, SentencePieceModels) { checkTokenizers("sentencepiece", "tokenizer.model"); }
 
 TEST(Malformed, Models) { checkAll("models", importMessage); }
 

@@ -3,6 +3,7 @@
 #include "runtime/tokenizer/Tokenizer.h"
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 
@@ -77,7 +78,7 @@ TEST_F(ShippedTokenizer, agreesWithTheReferenceOnEveryLine) {
   EXPECT_EQ(checkLines(*tokenizer, MOEC_TEST_DATA "/fixtures/tokenizer/lines.jsonl"), 1800u);
 }
 
-/// Every layout of tokenizer.json that fixtures/tokenizer/layouts.py writes.
+/// Every layout of tokenizer.json that fixtures/tokenizer/layouts.py writes, and of other files that pieces.py does.
 class TokenizerLayout : public testing::TestWithParam<const char *> {};
 TEST_P(TokenizerLayout, agreesWithTheReferenceOnEveryLine) {
   std::string folder = std::string(MOEC_TEST_DATA "/fixtures/tokenizer/layouts/") + GetParam();
@@ -86,7 +87,41 @@ TEST_P(TokenizerLayout, agreesWithTheReferenceOnEveryLine) {
 INSTANTIATE_TEST_SUITE_P(Tokenizer, TokenizerLayout,
                          testing::Values("added", "deepseek-v2", "deepseek-v3", "empty-matches", "fallback-holes", "gpt2",
                                          "gpt2-prefix", "llama3", "metaspace-first", "metaspace-unknown", "mixtral", "nfkd",
-                                         "o200k", "qwen2"));
+                                         "o200k", "qwen2", "sentencepiece", "sentencepiece-bare", "sentencepiece-spaces", "tekken",
+                                         "tekken-v3"));
+
+/// A folder may have its tokenizer in several files: the first of tokenizer.json, tekken.json and tokenizer.model counts.
+TEST(Tokenizer, isTheFirstOfSeveralFiles) {
+  std::filesystem::path layouts = MOEC_TEST_DATA "/fixtures/tokenizer/layouts", folder = testing::TempDir() + "/several-files";
+  std::filesystem::create_directories(folder);
+  auto sizeWith = [&](const char *layout, const char *file) {
+    std::filesystem::copy_file(layouts / layout / file, folder / file, std::filesystem::copy_options::overwrite_existing);
+    return import(folder)->tokenizer->size();
+  };
+  EXPECT_EQ(sizeWith("sentencepiece", "tokenizer.model"), 900u);
+  EXPECT_EQ(sizeWith("tekken", "tekken.json"), 658u);
+  EXPECT_EQ(sizeWith("gpt2", "tokenizer.json"), import(layouts / "gpt2")->tokenizer->size());
+  std::filesystem::remove_all(folder);
+}
+
+/// Whoever wrote an artifact: ranks that are no ranks of its merges are refused.
+TEST(Tokenizer, refusesRanksThatAreNone) {
+  std::unique_ptr<Imported> imported = import(MOEC_TEST_DATA "/fixtures/tokenizer/layouts/tekken");
+  std::unique_ptr<artifact::TokenizerT> model(artifact::GetTokenizer(imported->section.data())->UnPack());
+  auto refusal = [&] {
+    flatbuffers::FlatBufferBuilder builder;
+    artifact::FinishTokenizerBuffer(builder, artifact::CreateTokenizer(builder, model.get()));
+    auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+    return runtime::Tokenizer::create(bytes).status().message();
+  };
+  EXPECT_EQ(refusal(), "");
+  std::swap(model->merge_ranks.back(), model->merge_ranks.front());
+  EXPECT_EQ(refusal(), "");
+  model->merge_ranks.back() = uint32_t(model->merges.size());
+  EXPECT_NE(refusal().find("a merge's rank is not below the number of merges"), std::string::npos);
+  model->merge_ranks.pop_back();
+  EXPECT_NE(refusal().find("expected a rank for each of"), std::string::npos);
+}
 
 TEST_F(ShippedTokenizer, mergesLongWordsInTimeThatGrowsLikeTheirLength) {
   for (const char *part : {"a", "apple", " ", "=", "\u00e9"}) {

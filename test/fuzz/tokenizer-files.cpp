@@ -1,4 +1,4 @@
-// Fuzzes tokenizer.json: what the importer accepts, the runtime takes and uses.
+// Fuzzes tokenizer.json, tekken.json and tokenizer.model: what the importer accepts, the runtime takes and uses.
 #include "importers/tokenizer/TokenizerImporter.h"
 #include "runtime/tokenizer/Tokenizer.h"
 
@@ -19,19 +19,31 @@ struct Folder {
   ~Folder() { std::filesystem::remove_all(path); }
 };
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+/// Imports the file as `name` in a folder without others, and uses it.
+static void use(const char *name, std::string_view file) {
   static const Folder folder;
-  std::ofstream(folder.path + "/tokenizer.json", std::ios::binary)
-      .write(reinterpret_cast<const char *>(data), std::streamsize(size));
+  std::string path = folder.path + "/" + name;
+  std::ofstream(path, std::ios::binary) << file;
   auto model = llvm::cantFail(importers::ModelFolder::at(folder.path));
   llvm::Expected<std::optional<std::string>> section = importers::importTokenizer(model);
+  std::filesystem::remove(path);
   if (!section) {
     llvm::consumeError(section.takeError());
-    return 0;
+    return;
   }
   auto tokenizer = runtime::Tokenizer::create(std::as_bytes(std::span<const char>(**section)));
   if (tokenizer.ok())
     if (auto ids = (*tokenizer)->encode("In the beginning was 1 Word\xF0\x9F\x98\x80 \xff", true); ids.ok())
       (void)(*tokenizer)->decode(*ids, false);
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  std::string_view file(reinterpret_cast<const char *>(data), size);
+  if (file.starts_with('{')) {
+    use("tokenizer.json", file);
+    use("tekken.json", file);
+  } else {
+    use("tokenizer.model", file);
+  }
   return 0;
 }
