@@ -1,5 +1,6 @@
 // Computes shared experts together with the routed ones.
 #include "passes/Passes.h"
+#include "passes/Placement.h"
 #include "passes/Readers.h"
 #include "passes/Remarks.h"
 
@@ -53,7 +54,7 @@ struct FoldSharedExperts : impl::FoldSharedExpertsBase<FoldSharedExperts> {
       remark::missed(sum.getLoc(), remarkOf(getArgument(), sum)) << reason;
       return;
     }
-    routed->moveBefore(sum); // behind the shared weights
+    moveBefore(routed, sum); // behind the shared weights
     routed->setLoc(sum.getLoc());
     routed.getSharedGateMutable().assign(shared.getGate());
     routed.getSharedUpMutable().assign(shared.getUp());

@@ -1,5 +1,6 @@
 // Adds residuals where matrix products write their results.
 #include "passes/Passes.h"
+#include "passes/Placement.h"
 #include "passes/Readers.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -40,7 +41,7 @@ struct FuseResiduals : impl::FuseResidualsBase<FuseResiduals> {
   }
 
   void fuse(arith::AddFOp sum, Operation *product, Value residual) {
-    product->moveBefore(sum);
+    moveBefore(product, sum);
     product->setLoc(sum.getLoc());
     TypeSwitch<Operation *>(product).Case<LinearOp, GatedMLPOp, FusedExpertsOp>(
         [&](auto product) { product.getResidualMutable().assign(residual); });

@@ -1,6 +1,7 @@
 // Groups the row-wise ops between matrix products into the fewest moe.rowwise that dependences allow.
 #include "passes/OutputRows.h"
 #include "passes/Passes.h"
+#include "passes/Placement.h"
 #include "passes/Remarks.h"
 
 #include "mlir/IR/Builders.h"
@@ -162,7 +163,7 @@ void group(ArrayRef<Operation *> ops, Operation *kernel) {
   }
   for (Value input : inputs)
     if (Operation *op = input.getDefiningOp(); op && isFree(op) && kernel->isBeforeInBlock(op))
-      op->moveBefore(kernel);
+      moveBefore(op, kernel);
 
   OpBuilder builder(kernel);
   auto rowwise = RowwiseOp::create(builder, builder.getFusedLoc(locs), TypeRange(ValueRange(results)), inputs.getArrayRef());
