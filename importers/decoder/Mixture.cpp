@@ -7,10 +7,13 @@ using namespace moec::importers;
 
 /// One projection of all experts, as one weight.
 static Value stackedExperts(Scope &scope, const Mixture &mixture, StringRef projection, ArrayRef<int64_t> shape) {
-  std::vector<std::string> tensors;
-  for (int64_t expert = 0; expert < mixture.experts; ++expert)
-    tensors.push_back(scope.tensor(("experts." + Twine(expert) + "." + projection + ".weight").str()));
-  return scope.get(scope.weights.stacked(scope.tensor(("experts." + projection + ".weight").str()), tensors, shape));
+  const std::string start = scope.tensor("experts."), end = ("." + projection + ".weight").str();
+  std::string name;
+  auto tensor = [&](int64_t expert) -> StringRef { // of tens of thousands, so without memory of its own
+    name.assign(start).append(std::to_string(expert)).append(end);
+    return name;
+  };
+  return scope.get(scope.weights.stacked(start + projection.str() + ".weight", mixture.experts, tensor, shape));
 }
 
 namespace {

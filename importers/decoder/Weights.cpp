@@ -2,12 +2,10 @@
 #include "importers/decoder/Weights.h"
 #include "importers/Refusal.h"
 
-#include "llvm/ADT/StringSwitch.h"
-
 using namespace mlir;
 using namespace moec;
 using namespace moec::importers;
-using moec::importers::safetensors::StoredTensor;
+using moec::importers::safetensors::Tensor;
 
 Weights::Weights(ModuleOp module, safetensors::Checkpoint &checkpoint)
     : module(module), checkpoint(checkpoint), builder(module.getContext()) {}
@@ -26,40 +24,40 @@ void Weights::remember(const Twine &text) {
 
 llvm::Error Weights::takeProblem() { return problem.empty() ? llvm::Error::success() : refuse(problem); }
 
-const StoredTensor *Weights::find(StringRef tensor, ArrayRef<int64_t> shape) {
-  const StoredTensor *stored = checkpoint.take(tensor);
+/// Whether we compute with elements of the safetensors type `type`.
+static bool isComputedWith(StringRef type) { return type == "BF16" || type == "F16" || type == "F32"; }
+
+const Tensor *Weights::find(StringRef tensor, ArrayRef<int64_t> shape) {
+  const Tensor *stored = checkpoint.take(tensor);
   if (!stored) {
     remember(checkpoint.path() + ": tensor '" + checkpoint.nameInFiles(tensor) + "' is missing: expected " + spelled(shape) +
              " as " + checkpoint.config() + " says");
     return nullptr;
   }
-  if (ArrayRef<int64_t>(stored->tensor->shape) != shape)
-    remember(stored->file + ": tensor '" + stored->tensor->name + "': expected shape " + spelled(shape) + " as " +
-             checkpoint.config() + " says, got " + spelled(stored->tensor->shape));
-  else if (!elementType(stored))
-    remember(stored->file + ": tensor '" + tensor + "': expected BF16, F16 or F32, got " + stored->tensor->type +
+  if (ArrayRef<int64_t>(stored->shape) != shape)
+    remember(stored->file + ": tensor '" + stored->name.val() + "': expected shape " + spelled(shape) + " as " +
+             checkpoint.config() + " says, got " + spelled(stored->shape));
+  else if (!isComputedWith(stored->type))
+    remember(stored->file + ": tensor '" + stored->name.val() + "': expected BF16, F16 or F32, got " + stored->type +
              "; quantised checkpoints are not supported yet");
   else
     return stored;
   return nullptr;
 }
 
-Type Weights::elementType(const StoredTensor *stored) {
+Type Weights::elementType(const Tensor *stored) {
   if (!stored)
     return builder.getF32Type();
-  return llvm::StringSwitch<Type>(stored->tensor->type)
-      .Case("BF16", builder.getBF16Type())
-      .Case("F16", builder.getF16Type())
-      .Case("F32", builder.getF32Type())
-      .Default({});
+  return stored->type == "BF16"  ? Type(builder.getBF16Type())
+         : stored->type == "F16" ? Type(builder.getF16Type())
+                                 : builder.getF32Type();
 }
 
-Attribute Weights::slice(const StoredTensor *stored, int64_t offset, int64_t rows, int64_t times, int64_t every) {
+Attribute Weights::slice(const Tensor *stored, int64_t offset, int64_t rows, int64_t times, int64_t every) {
   // Stands in for a tensor with a remembered problem.
-  static const safetensors::Tensor nothing = {"", "F32", {}, 0, 0};
-  static const StoredTensor none = {&nothing, "none"};
-  const StoredTensor &from = stored ? *stored : none;
-  return moe::SliceAttr::get(builder.getContext(), from.tensor->name, from.file, from.tensor->offset + offset, rows, times, every);
+  static const Tensor none = {llvm::CachedHashStringRef(""), "none", "F32"};
+  const Tensor &from = stored ? *stored : none;
+  return moe::SliceAttr::get(builder.getContext(), from.name.val(), from.file, from.offset + offset, rows, times, every);
 }
 
 moe::WeightOp Weights::declare(StringRef symbol, ArrayRef<int64_t> shape, Type element, ArrayRef<Attribute> slices) {
@@ -77,49 +75,50 @@ moe::WeightOp Weights::declare(StringRef symbol, ArrayRef<int64_t> shape, Type e
 moe::WeightOp Weights::whole(StringRef tensor, ArrayRef<int64_t> shape) {
   if (auto found = declared.find(tensor); found != declared.end())
     return found->second;
-  const StoredTensor *stored = find(tensor, shape);
+  const Tensor *stored = find(tensor, shape);
   return declare(tensor, shape, elementType(stored), slice(stored, 0, shape.front()));
 }
 
 /// How many of the tensors at the front lie evenly in one file: each as far behind the one before as the second behind the first.
-static size_t runLength(ArrayRef<const StoredTensor *> tensors) {
+static size_t runLength(ArrayRef<const Tensor *> tensors) {
   auto follows = [&](size_t index, int64_t distance) {
-    const StoredTensor *before = tensors[index - 1], *stored = tensors[index];
-    return stored && stored->file == before->file && stored->tensor->offset - before->tensor->offset == distance;
+    const Tensor *before = tensors[index - 1], *stored = tensors[index];
+    return stored && stored->file == before->file && stored->offset - before->offset == distance;
   };
   if (tensors.size() < 2 || !tensors[0] || !tensors[1])
     return 1;
-  int64_t distance = tensors[1]->tensor->offset - tensors[0]->tensor->offset;
+  int64_t distance = tensors[1]->offset - tensors[0]->offset;
   size_t length = 1;
   while (distance > 0 && length < tensors.size() && follows(length, distance))
     ++length;
   return length;
 }
 
-moe::WeightOp Weights::stacked(StringRef symbol, ArrayRef<std::string> tensors, ArrayRef<int64_t> shape) {
-  SmallVector<const StoredTensor *> stored;
-  for (const std::string &tensor : tensors) {
-    const StoredTensor *found = find(tensor, shape), *first = stored.empty() ? found : stored.front();
-    if (first && found && found->tensor->type != first->tensor->type)
-      remember(found->file + ": tensor '" + tensor + "': expected " + first->tensor->type + " as '" + tensors.front() + "', got " +
-               found->tensor->type);
+moe::WeightOp Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<StringRef(int64_t)> tensor,
+                               ArrayRef<int64_t> shape) {
+  SmallVector<const Tensor *> stored;
+  for (int64_t index = 0; index < count; ++index) {
+    const Tensor *found = find(tensor(index), shape), *first = stored.empty() ? found : stored.front();
+    if (first && found && found->type != first->type)
+      remember(found->file + ": tensor '" + found->name.val() + "': expected " + first->type + " as '" + first->name.val() +
+               "', got " + found->type);
     stored.push_back(found);
   }
   SmallVector<Attribute> slices;
-  for (ArrayRef<const StoredTensor *> rest = stored; !rest.empty();) {
+  for (ArrayRef<const Tensor *> rest = stored; !rest.empty();) {
     size_t length = runLength(rest);
-    int64_t every = length > 1 ? rest[1]->tensor->offset - rest[0]->tensor->offset : 0;
+    int64_t every = length > 1 ? rest[1]->offset - rest[0]->offset : 0;
     slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every));
     rest = rest.drop_front(length);
   }
-  SmallVector<int64_t> all = {static_cast<int64_t>(tensors.size())};
+  SmallVector<int64_t> all = {count};
   all.append(shape.begin(), shape.end());
   return declare(symbol, all, elementType(stored.front()), slices);
 }
 
 moe::WeightOp Weights::cut(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, int64_t parts, int64_t partRows,
                            int64_t from, int64_t rows) {
-  const StoredTensor *stored = find(tensor, shape);
+  const Tensor *stored = find(tensor, shape);
   Type element = elementType(stored);
   int64_t rowBytes = shape.back() * element.getIntOrFloatBitWidth() / 8;
   int64_t every = parts > 1 ? partRows * rowBytes : 0;

@@ -18,8 +18,9 @@ public:
 
   /// A tensor of the checkpoint as it is. Asking twice gives the same weight.
   moe::WeightOp whole(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
-  /// `tensors`, all of one type and of `shape`, one after the other along a new first dimension.
-  moe::WeightOp stacked(llvm::StringRef symbol, llvm::ArrayRef<std::string> tensors, llvm::ArrayRef<int64_t> shape);
+  /// `count` tensors, all of one type and of `shape`, one after the other along a new first dimension; `tensor` names each.
+  moe::WeightOp stacked(llvm::StringRef symbol, int64_t count, llvm::function_ref<llvm::StringRef(int64_t)> tensor,
+                        llvm::ArrayRef<int64_t> shape);
   /// Of a tensor of heads x `headRows` rows, from each head rows [from, from + rows): [heads, rows, columns].
   moe::WeightOp ofHeads(llvm::StringRef symbol, llvm::StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
                         int64_t columns);
@@ -31,15 +32,14 @@ public:
 
 private:
   /// The tensor, if it is there, of that shape, and of a type that we can compute with.
-  const safetensors::StoredTensor *find(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
-  mlir::Type elementType(const safetensors::StoredTensor *stored);
+  const safetensors::Tensor *find(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
+  mlir::Type elementType(const safetensors::Tensor *stored);
   moe::WeightOp declare(llvm::StringRef symbol, llvm::ArrayRef<int64_t> shape, mlir::Type element,
                         llvm::ArrayRef<mlir::Attribute> slices);
   /// Rows [from, from + rows) of each of `parts` parts of `partRows` rows, of a tensor stored in `shape`.
   moe::WeightOp cut(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, int64_t parts, int64_t partRows,
                     int64_t from, int64_t rows);
-  mlir::Attribute slice(const safetensors::StoredTensor *stored, int64_t offset, int64_t rows, int64_t times = 1,
-                        int64_t every = 0);
+  mlir::Attribute slice(const safetensors::Tensor *stored, int64_t offset, int64_t rows, int64_t times = 1, int64_t every = 0);
   void remember(const llvm::Twine &text);
 
   mlir::ModuleOp module;

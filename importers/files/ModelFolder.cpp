@@ -76,19 +76,21 @@ llvm::Expected<File> ModelFolder::open(StringRef name) const {
   return File(descriptor, status.st_size, asked);
 }
 
-llvm::Expected<std::string> ModelFolder::readText(StringRef name, size_t maxBytes) const {
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> ModelFolder::readText(StringRef name, size_t maxBytes) const {
   llvm::Expected<File> file = open(name);
   if (!file)
     return file.takeError();
   if (file->size() > maxBytes)
     return refuse(file->path() + ": expected at most " + llvm::Twine(maxBytes) + " bytes, got " + llvm::Twine(file->size()));
-  std::string text(file->size(), '\0');
-  if (llvm::Error error = file->read(0, text))
+  std::unique_ptr<llvm::WritableMemoryBuffer> text = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(file->size(), name);
+  if (!text)
+    return refuse(file->path() + ": expected memory for " + llvm::Twine(file->size()) + " bytes");
+  if (llvm::Error error = file->read(0, text->getBuffer()))
     return error;
   return text;
 }
 
 llvm::Expected<json::Value> ModelFolder::readJson(StringRef name, const json::Limits &limits) const {
-  llvm::Expected<std::string> text = readText(name, limits.bytes);
-  return text ? json::parse(*text, root + "/" + name.str(), limits) : text.takeError();
+  auto text = readText(name, limits.bytes);
+  return text ? json::parse((*text)->getBuffer(), root + "/" + name.str(), limits) : text.takeError();
 }

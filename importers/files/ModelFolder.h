@@ -5,6 +5,7 @@
 #include "importers/json/StrictJson.h"
 
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 namespace moec::importers {
 
@@ -42,7 +43,7 @@ public:
   bool has(llvm::StringRef name) const;
   llvm::Expected<File> open(llvm::StringRef name) const;
   /// All of a file that is small enough to be held.
-  llvm::Expected<std::string> readText(llvm::StringRef name, size_t maxBytes = json::Limits().bytes) const;
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> readText(llvm::StringRef name, size_t maxBytes = json::Limits().bytes) const;
   llvm::Expected<json::Value> readJson(llvm::StringRef name, const json::Limits &limits = {}) const;
 
 private:

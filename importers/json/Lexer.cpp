@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 
 using namespace moec::importers::json;
@@ -93,7 +94,7 @@ Token Lexer::number() {
       return broken("invalid number: expected a digit in the exponent");
   }
   StringRef spelling = text.slice(first, at);
-  if (whole && !spelling.getAsInteger(10, integerValue))
+  if (whole && std::from_chars(spelling.begin(), spelling.end(), integerValue).ec == std::errc())
     return Token::Integer;
   if (!llvm::to_float(spelling, fractionValue) || !std::isfinite(fractionValue))
     return invalid("number overflow parsing '" + spelling.take_front(100) + "'");

@@ -206,13 +206,26 @@ bool Reader::nextItem(Token end, StringRef context, StringRef expected) {
   return !failed();
 }
 
+/// The first of `keys` that is there already; null when all differ.
+static const StringRef *findRepeated(llvm::ArrayRef<StringRef> keys) {
+  if (keys.size() <= 8) { // so few are compared faster than hashed
+    for (size_t i = 1; i < keys.size(); ++i)
+      if (llvm::is_contained(keys.take_front(i), keys[i]))
+        return &keys[i];
+    return nullptr;
+  }
+  llvm::DenseSet<llvm::CachedHashStringRef> seen;
+  seen.reserve(unsigned(keys.size()));
+  for (const StringRef &key : keys)
+    if (!seen.insert(llvm::CachedHashStringRef(key)).second)
+      return &key;
+  return nullptr;
+}
+
 /// Leaves the innermost level; false, as it has no further item.
 bool Reader::leave() {
-  llvm::SmallDenseSet<llvm::CachedHashStringRef, 8> seen;
-  seen.reserve(unsigned(levels.back().count));
-  for (StringRef key : llvm::ArrayRef(keys).drop_front(levels.back().firstKey))
-    if (!seen.insert(llvm::CachedHashStringRef(key)).second)
-      return stop("key '" + key + "' is given twice");
+  if (const StringRef *repeated = findRepeated(llvm::ArrayRef(keys).drop_front(levels.back().firstKey)))
+    return stop("key '" + *repeated + "' is given twice");
   keys.resize(levels.back().firstKey);
   levels.pop_back();
   moveOn();

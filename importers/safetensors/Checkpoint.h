@@ -2,20 +2,13 @@
 #ifndef MOEC_IMPORTERS_SAFETENSORS_CHECKPOINT_H
 #define MOEC_IMPORTERS_SAFETENSORS_CHECKPOINT_H
 
-#include "importers/safetensors/Header.h"
+#include "importers/safetensors/Headers.h"
+#include "importers/safetensors/Index.h"
 
-#include "llvm/ADT/CachedHashString.h"
 #include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/PointerIntPair.h"
 
 namespace moec::importers::safetensors {
-
-/// Where a tensor lies.
-struct StoredTensor {
-  const Tensor *tensor;
-  /// Name of the file in the model's folder.
-  llvm::StringRef file;
-};
 
 /// A form in which checkpoints are released: its files, and how they call a tensor where that differs from the names that builders
 /// ask for.
@@ -33,7 +26,7 @@ public:
   static llvm::Expected<Checkpoint> open(const ModelFolder &folder, const Form &form = huggingFace);
 
   /// The tensor of that name, which counts as used from now on; null when there is none.
-  const StoredTensor *take(llvm::StringRef name);
+  const Tensor *take(llvm::StringRef name);
   bool has(llvm::StringRef name) const { return tensors.contains(llvm::CachedHashStringRef(nameInFiles(name))); }
   std::string nameInFiles(llvm::StringRef name) const { return form.tensorName ? form.tensorName(name) : name.str(); }
 
@@ -46,19 +39,15 @@ public:
   llvm::StringRef config() const { return form.config; }
 
 private:
-  struct Entry {
-    StoredTensor stored;
-    bool used = false;
-  };
-  llvm::Error addFiles(const ModelFolder &folder, std::vector<std::string> names);
-  llvm::Error addShards(const ModelFolder &folder);
+  Checkpoint(const Form &form, std::string path) : form(form), origin(std::move(path)) {}
+  llvm::Error addTensors(llvm::Expected<Headers> read);
+  llvm::Error check(llvm::ArrayRef<IndexEntry> index) const;
 
   Form form;
   std::string origin;
-  /// Their names and what each holds, to which the entries refer.
-  std::vector<std::string> files;
-  std::vector<Header> headers;
-  llvm::DenseMap<llvm::CachedHashStringRef, Entry> tensors;
+  Headers headers;
+  /// What `headers` hold, and whether it was taken.
+  llvm::DenseMap<llvm::CachedHashStringRef, llvm::PointerIntPair<const Tensor *, 1, bool>> tensors;
 };
 
 } // namespace moec::importers::safetensors

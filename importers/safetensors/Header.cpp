@@ -5,11 +5,13 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Endian.h"
+#include "llvm/Support/Path.h"
 
-#include <algorithm>
+#include <memory>
 
 using namespace moec::importers;
 using namespace moec::importers::safetensors;
+using llvm::CachedHashStringRef;
 using llvm::StringRef;
 using llvm::Twine;
 
@@ -32,11 +34,11 @@ constexpr Type types[] = {{"BOOL", 8},        {"F4", 4},      {"F6_E2M3", 6}, {"
 class HeaderReader {
 public:
   HeaderReader(StringRef file, uint64_t fileSize, StringRef text)
-      : file(file), fileSize(fileSize), data(lengthBytes + text.size()), json(text, file, {.bytes = maxHeaderBytes}) {}
+      : file(file), fileSize(fileSize), data(lengthBytes + text.size()), json(text, file, {.bytes = maxHeaderBytes}),
+        fileName(llvm::sys::path::filename(file).copy(header.names)) {}
 
   llvm::Expected<Header> read() {
-    Header header;
-    header.reserve(size_t(data) / 128); // about what a tensor takes
+    header.tensors.reserve(size_t(data) / 100); // nearly every tensor takes more
     json.beginObject();
     for (StringRef name; json.nextMember(name);) {
       if (name == "__metadata__") {
@@ -44,16 +46,16 @@ public:
           return error;
         continue;
       }
-      if (header.size() == maxTensors)
+      if (header.tensors.size() == maxTensors)
         return refuse(file + ": more than " + Twine(maxTensors) + " tensors");
-      if (llvm::Error error = readTensor(header.emplace_back(), name))
+      if (llvm::Error error = readTensor(name))
         return error;
     }
     if (llvm::Error error = json.finish())
       return error;
-    if (llvm::Error error = checkLayout(header))
+    if (llvm::Error error = checkLayout())
       return error;
-    return header;
+    return std::move(header);
   }
 
 private:
@@ -72,8 +74,8 @@ private:
     return json.problem();
   }
 
-  llvm::Error readTensor(Tensor &tensor, StringRef name) {
-    tensor.name = name.str();
+  llvm::Error readTensor(StringRef name) {
+    Tensor &tensor = header.tensors.emplace_back(CachedHashStringRef(name.copy(header.names)), fileName);
     if (!json.beginObject())
       return no(name, "expected an object, got " + json.kind());
     const Type *type = nullptr;
@@ -122,7 +124,7 @@ private:
 
   /// Sets where `tensor` lies from its `offsets` behind the header.
   llvm::Error checkSize(Tensor &tensor, const Type &type, llvm::ArrayRef<int64_t> offsets) {
-    StringRef name = tensor.name;
+    StringRef name = tensor.name.val();
     if (tensor.shape.size() > maxRank)
       return no(name, "shape: expected at most " + Twine(maxRank) + " dimensions, got " + Twine(tensor.shape.size()));
     int64_t bits = type.bits;
@@ -142,18 +144,19 @@ private:
   }
 
   /// The tensors fill the rest of the file, each byte belonging to one of them.
-  llvm::Error checkLayout(Header &header) {
-    std::sort(header.begin(), header.end(),
-              [](const Tensor &a, const Tensor &b) { return std::pair(a.offset, a.bytes) < std::pair(b.offset, b.bytes); });
+  llvm::Error checkLayout() {
+    auto liesBefore = [](const Tensor &a, const Tensor &b) { return std::pair(a.offset, a.bytes) < std::pair(b.offset, b.bytes); };
+    if (!llvm::is_sorted(header.tensors, liesBefore)) // as they mostly are
+      llvm::sort(header.tensors, liesBefore);
     int64_t end = data;
     StringRef previous = "the header";
-    for (const Tensor &tensor : header) {
+    for (const Tensor &tensor : header.tensors) {
       if (tensor.offset < end)
-        return no(tensor.name, "begins " + Twine(end - tensor.offset) + " bytes before the end of " + previous);
+        return no(tensor.name.val(), "begins " + Twine(end - tensor.offset) + " bytes before the end of " + previous);
       if (tensor.offset > end)
-        return no(tensor.name, Twine(tensor.offset - end) + " bytes between it and " + previous + " belong to no tensor");
+        return no(tensor.name.val(), Twine(tensor.offset - end) + " bytes between it and " + previous + " belong to no tensor");
       end = tensor.offset + tensor.bytes;
-      previous = tensor.name;
+      previous = tensor.name.val();
     }
     if (static_cast<uint64_t>(end) != fileSize)
       return no("expected " + Twine(end) + " bytes as the header says, got a file of " + Twine(fileSize));
@@ -165,6 +168,9 @@ private:
   /// Where the tensors begin in the file.
   int64_t data;
   json::Reader json;
+  Header header;
+  /// In `header`.
+  StringRef fileName;
 };
 
 /// The length of the header, which the first bytes of a file of `fileSize` bytes say.
@@ -195,13 +201,13 @@ llvm::Expected<Header> safetensors::readHeader(const File &file) {
   llvm::Expected<uint64_t> length = headerLength(StringRef(start, lengthBytes), file.size(), file.path());
   if (!length)
     return length.takeError();
-  std::string text(*length, '\0');
-  if (llvm::Error error = file.read(lengthBytes, text))
+  auto text = std::make_unique_for_overwrite<char[]>(*length);
+  if (llvm::Error error = file.read(lengthBytes, {text.get(), *length}))
     return error;
-  return tensorsOf(text, file.size(), file.path());
+  return tensorsOf({text.get(), *length}, file.size(), file.path());
 }
 
-llvm::Expected<Header> safetensors::readHeader(StringRef start, uint64_t fileSize, StringRef name) {
-  llvm::Expected<uint64_t> length = headerLength(start, fileSize, name);
-  return length ? tensorsOf(start.substr(lengthBytes, *length), fileSize, name) : length.takeError();
+llvm::Expected<Header> safetensors::readHeader(StringRef start, uint64_t fileSize, StringRef path) {
+  llvm::Expected<uint64_t> length = headerLength(start, fileSize, path);
+  return length ? tensorsOf(start.substr(lengthBytes, *length), fileSize, path) : length.takeError();
 }

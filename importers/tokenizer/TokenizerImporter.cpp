@@ -44,10 +44,10 @@ static Expected<artifact::TokenizerT> readJson(const ModelFolder &folder, String
 }
 
 static Expected<artifact::TokenizerT> readSentencePiece(const ModelFolder &folder, StringRef name) {
-  Expected<std::string> bytes = folder.readText(name, /*maxBytes=*/size_t(64) << 20);
+  auto bytes = folder.readText(name, /*maxBytes=*/size_t(64) << 20);
   if (!bytes)
     return bytes.takeError();
-  return tokenizer::readSentencePiece(*bytes, (folder.path() + "/" + name).str());
+  return tokenizer::readSentencePiece((*bytes)->getBuffer(), (folder.path() + "/" + name).str());
 }
 
 /// One of several is as good as another, but the first has been through the most hands.

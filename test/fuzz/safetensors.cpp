@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   }
   // What was accepted lies within the file.
-  for (const safetensors::Tensor &tensor : *header)
+  for (const safetensors::Tensor &tensor : header->tensors)
     if (tensor.offset < 8 || tensor.bytes < 0 || static_cast<uint64_t>(tensor.offset + tensor.bytes) > size)
       __builtin_trap();
   return 0;

@@ -43,8 +43,9 @@ static double element(const std::string &bytes, llvm::StringRef type, size_t i) 
 std::optional<GoldenTensor> Golden::find(const std::string &name) const {
   auto folder = llvm::cantFail(importers::ModelFolder::at(path));
   auto file = llvm::cantFail(folder.open("golden.safetensors"));
-  for (const importers::safetensors::Tensor &tensor : llvm::cantFail(importers::safetensors::readHeader(file))) {
-    if (tensor.name != name)
+  auto header = llvm::cantFail(importers::safetensors::readHeader(file));
+  for (const importers::safetensors::Tensor &tensor : header.tensors) {
+    if (tensor.name.val() != name)
       continue;
     std::string bytes(size_t(tensor.bytes), '\0');
     llvm::cantFail(file.read(uint64_t(tensor.offset), bytes));

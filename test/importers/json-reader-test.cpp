@@ -78,6 +78,20 @@ TEST(JsonReader, SkipsTheRestFromAnywhere) {
   }
 }
 
+// Keys are compared in small objects and hashed in large ones.
+TEST(JsonReader, KeysDifferInObjectsOfAnySize) {
+  std::string members = R"("k0": 0)";
+  for (int count = 1; count < 40; ++count) {
+    for (auto [last, problem] : {std::pair("l", std::string()), {"k0", "f.json: key 'k0' is given twice"}}) {
+      std::string text = "{" + members + ", \"" + last + "\": 0}";
+      json::Reader reader(text, "f.json");
+      reader.skip();
+      EXPECT_EQ(llvm::toString(reader.finish()), problem) << text;
+    }
+    members += ", \"k" + std::to_string(count) + "\": 0";
+  }
+}
+
 // What is skipped is held to the rules as well.
 TEST(JsonReader, SkipsNothingWrong) {
   for (const char *text : {R"([{"a": 1, "a": 2}])", R"([["\ud800"]])", "[1e999]", "[[1}]"}) {

@@ -23,22 +23,24 @@ Header readLegal(std::string json, size_t dataBytes) {
 }
 
 TEST(Safetensors, EmptyFileOfNoTensors) {
-  EXPECT_TRUE(readLegal("{}", 0).empty());
-  EXPECT_TRUE(readLegal(R"({"__metadata__": {"format": "pt"}})", 0).empty());
+  EXPECT_TRUE(readLegal("{}", 0).tensors.empty());
+  EXPECT_TRUE(readLegal(R"({"__metadata__": {"format": "pt"}})", 0).tensors.empty());
 }
 
 TEST(Safetensors, OffsetsAreAbsoluteAndSorted) {
   std::string json =
       R"({"b":{"dtype":"BF16","shape":[2,3],"data_offsets":[4,16]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
   Header header = readLegal(json, 16);
-  ASSERT_EQ(header.size(), 2u);
-  EXPECT_EQ(header[0].name, "a");
-  EXPECT_EQ(header[0].offset, static_cast<int64_t>(8 + json.size()));
-  EXPECT_EQ(header[1].name, "b");
-  EXPECT_EQ(header[1].type, "BF16");
-  EXPECT_EQ(header[1].shape, (llvm::SmallVector<int64_t, 3>{2, 3}));
-  EXPECT_EQ(header[1].offset, header[0].offset + 4);
-  EXPECT_EQ(header[1].bytes, 12);
+  ASSERT_EQ(header.tensors.size(), 2u);
+  const Tensor &a = header.tensors[0], &b = header.tensors[1];
+  EXPECT_EQ(a.name.val(), "a");
+  EXPECT_EQ(a.file, "f.safetensors");
+  EXPECT_EQ(a.offset, static_cast<int64_t>(8 + json.size()));
+  EXPECT_EQ(b.name.val(), "b");
+  EXPECT_EQ(b.type, "BF16");
+  EXPECT_EQ(b.shape, (llvm::SmallVector<int64_t, 3>{2, 3}));
+  EXPECT_EQ(b.offset, a.offset + 4);
+  EXPECT_EQ(b.bytes, 12);
 }
 
 // Scalars, empty tensors (also several at one place), sub-byte types, trailing spaces, unaligned data.
@@ -46,16 +48,16 @@ TEST(Safetensors, RareFormsAreLegal) {
   EXPECT_EQ(
       readLegal(R"({"s":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"x":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}   )",
                 5)
-          .size(),
+          .tensors.size(),
       2u);
   EXPECT_EQ(
       readLegal(R"({"e":{"dtype":"F32","shape":[0,7],"data_offsets":[0,0]},"f":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},)"
                 R"("a":{"dtype":"I8","shape":[2],"data_offsets":[0,2]},"z":{"dtype":"I8","shape":[0],"data_offsets":[2,2]}})",
                 2)
-          .size(),
+          .tensors.size(),
       4u);
-  EXPECT_EQ(readLegal(R"({"q":{"dtype":"F4","shape":[3,2],"data_offsets":[0,3]}})", 3).front().bytes, 3);
-  EXPECT_EQ(readLegal(R"({"q":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[0,3]}})", 3).front().bytes, 3);
+  EXPECT_EQ(readLegal(R"({"q":{"dtype":"F4","shape":[3,2],"data_offsets":[0,3]}})", 3).tensors.front().bytes, 3);
+  EXPECT_EQ(readLegal(R"({"q":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[0,3]}})", 3).tensors.front().bytes, 3);
 }
 
 TEST(Safetensors, ShardsAreOneCheckpoint) {
@@ -63,9 +65,9 @@ TEST(Safetensors, ShardsAreOneCheckpoint) {
   ASSERT_TRUE(bool(folder)) << llvm::toString(folder.takeError());
   llvm::Expected<Checkpoint> checkpoint = Checkpoint::open(*folder);
   ASSERT_TRUE(bool(checkpoint)) << llvm::toString(checkpoint.takeError());
-  const StoredTensor *norm = checkpoint->take("model.norm.weight"), *head = checkpoint->take("lm_head.weight");
+  const Tensor *norm = checkpoint->take("model.norm.weight"), *head = checkpoint->take("lm_head.weight");
   ASSERT_TRUE(norm && head);
-  EXPECT_EQ(norm->tensor->shape, (llvm::SmallVector<int64_t, 3>{36}));
+  EXPECT_EQ(norm->shape, (llvm::SmallVector<int64_t, 3>{36}));
   EXPECT_EQ(checkpoint->take("model.norm.bias"), nullptr);
 
   // The first unused one is named, unless all others are left aside.
