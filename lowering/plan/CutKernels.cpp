@@ -81,7 +81,15 @@ public:
   ConstantTable(ModuleOp module, int64_t positions) : module(module), positions(positions) {}
 
   /// The tables that the ops of `kernel` need, in order.
-  SmallVector<plan::ConstantOp> tablesOf(plan::KernelOp kernel) {
+  ArrayRef<plan::ConstantOp> tablesOf(plan::KernelOp kernel) {
+    auto [entry, isNew] = tables.try_emplace(kernel);
+    if (isNew)
+      entry->second = makeTables(kernel);
+    return entry->second;
+  }
+
+private:
+  SmallVector<plan::ConstantOp> makeTables(plan::KernelOp kernel) {
     SmallVector<plan::ConstantOp> tables;
     kernel.walk([&](RopeOp rope) {
       tables.push_back(get("rotary", rope.getRotary(), {positions, rope.getRotary().getDims() / 2, 2}));
@@ -91,7 +99,6 @@ public:
     return tables;
   }
 
-private:
   plan::ConstantOp get(StringRef stem, Attribute source, ArrayRef<int64_t> shape) {
     plan::ConstantOp &constant = constants[source];
     if (constant)
@@ -104,6 +111,7 @@ private:
 
   ModuleOp module;
   int64_t positions;
+  DenseMap<Operation *, SmallVector<plan::ConstantOp>> tables; // of kernels
   DenseMap<Attribute, plan::ConstantOp> constants;
   llvm::StringMap<int> counts;
 };
@@ -150,7 +158,7 @@ private:
     for (Value argument : use->arguments)
       appendArgument(arguments, argument);
     for (FlatSymbolRefAttr cache : use->caches)
-      arguments.push_back(named(BufferKind::Cache, symbols.lookup(cache.getValue())));
+      arguments.push_back(named(BufferKind::Cache, symbols.lookup(cache.getAttr())));
     for (Value result : op->getResults())
       arguments.push_back(buffers[result] = arenaBuffer(result));
     for (plan::ConstantOp table : constants.tablesOf(use->kernel))
@@ -185,7 +193,7 @@ private:
         arguments.push_back(buffer);
       }
     } else if (auto get = value.getDefiningOp<GetWeightOp>()) {
-      arguments.push_back(named(BufferKind::Weight, symbols.lookup(get.getWeight())));
+      arguments.push_back(named(BufferKind::Weight, symbols.lookup(get.getWeightAttr().getAttr())));
     } else {
       arguments.push_back(buffers.lookup(value));
     }

@@ -41,98 +41,109 @@ static std::optional<Items> itemsOf(Operation *op, Extent rows) {
 }
 
 FailureOr<KernelUse> KernelTable::use(Operation *op, Extent rows) {
-  FailureOr<KernelUse> use = make(op, rows);
-  if (failed(use))
+  KernelUse use;
+  plan::KernelOp &kernel = kernels[keyOf(op, rows, use)];
+  if (!kernel && failed(make(op, rows, use, kernel)))
     return failure();
-  auto [entry, isNew] = kernels.try_emplace(keyOf(use->kernel), use->kernel);
-  if (isNew) {
-    name(use->kernel, op->getName().stripDialect());
-  } else {
-    use->kernel.erase();
-    use->kernel = entry->second;
-  }
+  use.kernel = kernel;
   return use;
 }
 
-FailureOr<KernelUse> KernelTable::make(Operation *op, Extent rows) {
-  KernelUse use;
-  SmallVector<Attribute> partRows;
+/// The parts of the weight that `value` is; none for any other value.
+SmallVector<int64_t> KernelTable::partRowsOf(Value value) const {
+  auto get = value.getDefiningOp<GetWeightOp>();
+  return get ? symbols.lookup<plan::WeightOp>(get.getWeightAttr().getAttr()).getPartRows() : SmallVector<int64_t>();
+}
+
+/// Everything that the code of a kernel for `op` depends on: addresses of unique data; numbers; values and caches as how many come
+/// before them. `use` receives what `op` passes to the kernel.
+KernelTable::Key KernelTable::keyOf(Operation *op, Extent rows, KernelUse &use) const {
+  Key key{uintptr_t(rows)};
+  auto add = [&](const void *unique) { key.push_back(reinterpret_cast<uintptr_t>(unique)); };
+  DenseMap<Value, uintptr_t> numbers;
+  auto define = [&](Value value) {
+    numbers.try_emplace(value, numbers.size());
+    add(value.getType().getAsOpaquePointer());
+  };
+  auto addCache = [&](FlatSymbolRefAttr symbol) {
+    auto *known = llvm::find(use.caches, symbol);
+    key.push_back(uintptr_t(known - use.caches.begin()));
+    if (known != use.caches.end())
+      return;
+    use.caches.push_back(symbol);
+    add(symbols.lookup<plan::CacheOp>(symbol.getAttr()).getType().getAsOpaquePointer());
+  };
+
   for (Value operand : op->getOperands()) {
-    if (llvm::is_contained(use.arguments, operand))
+    if (numbers.contains(operand))
       continue;
     use.arguments.push_back(operand);
-    SmallVector<int64_t> rowsOfParts;
-    if (auto get = operand.getDefiningOp<GetWeightOp>())
-      rowsOfParts = symbols.lookup<plan::WeightOp>(get.getWeight()).getPartRows();
-    partRows.push_back(builder.getDenseI64ArrayAttr(rowsOfParts));
+    define(operand);
+    SmallVector<int64_t> partRows = partRowsOf(operand);
+    key.push_back(partRows.size());
+    key.insert(key.end(), partRows.begin(), partRows.end());
   }
+  op->walk<WalkOrder::PreOrder>([&](Operation *nested) {
+    add(nested->getName().getAsOpaquePointer());
+    for (NamedAttribute attr : nested->getAttrDictionary()) {
+      add(attr.getName().getAsOpaquePointer());
+      if (auto symbol = dyn_cast<FlatSymbolRefAttr>(attr.getValue()))
+        addCache(symbol);
+      else
+        add(attr.getValue().getAsOpaquePointer());
+    }
+    for (Value operand : nested->getOperands())
+      key.push_back(numbers.at(operand));
+    llvm::for_each(nested->getResults(), define);
+    for (Region &region : nested->getRegions())
+      llvm::for_each(region.getArguments(), define);
+  });
+  return key;
+}
+
+LogicalResult KernelTable::make(Operation *op, Extent rows, const KernelUse &use, plan::KernelOp &kernel) {
+  SmallVector<Attribute> partRows;
+  for (Value argument : use.arguments)
+    partRows.push_back(builder.getDenseI64ArrayAttr(partRowsOf(argument)));
   RowCost cost = costOfRow(op, [](Value value) { return bool(value.getDefiningOp<GetWeightOp>()); });
-  use.kernel =
-      plan::KernelOp::create(builder, op->getLoc(), "", 1, rows, rows, builder.getArrayAttr(partRows), cost.flop, cost.weightBytes);
-  std::optional<Items> items = itemsOf(cloneInto(use.kernel, op, use), rows);
+  kernel = plan::KernelOp::create(builder, op->getLoc(), nameFor(op->getName().stripDialect()), 1, rows, rows,
+                                  builder.getArrayAttr(partRows), cost.flop, cost.weightBytes);
+  std::optional<Items> items = itemsOf(cloneInto(kernel, op, use), rows);
   if (!items)
     return op->emitOpError() << "expected an op that one launch computes";
-  use.kernel.setItemsPerUnit(items->perUnit);
-  use.kernel.setExtent(items->extent);
-  return use;
+  kernel.setItemsPerUnit(items->perUnit);
+  kernel.setExtent(items->extent);
+  return success();
 }
 
 /// Makes the region of `kernel`: a copy of `op` whose caches are called cache0, cache1... in order of first use.
-Operation *KernelTable::cloneInto(plan::KernelOp kernel, Operation *op, KernelUse &use) {
+Operation *KernelTable::cloneInto(plan::KernelOp kernel, Operation *op, const KernelUse &use) {
   Block &body = kernel.getBody().emplaceBlock();
   IRMapping mapping;
   for (Value argument : use.arguments)
     mapping.map(argument, body.addArgument(argument.getType(), argument.getLoc()));
   OpBuilder inside = OpBuilder::atBlockBegin(&body);
-  Operation *copy = op->clone(mapping);
-
+  DenseMap<Attribute, FlatSymbolRefAttr> locals;
+  for (auto [index, cache] : llvm::enumerate(use.caches)) {
+    std::string local = "cache" + std::to_string(index);
+    CacheOp::create(inside, op->getLoc(), local, symbols.lookup<plan::CacheOp>(cache.getAttr()).getTypeAttr());
+    locals[cache] = FlatSymbolRefAttr::get(op->getContext(), local);
+  }
+  Operation *copy = inside.clone(*op, mapping);
   copy->walk([&](Operation *nested) {
-    for (NamedAttribute attr : nested->getAttrs()) {
-      auto symbol = dyn_cast<FlatSymbolRefAttr>(attr.getValue());
-      if (!symbol)
-        continue;
-      auto *known = llvm::find(use.caches, symbol);
-      std::string local = "cache" + std::to_string(known - use.caches.begin());
-      if (known == use.caches.end()) {
-        use.caches.push_back(symbol);
-        CacheOp::create(inside, op->getLoc(), local, symbols.lookup<plan::CacheOp>(symbol.getValue()).getTypeAttr());
-      }
-      nested->setAttr(attr.getName(), FlatSymbolRefAttr::get(op->getContext(), local));
-    }
+    for (NamedAttribute attr : nested->getAttrs())
+      if (FlatSymbolRefAttr local = locals.lookup(attr.getValue()))
+        nested->setAttr(attr.getName(), local);
   });
-  inside.insert(copy);
   plan::ReturnOp::create(inside, op->getLoc(), copy->getResults());
   return copy;
 }
 
-/// Everything that the code of `kernel` depends on: pointers to unique data, values as their numbers.
-KernelTable::Key KernelTable::keyOf(plan::KernelOp kernel) {
-  Key key{kernel.getPartRowsAttr().getAsOpaquePointer(), reinterpret_cast<const void *>(uintptr_t(kernel.getRows())),
-          reinterpret_cast<const void *>(uintptr_t(kernel.getItemsPerUnit()))};
-  DenseMap<Value, uintptr_t> numbers;
-  auto define = [&](ValueRange values) {
-    for (Value value : values) {
-      numbers.try_emplace(value, numbers.size());
-      key.push_back(value.getType().getAsOpaquePointer());
-    }
-  };
-  define(kernel.getBody().getArguments());
-  kernel.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
-    key.push_back(op->getName().getAsOpaquePointer());
-    key.push_back(op->getAttrDictionary().getAsOpaquePointer());
-    for (Value operand : op->getOperands())
-      key.push_back(reinterpret_cast<const void *>(numbers.at(operand)));
-    define(op->getResults());
-    for (Region &region : op->getRegions())
-      define(region.getArguments());
-  });
-  return key;
-}
-
-void KernelTable::name(plan::KernelOp kernel, StringRef stem) {
+/// A name that no other symbol has.
+std::string KernelTable::nameFor(StringRef stem) {
   std::string name;
   do
     name = (stem + "_" + Twine(counts[stem]++)).str();
   while (symbols.lookup(name));
-  kernel.setSymName(name);
+  return name;
 }

@@ -29,12 +29,13 @@ public:
   mlir::FailureOr<KernelUse> use(mlir::Operation *op, plan::Extent rows);
 
 private:
-  using Key = std::vector<const void *>;
+  using Key = std::vector<uintptr_t>;
 
-  mlir::FailureOr<KernelUse> make(mlir::Operation *op, plan::Extent rows);
-  mlir::Operation *cloneInto(plan::KernelOp kernel, mlir::Operation *op, KernelUse &use);
-  static Key keyOf(plan::KernelOp kernel);
-  void name(plan::KernelOp kernel, llvm::StringRef stem);
+  llvm::SmallVector<int64_t> partRowsOf(mlir::Value value) const;
+  Key keyOf(mlir::Operation *op, plan::Extent rows, KernelUse &use) const;
+  mlir::LogicalResult make(mlir::Operation *op, plan::Extent rows, const KernelUse &use, plan::KernelOp &kernel);
+  mlir::Operation *cloneInto(plan::KernelOp kernel, mlir::Operation *op, const KernelUse &use);
+  std::string nameFor(llvm::StringRef stem);
 
   const mlir::SymbolTable &symbols;
   mlir::OpBuilder builder;
