@@ -101,10 +101,10 @@ std::optional<StringRef> Reader::string() {
   return take(Token::String) ? std::optional(value) : std::nullopt;
 }
 
-bool Reader::beginObject() {
+bool Reader::beginObject(Keys whoseKeys) {
   if (!enter(Token::BeginObject))
     return false;
-  levels.push_back({.isObject = true, .count = 0, .firstKey = keys.size()});
+  levels.push_back({.isObject = true, .keys = whoseKeys, .count = 0, .firstKey = keys.size()});
   advance("object key");
   return true;
 }
@@ -112,7 +112,7 @@ bool Reader::beginObject() {
 bool Reader::beginArray() {
   if (!enter(Token::BeginArray))
     return false;
-  levels.push_back({.isObject = false, .count = 0, .firstKey = keys.size()});
+  levels.push_back({.isObject = false, .keys = Keys::Distinct, .count = 0, .firstKey = keys.size()});
   advance("value");
   return true;
 }
@@ -122,6 +122,8 @@ bool Reader::nextMember(StringRef &key) {
     return false;
   if (token != Token::String)
     return unexpected("object key", "a string");
+  if (levels.back().keys == Keys::LeftToCaller)
+    keys.resize(levels.back().firstKey);
   keys.push_back(key = lexer.string());
   advance("object separator");
   if (token != Token::Colon)

@@ -17,6 +17,10 @@ struct Limits {
   size_t depth = 64;
 };
 
+/// Whether an object that has a key twice is refused. Whoever puts the many keys of a large object into a table of its own may as
+/// well do so itself.
+enum class Keys { Distinct, LeftToCaller };
+
 /// Goes through a text in its order. Refuses what RFC 8259 does not allow, and also: a byte order mark, invalid UTF-8, a key given
 /// twice in one object, numbers that no double holds, and whatever exceeds the limits.
 ///
@@ -39,7 +43,7 @@ public:
   std::optional<double> fraction();
   std::optional<llvm::StringRef> string();
   /// Enters the object or array that comes next.
-  bool beginObject();
+  bool beginObject(Keys keys = Keys::Distinct);
   bool beginArray();
   /// Within an object, goes on to a member's value, or leaves the object.
   bool nextMember(llvm::StringRef &key);
@@ -60,6 +64,7 @@ private:
   /// An object or array that was entered.
   struct Level {
     bool isObject;
+    Keys keys;
     /// Members or elements so far.
     size_t count;
     /// Where its keys begin in `keys`.
@@ -85,7 +90,7 @@ private:
   size_t count = 0;
   Token token = Token::End;
   std::vector<Level> levels;
-  /// Those of all levels.
+  /// Those of all levels, but only the last one of a level that leaves them to the caller.
   std::vector<llvm::StringRef> keys;
   std::string complaint;
 };

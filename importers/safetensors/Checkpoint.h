@@ -6,7 +6,6 @@
 #include "importers/safetensors/Index.h"
 
 #include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/PointerIntPair.h"
 
 namespace moec::importers::safetensors {
 
@@ -27,7 +26,7 @@ public:
 
   /// The tensor of that name, which counts as used from now on; null when there is none.
   const Tensor *take(llvm::StringRef name);
-  bool has(llvm::StringRef name) const { return tensors.contains(llvm::CachedHashStringRef(nameInFiles(name))); }
+  bool has(llvm::StringRef name) const { return numbers.contains(llvm::CachedHashStringRef(nameInFiles(name))); }
   std::string nameInFiles(llvm::StringRef name) const { return form.tensorName ? form.tensorName(name) : name.str(); }
 
   /// Refuses if any tensor was neither taken nor is knowingly left aside: a tensor that nobody reads means a model not understood.
@@ -41,13 +40,19 @@ public:
 private:
   Checkpoint(const Form &form, std::string path) : form(form), origin(std::move(path)) {}
   llvm::Error addTensors(llvm::Expected<Headers> read);
-  llvm::Error check(llvm::ArrayRef<IndexEntry> index) const;
+  llvm::Error check(llvm::ArrayRef<IndexEntry> index);
+  /// The number of the tensor that files call `name`.
+  std::optional<size_t> find(llvm::StringRef name);
 
   Form form;
   std::string origin;
   Headers headers;
-  /// What `headers` hold, and whether it was taken.
-  llvm::DenseMap<llvm::CachedHashStringRef, llvm::PointerIntPair<const Tensor *, 1, bool>> tensors;
+  /// What the headers hold, numbered file by file in the order of its bytes, and whether it was taken.
+  std::vector<const Tensor *> tensors;
+  std::vector<bool> taken;
+  llvm::DenseMap<llvm::CachedHashStringRef, unsigned> numbers;
+  /// The number that was found last, and how far behind the one before.
+  size_t last = 0, step = 1;
 };
 
 } // namespace moec::importers::safetensors

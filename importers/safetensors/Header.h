@@ -26,7 +26,7 @@ struct Header {
   /// In the order of their offsets.
   std::vector<Tensor> tensors;
   /// Holds the names.
-  llvm::BumpPtrAllocator names;
+  llvm::BumpPtrAllocatorImpl<llvm::MallocAllocator, 16384> names;
 };
 
 constexpr uint64_t maxHeaderBytes = 100'000'000;

@@ -19,7 +19,7 @@ llvm::Expected<std::vector<IndexEntry>> safetensors::readIndex(json::Reader &jso
       json.skip();
       continue;
     }
-    if (!json.beginObject())
+    if (!json.beginObject(json::Keys::LeftToCaller))
       return no("expected an object, got " + json.kind());
     entries.emplace();
     StringRef last;

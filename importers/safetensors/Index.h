@@ -12,8 +12,8 @@ struct IndexEntry {
   llvm::StringRef tensor, file;
 };
 
-/// Reads the `weight_map` of the index that `json` goes through, whose strings the entries are. Messages begin with `path`.
-/// `foundFile` learns of each file as soon as it is named, and may learn of it again.
+/// Reads the `weight_map` of the index that `json` goes through, whose strings the entries are; a tensor may be there twice.
+/// Messages begin with `path`. `foundFile` learns of each file as soon as it is named, and may learn of it again.
 llvm::Expected<std::vector<IndexEntry>> readIndex(json::Reader &json, llvm::StringRef path,
                                                   llvm::function_ref<void(llvm::StringRef)> foundFile);
 
