@@ -92,6 +92,19 @@ TEST(JsonReader, KeysDifferInObjectsOfAnySize) {
   }
 }
 
+// Keys that are left to the caller may be there twice, those of objects within may not; messages still say where they are.
+TEST(JsonReader, LeavesKeysToTheCaller) {
+  for (auto [inner, problem] : {std::pair("{}", ""), {R"({"x": 1, "x": 2})", "f.json: b: key 'x' is given twice"}}) {
+    std::string text = std::string(R"({"a": 1, "a": 2, "b": )") + inner + "}", seen;
+    json::Reader reader(text, "f.json");
+    ASSERT_TRUE(reader.beginObject(json::Keys::LeftToCaller));
+    for (StringRef key; reader.nextMember(key); reader.skip())
+      seen += key;
+    EXPECT_EQ(seen, "aab");
+    EXPECT_EQ(llvm::toString(reader.finish()), problem);
+  }
+}
+
 // What is skipped is held to the rules as well.
 TEST(JsonReader, SkipsNothingWrong) {
   for (const char *text : {R"([{"a": 1, "a": 2}])", R"([["\ud800"]])", "[1e999]", "[[1}]"}) {

@@ -60,6 +60,24 @@ TEST(Safetensors, RareFormsAreLegal) {
   EXPECT_EQ(readLegal(R"({"q":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[0,3]}})", 3).tensors.front().bytes, 3);
 }
 
+// The order in which tensors are asked for decides how they are looked for, and nothing else.
+TEST(Safetensors, TensorsAreFoundInAnyOrder) {
+  llvm::Expected<ModelFolder> folder = ModelFolder::at(MOEC_TEST_DATA "/fixtures/checkpoints/deepseek_v3/a");
+  ASSERT_TRUE(bool(folder)) << llvm::toString(folder.takeError());
+  Header header = llvm::cantFail(readHeader(llvm::cantFail(folder->open("model.safetensors"))));
+  Checkpoint checkpoint = llvm::cantFail(Checkpoint::open(*folder));
+  size_t count = header.tensors.size();
+  for (size_t step : {size_t(1), size_t(3), count / 2, count - 1})
+    for (size_t i = 0; i < count; ++i) {
+      const Tensor &expected = header.tensors[i * step % count];
+      const Tensor *found = checkpoint.take(expected.name.val());
+      ASSERT_TRUE(found) << expected.name.val().str();
+      EXPECT_EQ(found->name.val(), expected.name.val());
+      EXPECT_EQ(found->offset, expected.offset);
+      EXPECT_EQ(checkpoint.take((expected.name.val() + "?").str()), nullptr);
+    }
+}
+
 TEST(Safetensors, ShardsAreOneCheckpoint) {
   llvm::Expected<ModelFolder> folder = ModelFolder::at(MOEC_TEST_DATA "/fixtures/checkpoints/deepseek_v3/a-sharded");
   ASSERT_TRUE(bool(folder)) << llvm::toString(folder.takeError());
