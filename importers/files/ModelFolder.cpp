@@ -59,13 +59,18 @@ llvm::Expected<File> ModelFolder::open(StringRef name) const {
   if (!isPlainName(name))
     return refuse(root + ": expected the plain name of a file in this folder, got '" + name + "'");
   std::string asked = root + "/" + name.str();
-  llvm::SmallString<256> target;
-  if (std::error_code error = fs::real_path(asked, target))
-    return refuse(asked + ": " + error.message());
-  if (!target.str().starts_with(repository + "/"))
-    return refuse(asked + ": expected a file within " + repository + ", got a link to " + target);
-  // The target has no links left: should one appear meanwhile, it is not followed. A pipe must not block before it is refused.
-  int descriptor = ::open(target.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  // A pipe must not block before it is refused.
+  constexpr int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  int descriptor = ::open(asked.c_str(), flags);
+  if (descriptor < 0 && errno == ELOOP) { // a link
+    llvm::SmallString<256> target;
+    if (std::error_code error = fs::real_path(asked, target))
+      return refuse(asked + ": " + error.message());
+    if (!target.str().starts_with(repository + "/"))
+      return refuse(asked + ": expected a file within " + repository + ", got a link to " + target);
+    // The target has no links left: should one appear meanwhile, it is not followed.
+    descriptor = ::open(target.c_str(), flags);
+  }
   if (descriptor < 0)
     return refuse(asked + ": " + std::strerror(errno));
   struct stat status;

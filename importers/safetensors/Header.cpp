@@ -3,6 +3,7 @@
 #include "importers/Refusal.h"
 #include "importers/json/Reader.h"
 
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/Path.h"
@@ -39,8 +40,13 @@ public:
 
   llvm::Expected<Header> read() {
     header.tensors.reserve(size_t(data) / 100); // nearly every tensor takes more
-    json.beginObject();
+    json.beginObject(json::Keys::LeftToCaller);
+    llvm::DenseSet<CachedHashStringRef> keys;
+    keys.reserve(unsigned(header.tensors.capacity()));
     for (StringRef name; json.nextMember(name);) {
+      CachedHashStringRef key(name.copy(header.names));
+      if (!keys.insert(key).second)
+        return no("key '" + name + "' is given twice");
       if (name == "__metadata__") {
         if (llvm::Error error = checkMetadata())
           return error;
@@ -48,7 +54,7 @@ public:
       }
       if (header.tensors.size() == maxTensors)
         return refuse(file + ": more than " + Twine(maxTensors) + " tensors");
-      if (llvm::Error error = readTensor(name))
+      if (llvm::Error error = readTensor(header.tensors.emplace_back(key, fileName)))
         return error;
     }
     if (llvm::Error error = json.finish())
@@ -74,8 +80,8 @@ private:
     return json.problem();
   }
 
-  llvm::Error readTensor(StringRef name) {
-    Tensor &tensor = header.tensors.emplace_back(CachedHashStringRef(name.copy(header.names)), fileName);
+  llvm::Error readTensor(Tensor &tensor) {
+    StringRef name = tensor.name.val();
     if (!json.beginObject())
       return no(name, "expected an object, got " + json.kind());
     const Type *type = nullptr;

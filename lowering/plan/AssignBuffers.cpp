@@ -19,10 +19,10 @@ namespace {
 
 constexpr int64_t alignment = 64;
 
-/// A buffer's life, as numbers of ops of its program, and its place.
+/// A buffer's number, its life as numbers of ops of its program, and its place.
 struct Place {
   BufferOp buffer;
-  int64_t begin, end, bytes, offset = 0;
+  int64_t number, begin, end, bytes, offset = 0;
 };
 
 /// The lives of the arena buffers of `program`, in order of their beginning.
@@ -34,16 +34,14 @@ SmallVector<Place> livesIn(ProgramOp program) {
   for (auto buffer : program.getBody().getOps<BufferOp>()) {
     if (buffer.getKind() != BufferKind::Arena)
       continue;
-    Place place{buffer, int64_t(numbers.size()), -1, lowering::bytesOf(buffer, program)};
+    Place place{buffer, int64_t(places.size()), int64_t(numbers.size()), -1, lowering::bytesOf(buffer, program)};
     for (Operation *user : buffer->getUsers()) {
       place.begin = std::min(place.begin, numbers.at(user));
       place.end = isa<OutputOp>(user) ? int64_t(numbers.size()) : std::max(place.end, numbers.at(user));
     }
     places.push_back(place);
   }
-  llvm::sort(places, [&](const Place &a, const Place &b) {
-    return std::pair(a.begin, numbers.at(a.buffer)) < std::pair(b.begin, numbers.at(b.buffer));
-  });
+  llvm::sort(places, [](const Place &a, const Place &b) { return std::pair(a.begin, a.number) < std::pair(b.begin, b.number); });
   return places;
 }
 
