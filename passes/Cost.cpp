@@ -92,12 +92,17 @@ namespace {
 struct Latent {
   double heads, nope, value, latent, pe;
   FlatSymbolRefAttr cache;
+  std::optional<int64_t> listed; ///< positions that a token attends to at most
 
   template <typename Op> static Latent of(Op op) {
     ArrayRef<int64_t> keyUp = shapeOf(op.getKeyUp());
     double perHead = double(widthOf(op.getQuery().getType())) / double(keyUp[0]);
-    return {double(keyUp[0]), double(keyUp[1]),           double(shapeOf(op.getValueUp())[1]),
-            double(keyUp[2]), perHead - double(keyUp[1]), op.getCacheAttr()};
+    Latent latent{double(keyUp[0]), double(keyUp[1]),           double(shapeOf(op.getValueUp())[1]),
+                  double(keyUp[2]), perHead - double(keyUp[1]), op.getCacheAttr(),
+                  std::nullopt};
+    if (op.getPositions())
+      latent.listed = widthOf(op.getPositions().getType());
+    return latent;
   }
   static Latent of(Operation *op) {
     if (auto latent = dyn_cast<LatentAttentionOp>(op))
@@ -109,7 +114,9 @@ struct Latent {
 
 static Cost latentTraffic(Operation *op, const Latent &sizes, Workload workload, SymbolTableCollection &symbols) {
   Cost cost = traffic(op, workload.tokens);
-  cost.cacheBytes = double(workload.context) * cacheRowBytes(op, sizes.cache, symbols);
+  // Lists of several tokens are taken to be of different positions.
+  int64_t read = std::min(workload.context, sizes.listed ? *sizes.listed * workload.tokens : workload.context);
+  cost.cacheBytes = double(read) * cacheRowBytes(op, sizes.cache, symbols);
   return cost;
 }
 
@@ -117,7 +124,7 @@ Cost passes::expandedAttentionCost(Operation *op, Workload workload, SymbolTable
   Latent sizes = Latent::of(op);
   Cost cost = latentTraffic(op, sizes, workload, symbols);
   double expandKeysAndValues = sizes.latent * (sizes.nope + sizes.value) * double(workload.context);
-  double attend = (sizes.nope + sizes.pe + sizes.value) * visiblePairs(workload, workload.context);
+  double attend = (sizes.nope + sizes.pe + sizes.value) * visiblePairs(workload, sizes.listed.value_or(workload.context));
   cost.flop = 2 * sizes.heads * (expandKeysAndValues + attend);
   return cost;
 }
@@ -126,8 +133,16 @@ Cost passes::absorbedAttentionCost(Operation *op, Workload workload, SymbolTable
   Latent sizes = Latent::of(op);
   Cost cost = latentTraffic(op, sizes, workload, symbols);
   double projectQueriesAndResults = sizes.latent * (sizes.nope + sizes.value) * double(workload.tokens);
-  double attend = (2 * sizes.latent + sizes.pe) * visiblePairs(workload, workload.context);
+  double attend = (2 * sizes.latent + sizes.pe) * visiblePairs(workload, sizes.listed.value_or(workload.context));
   cost.flop = 2 * sizes.heads * (projectQueriesAndResults + attend);
+  return cost;
+}
+
+/// Every query against every key, of heads that share it.
+static Cost selectionCost(SelectPositionsOp op, Workload workload, int64_t rows, SymbolTableCollection &symbols) {
+  Cost cost = traffic(op, rows);
+  cost.flop = 2 * double(widthOf(op.getQuery().getType())) * visiblePairs(workload, workload.context);
+  cost.cacheBytes = double(workload.context) * cacheRowBytes(op, op.getCacheAttr(), symbols);
   return cost;
 }
 
@@ -210,6 +225,7 @@ Cost passes::costOf(Operation *op, Workload workload, int64_t rows, SymbolTableC
     return rowwiseCost(op, rows, symbols);
   return TypeSwitch<Operation *, Cost>(op)
       .Case([&](AttentionOp op) { return attentionCost(op, workload, rows, symbols); })
+      .Case([&](SelectPositionsOp op) { return selectionCost(op, workload, rows, symbols); })
       .Case([&](LatentAttentionOp op) { return expandedAttentionCost(op, workload, symbols); })
       .Case([&](AbsorbedAttentionOp op) { return absorbedAttentionCost(op, workload, symbols); })
       .Case([&](ExpertsOp op) { return expertsCost(op, op.getResult(), widthOf(op.getIds().getType()), rows); })

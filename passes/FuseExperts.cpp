@@ -23,10 +23,6 @@ StringRef obstacle(ExpertsOp experts, RouteOp route) {
     return "the weights have another reader";
   if (route.getTable())
     return "the ids come from a table";
-  if (experts.getGateBias())
-    return "the experts have biases";
-  if (experts.getWeightOnInput())
-    return "the weights multiply the experts' input";
   if (!isReadOnlyAfter(route.getIds(), experts))
     return "the ids have a reader before the experts";
   return {};
@@ -47,8 +43,10 @@ struct FuseExperts : impl::FuseExpertsBase<FuseExperts> {
     OpBuilder builder(experts);
     auto fused = FusedExpertsOp::create(builder, experts.getLoc(), experts.getType(), route.getIds().getType(), experts.getInput(),
                                         route.getLogits(), route.getBias(), experts.getGate(), experts.getUp(), experts.getDown(),
+                                        experts.getGateBias(), experts.getUpBias(), experts.getDownBias(),
                                         /*shared_gate=*/Value(), /*shared_up=*/Value(), /*shared_down=*/Value(),
-                                        /*residual=*/Value(), route.getRouting(), experts.getActivation(), experts.getCompute());
+                                        /*residual=*/Value(), route.getRouting(), experts.getActivation(),
+                                        experts.getWeightOnInput(), experts.getCompute());
     experts.replaceAllUsesWith(fused.getResult());
     experts.erase();
     route.getIds().replaceAllUsesWith(fused.getIds());

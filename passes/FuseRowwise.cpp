@@ -31,7 +31,8 @@ struct Item {
 /// The caches that `op` reads or writes.
 SmallVector<StringRef, 2> cachesOf(Operation *op) {
   return TypeSwitch<Operation *, SmallVector<StringRef, 2>>(op)
-      .Case<AppendOp, LatentAttentionOp, AbsorbedAttentionOp>([](auto op) { return SmallVector<StringRef, 2>{op.getCache()}; })
+      .Case<AppendOp, SelectPositionsOp, LatentAttentionOp, AbsorbedAttentionOp>(
+          [](auto op) { return SmallVector<StringRef, 2>{op.getCache()}; })
       .Case([](AttentionOp op) { return SmallVector<StringRef, 2>{op.getKeys(), op.getValues()}; })
       .Default(SmallVector<StringRef, 2>());
 }

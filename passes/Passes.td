@@ -113,8 +113,8 @@ def FuseGateUp : Pass<"moe-fuse-gate-up", "::mlir::func::FuncOp"> {
 def FuseExperts : Pass<"moe-fuse-experts", "::mlir::func::FuncOp"> {
   let summary = "fuse routing into the experts' matrix products";
   let description = [{
-    Applies where the experts' ids and weights are those of one `moe.route`, nobody else reads the weights, and the experts
-    need nothing that the fused form cannot say (biases, weights on the input, a table of ids).
+    Applies where the experts' ids and weights are those of one `moe.route`, nobody else reads the weights, and the ids do not come
+    from a table.
 
     Before:
     ```mlir

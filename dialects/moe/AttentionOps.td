@@ -34,12 +34,34 @@ def MoE_AttentionOp : MoE_Op<"attention", [DeclareOpInterfaceMethods<SymbolUserO
   let hasVerifier = 1;
 }
 
+def MoE_SelectPositionsOp : MoE_Op<"select_positions", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the positions that matter most to each token";
+  let description = [{
+    Position s of the token's sequence, up to the token's own, scores sum over heads h of weights[h] x max(q_h k_s, 0), where k_s is
+    its row of the cache. The result has the k positions that score highest, in ascending order; ties go to the lowest position.
+    Where fewer are visible, it has all of them and then -1. Source: arXiv 2512.02556.
+
+    Constraints:
+    * C1: the symbol names a cache, and the query is a row of it for each head, of which there are as many as weights.
+
+    Example:
+    ```mlir
+    %p = moe.select_positions %q, %w over @layers.0.index_keys at %batch : tensor<?x1024xf32>, tensor<?x8xf32> -> tensor<?x64xi32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$query, MoE_Rows:$weights, MoE_BatchType:$batch, FlatSymbolRefAttr:$cache);
+  let results = (outs MoE_Positions:$positions);
+  let assemblyFormat = [{
+    $query `,` $weights `over` $cache `at` $batch attr-dict `:` type($query) `,` type($weights) `->` type($positions)
+  }];
+}
+
 class MoE_LatentOp<string mnemonic> : MoE_Op<mnemonic, [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let arguments = (ins MoE_Rows:$query, MoE_BatchType:$batch, MoE_WeightType:$key_up, MoE_WeightType:$value_up, FlatSymbolRefAttr:$cache,
-                       F64Attr:$scale, DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
+  let arguments = (ins MoE_Rows:$query, MoE_BatchType:$batch, MoE_WeightType:$key_up, MoE_WeightType:$value_up,
+                       Optional<MoE_Positions>:$positions, FlatSymbolRefAttr:$cache, F64Attr:$scale, DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
   let results = (outs MoE_Rows:$result);
   let assemblyFormat = [{
-    $query `over` $cache `at` $batch `with` $key_up `,` $value_up attr-dict
+    $query `over` $cache `at` $batch (`among` $positions^ `(` type($positions) `)`)? `with` $key_up `,` $value_up attr-dict
     `:` type($query) `,` type($key_up) `,` type($value_up) `->` type($result)
   }];
   let hasVerifier = 1;
@@ -51,7 +73,7 @@ def MoE_LatentAttentionOp : MoE_LatentOp<"latent_attention"> {
     A cache row is [c | k_pe]: the normalised latent and the rotated key that all heads share. A query head is [nope | pe]. With
     key_up W_UK [heads, nope, latent] and value_up W_UV [heads, value, latent], for each head:
     k_s = [W_UK c_s | k_pe_s], v_s = W_UV c_s, p = softmax(scale x q k^T) over positions up to the query's own, o = p V.
-    Source: arXiv 2405.04434.
+    `among` narrows these to the token's own list; -1 in it is no position. Sources: arXiv 2405.04434, 2512.02556.
 
     Constraints:
     * C1: key_up and value_up have rank 3 and agree in heads and latent.

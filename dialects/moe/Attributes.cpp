@@ -22,7 +22,7 @@ using EmitError = llvm::function_ref<InFlightDiagnostic()>;
 static constexpr int64_t maxCount = std::numeric_limits<int32_t>::max();
 
 LogicalResult SliceAttr::verify(EmitError emitError, StringRef tensor, StringRef file, int64_t offset, int64_t rows, int64_t times,
-                                int64_t every) {
+                                int64_t every, int64_t rowStride, int64_t columnStride) {
   if (file.empty())
     return emitError() << "expected a file name for the slice of '" << tensor << "'";
   if (offset < 0 || rows <= 0)
@@ -35,6 +35,9 @@ LogicalResult SliceAttr::verify(EmitError emitError, StringRef tensor, StringRef
   if (llvm::MulOverflow(rows, times, all) || llvm::MulOverflow(times - 1, every, last) || llvm::AddOverflow(offset, last, last))
     return emitError() << "expected rows and offsets below 2^63 in the run of '" << tensor << "', got times " << times
                        << " and every " << every;
+  if ((rowStride || columnStride) && (rowStride <= 0 || columnStride <= 0 || rowStride > maxCount || columnStride > maxCount))
+    return emitError() << "expected strides from 1 to 2^31 - 1 in the slice of '" << tensor << "', got " << rowStride << " and "
+                       << columnStride;
   return success();
 }
 

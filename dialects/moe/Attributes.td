@@ -67,20 +67,30 @@ def MoE_SliceAttr : MoE_Attr<"Slice", "slice"> {
     With `times` and `every` it is a run of that many such slices, each beginning `every` bytes after the one before, as experts and
     heads mostly lie in a file; `tensor` is the name of the first. Cost grows with runs, not with experts.
     Example: `#moe.slice<"experts.0.up_proj.weight" in "model.safetensors" at 4096 rows 1 times 16 every 12288>`.
+
+    With strides, element (r, c) of the matrix that a slice is, or of each vector's row, lies `row_stride` x r + `column_stride` x c
+    elements behind its first: a matrix stored transposed, or every second row. A slice of a weight of rank 3 is then one matrix.
+    Example: `#moe.slice<"experts.gate_up_proj" in "model.safetensors" at 4096 rows 1 times 16 every 8192 strides 2 by 64>`.
   }];
   let parameters = (ins StringRefParameter<>:$tensor, StringRefParameter<>:$file, "int64_t":$offset, "int64_t":$rows,
                         DefaultValuedParameter<"int64_t", "1">:$times,
-                        DefaultValuedParameter<"int64_t", "0">:$every);
-  let assemblyFormat = "`<` $tensor `in` $file `at` $offset `rows` $rows (`times` $times^ `every` $every)? `>`";
+                        DefaultValuedParameter<"int64_t", "0">:$every,
+                        DefaultValuedParameter<"int64_t", "0">:$row_stride,
+                        DefaultValuedParameter<"int64_t", "0">:$column_stride);
+  let assemblyFormat = [{
+    `<` $tensor `in` $file `at` $offset `rows` $rows (`times` $times^ `every` $every)? (`strides` $row_stride^ `by` $column_stride)? `>`
+  }];
   let genVerifyDecl = 1;
   let builders = [AttrBuilder<(ins "::llvm::StringRef":$tensor, "::llvm::StringRef":$file, "int64_t":$offset, "int64_t":$rows), [{
-    return $_get($_ctxt, tensor, file, offset, rows, /*times=*/1, /*every=*/0);
+    return $_get($_ctxt, tensor, file, offset, rows, /*times=*/1, /*every=*/0, /*row_stride=*/0, /*column_stride=*/0);
   }]>];
   let extraClassDeclaration = [{
     /// Rows of all slices of the run.
     int64_t getAllRows() const { return getRows() * getTimes(); }
     /// Where slice `index` of the run begins.
     int64_t getOffsetOf(int64_t index) const { return getOffset() + index * getEvery(); }
+    /// Whether elements do not simply follow each other.
+    bool isStrided() const { return getColumnStride() != 0; }
   }];
 }
 def MoE_SliceArrayAttr : TypedArrayAttrBase<MoE_SliceAttr, "array of slices">;

@@ -51,6 +51,26 @@ def MoE_RMSNormOp : MoE_Op<"rms_norm", [Pure, AllTypesMatch<["input", "result"]>
   let hasVerifier = 1;
 }
 
+def MoE_LayerNormOp : MoE_Op<"layer_norm", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "y = (x - mean(x)) / sqrt(variance(x) + epsilon) x weight + bias, in groups of columns";
+  let description = [{
+    Groups are as wide as the weight. Source: arXiv 1607.06450.
+
+    Constraints:
+    * C1: weight and bias have rank 1 and one size, which divides the row's width.
+    * C2: epsilon is not negative.
+
+    Example:
+    ```mlir
+    %y = moe.layer_norm %x, %w, %b {epsilon = 1.0e-6 : f64} : tensor<?x128xf32>, tensor<128xbf16>, tensor<128xbf16>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$input, MoE_WeightType:$weight, MoE_WeightType:$bias, F64Attr:$epsilon);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "$input `,` $weight `,` $bias attr-dict `:` type($input) `,` type($weight) `,` type($bias)";
+  let hasVerifier = 1;
+}
+
 def MoE_RopeOp : MoE_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
   let summary = "rotary position embedding of every head";
   let description = [{
@@ -71,6 +91,21 @@ def MoE_RopeOp : MoE_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
   let results = (outs MoE_Rows:$result);
   let assemblyFormat = "$input `at` $batch attr-dict `:` type($input)";
   let hasVerifier = 1;
+}
+
+def MoE_ScaleByPositionOp : MoE_Op<"scale_by_position", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "rows multiplied by a scale that grows with their position";
+  let description = [{
+    For queries of layers without a rotary embedding; `moe.rope` has the same scale as an attribute.
+
+    Example:
+    ```mlir
+    %r = moe.scale_by_position %q at %batch {scale = #moe.position_scale<beta = 1.0e-1, original_positions = 8192, shift = 1>} : tensor<?x384xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$input, MoE_BatchType:$batch, MoE_PositionScaleAttr:$scale);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "$input `at` $batch attr-dict `:` type($input)";
 }
 
 def MoE_ActivateOp : MoE_Op<"activate", [Pure, AllTypesMatch<["gate", "up", "result"]>]> {

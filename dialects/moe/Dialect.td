@@ -43,6 +43,8 @@ def MoE_Rows : Type<CPred<"::moec::moe::isRows($_self)">, "tensor<?xWxf32> with 
 /// The ids of the tokens: tensor<?xi32>.
 def MoE_TokenIds : Type<CPred<"::moec::moe::isTokenIds($_self)">, "tensor<?xi32>">,
   BuildableType<"::mlir::RankedTensorType::get({::mlir::ShapedType::kDynamic}, $_builder.getI32Type())">;
+/// Positions that a token attends to, ascending, -1 where there are fewer: tensor<?xkxi32>.
+def MoE_Positions : Type<CPred<"::moec::moe::isExpertIds($_self)">, "tensor<?xkxi32> with static k">;
 /// The chosen experts, k per token: tensor<?xkxi32>.
 def MoE_ExpertIds : Type<CPred<"::moec::moe::isExpertIds($_self)">, "tensor<?xkxi32> with static k">;
 /// A whole weight in its storage type.

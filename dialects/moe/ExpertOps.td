@@ -73,7 +73,7 @@ def MoE_FusedExpertsOp : MoE_Op<"fused_experts", [Pure, AttrSizedOperandSegments
     product combines by weight. The chosen ids are a result, for whoever wants to see the routing.
 
     Constraints:
-    * C1: gate and up are [experts, intermediate, in], down is [experts, out, intermediate]; there is one logit per expert.
+    * C1: gate, up and down are as C1 of `moe.experts` says, biases as C3 there; there is one logit per expert.
     * C2: the bias has one element per expert; ids have k columns; the groups are as C2 of `moe.route` says.
     * C3: the shared weights come all or none: gate and up [shared intermediate, in], down [out, shared intermediate].
     * C4: the residual has the result's type.
@@ -88,13 +88,15 @@ def MoE_FusedExpertsOp : MoE_Op<"fused_experts", [Pure, AttrSizedOperandSegments
   }];
   let arguments = (ins MoE_Rows:$input, MoE_Rows:$logits, Optional<MoE_WeightType>:$bias,
                        MoE_WeightType:$gate, MoE_WeightType:$up, MoE_WeightType:$down,
+                       Optional<MoE_WeightType>:$gate_bias, Optional<MoE_WeightType>:$up_bias, Optional<MoE_WeightType>:$down_bias,
                        Optional<MoE_WeightType>:$shared_gate, Optional<MoE_WeightType>:$shared_up, Optional<MoE_WeightType>:$shared_down,
                        Optional<MoE_Rows>:$residual,
-                       MoE_RoutingAttr:$routing, MoE_ActivationAttr:$activation,
+                       MoE_RoutingAttr:$routing, MoE_ActivationAttr:$activation, UnitAttr:$weight_on_input,
                        DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
   let results = (outs MoE_Rows:$result, MoE_ExpertIds:$ids);
   let assemblyFormat = [{
     $input `by` $logits (`bias` $bias^ `(` type($bias) `)`)? `with` $gate `,` $up `,` $down
+    (`biases` $gate_bias^ `,` $up_bias `,` $down_bias `(` type($gate_bias) `,` type($up_bias) `,` type($down_bias) `)`)?
     (`shared` $shared_gate^ `,` $shared_up `,` $shared_down `(` type($shared_gate) `,` type($shared_up) `,` type($shared_down) `)`)?
     (`residual` $residual^ `(` type($residual) `)`)? attr-dict
     `:` type($input) `,` type($logits) `,` type($gate) `,` type($up) `,` type($down) `->` type($result) `,` type($ids)
@@ -129,12 +131,14 @@ def MoE_ExpertHiddenOp : MoE_Op<"expert_hidden", [Pure, AttrSizedOperandSegments
   let summary = "activation(gate x, up x) of every chosen expert";
   let description = [{
     A token's result row is k x intermediate columns, slot by slot, then the shared experts' intermediate columns when there
-    are shared weights. Gathers tokens through `order`, an expert at a time.
+    are shared weights. Gathers tokens through `order`, an expert at a time. With weights, a routed expert's input is multiplied by
+    its weight first.
 
     Constraints:
     * C1: gate and up are [experts, intermediate, in]; shared gate and up are [shared intermediate, in] and come both or none.
     * C2: the result is k x intermediate + shared intermediate wide; there is one more offset than experts.
     * C3: biases are [experts, intermediate] and come both or none.
+    * C4: weights and order have k columns.
 
     Example:
     ```mlir
@@ -142,13 +146,14 @@ def MoE_ExpertHiddenOp : MoE_Op<"expert_hidden", [Pure, AttrSizedOperandSegments
       : tensor<?x64xf32>, tensor<9xi32>, tensor<?x2xi32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins MoE_Rows:$input, 1DTensorOf<[I32]>:$offsets, MoE_ExpertIds:$order, MoE_WeightType:$gate, MoE_WeightType:$up,
+  let arguments = (ins MoE_Rows:$input, 1DTensorOf<[I32]>:$offsets, MoE_ExpertIds:$order, Optional<MoE_Rows>:$weights,
+                       MoE_WeightType:$gate, MoE_WeightType:$up,
                        Optional<MoE_WeightType>:$gate_bias, Optional<MoE_WeightType>:$up_bias,
                        Optional<MoE_WeightType>:$shared_gate, Optional<MoE_WeightType>:$shared_up,
                        MoE_ActivationAttr:$activation, DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
   let results = (outs MoE_Rows:$result);
   let assemblyFormat = [{
-    $input `by` $offsets `,` $order `with` $gate `,` $up
+    $input `by` $offsets `,` $order (`weighted` $weights^ `(` type($weights) `)`)? `with` $gate `,` $up
     (`biases` $gate_bias^ `,` $up_bias `(` type($gate_bias) `,` type($up_bias) `)`)?
     (`shared` $shared_gate^ `,` $shared_up `(` type($shared_gate) `,` type($shared_up) `)`)? attr-dict
     `:` type($input) `,` type($offsets) `,` type($order) `,` type($gate) `,` type($up) `->` type($result)
@@ -160,7 +165,7 @@ def MoE_CombineOp : MoE_Op<"combine", [Pure, AttrSizedOperandSegments]> {
   let summary = "the experts' down product, weighted and summed, plus shared experts and residual";
   let description = [{
     y[t] = sum over slots j of weights[t, j] x down_{expert of (t, j)}(hidden of slot j) + shared_down(shared hidden) + residual.
-    The sum runs over a token's experts in ascending order of id, then shared, then residual.
+    Without weights each counts once. The sum runs over a token's experts in ascending order of id, then shared, then residual.
 
     Constraints:
     * C1: down is [experts, out, intermediate], shared_down [out, shared intermediate]; there is one more offset than experts.
@@ -170,18 +175,18 @@ def MoE_CombineOp : MoE_Op<"combine", [Pure, AttrSizedOperandSegments]> {
 
     Example:
     ```mlir
-    %y = moe.combine %h, %weights by %offsets, %order with %down residual %x (tensor<?x64xf32>)
-      : tensor<?x64xf32>, tensor<?x2xf32>, tensor<9xi32>, tensor<?x2xi32>, tensor<8x64x32xbf16> -> tensor<?x64xf32>
+    %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x2xf32>) with %down residual %x (tensor<?x64xf32>)
+      : tensor<?x64xf32>, tensor<9xi32>, tensor<?x2xi32>, tensor<8x64x32xbf16> -> tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins MoE_Rows:$hidden, MoE_Rows:$weights, 1DTensorOf<[I32]>:$offsets, MoE_ExpertIds:$order, MoE_WeightType:$down,
+  let arguments = (ins MoE_Rows:$hidden, Optional<MoE_Rows>:$weights, 1DTensorOf<[I32]>:$offsets, MoE_ExpertIds:$order, MoE_WeightType:$down,
                        Optional<MoE_WeightType>:$down_bias, Optional<MoE_WeightType>:$shared_down, Optional<MoE_Rows>:$residual,
                        DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
   let results = (outs MoE_Rows:$result);
   let assemblyFormat = [{
-    $hidden `,` $weights `by` $offsets `,` $order `with` $down (`bias` $down_bias^ `(` type($down_bias) `)`)?
+    $hidden `by` $offsets `,` $order (`weighted` $weights^ `(` type($weights) `)`)? `with` $down (`bias` $down_bias^ `(` type($down_bias) `)`)?
     (`shared` $shared_down^ `(` type($shared_down) `)`)? (`residual` $residual^ `(` type($residual) `)`)? attr-dict
-    `:` type($hidden) `,` type($weights) `,` type($offsets) `,` type($order) `,` type($down) `->` type($result)
+    `:` type($hidden) `,` type($offsets) `,` type($order) `,` type($down) `->` type($result)
   }];
   let hasVerifier = 1;
 }

@@ -13,6 +13,7 @@ def MoE_WeightOp : MoE_Op<"weight", [Symbol]> {
     Constraints:
     * C1: the rows of the slices add up to the first dimension.
     * C2: there is at least one slice.
+    * C3: a slice with strides is one matrix: rows of a weight of rank 2, or one entry of a weight of rank 3.
 
     Example:
     ```mlir
@@ -120,7 +121,7 @@ def MoE_RowwiseOp : MoE_Op<"rowwise", [IsolatedFromAbove, SingleBlockImplicitTer
 
     Constraints:
     * C1: the region's arguments have the operands' types, and its terminator yields the results' types.
-    * C2: the region holds only `moe.rms_norm`, `moe.rope`, `moe.append`, `moe.route`, `moe.columns`, `moe.activate` and `arith` ops.
+    * C2: the region holds only `moe.rms_norm`, `moe.layer_norm`, `moe.rope`, `moe.scale_by_position`, `moe.append`, `moe.route`, `moe.columns`, `moe.activate` and `arith` ops.
 
     Example:
     ```mlir

@@ -20,11 +20,13 @@ LogicalResult WeightOp::verify() {
     return emitOpError() << "expected a statically shaped tensor of a storage type, got " << getType();
   if (getSlices().empty())
     return emitOpError() << "C2: expected at least one slice";
-  int64_t rows = 0;
+  int64_t rows = 0, dim = cast<RankedTensorType>(getType()).getDimSize(0), rank = cast<RankedTensorType>(getType()).getRank();
   bool overflow = false;
-  for (auto slice : getSlices().getAsRange<SliceAttr>())
+  for (auto slice : getSlices().getAsRange<SliceAttr>()) {
     overflow |= llvm::AddOverflow(rows, slice.getAllRows(), rows);
-  int64_t dim = cast<RankedTensorType>(getType()).getDimSize(0);
+    if (slice.isStrided() && !(rank == 2 || (rank == 3 && slice.getRows() == 1)))
+      return emitOpError() << "C3: expected a strided slice to be one matrix, got " << slice.getRows() << " rows of " << getType();
+  }
   if (overflow || rows != dim)
     return emitOpError() << "C1: expected slices of " << dim << " rows in all, got " << rows;
   return success();
@@ -79,7 +81,7 @@ LogicalResult EmbedOp::verify() {
 }
 
 bool moec::moe::isRowwise(Operation *op) {
-  if (isa<RMSNormOp, RopeOp, AppendOp, RouteOp, ColumnsOp, ActivateOp>(op))
+  if (isa<RMSNormOp, LayerNormOp, RopeOp, ScaleByPositionOp, AppendOp, RouteOp, ColumnsOp, ActivateOp>(op))
     return true;
   return isa_and_nonnull<arith::ArithDialect>(op->getDialect()) && op->hasTrait<OpTrait::Elementwise>() &&
          llvm::all_of(op->getOperandTypes(), isRows) && llvm::all_of(op->getResultTypes(), isRows);
@@ -137,6 +139,16 @@ LogicalResult RMSNormOp::verify() {
     return emitOpError() << "C2: expected groups that divide " << widthOf(getType()) << " columns, got " << group;
   if (!(getEpsilon().convertToDouble() >= 0))
     return emitOpError() << "C3: expected epsilon >= 0, got " << getEpsilon().convertToDouble();
+  return success();
+}
+
+LogicalResult LayerNormOp::verify() {
+  ArrayRef<int64_t> weight = shapeOf(getWeight());
+  if (weight.size() != 1 || shapeOf(getBias()) != weight || widthOf(getType()) % weight[0])
+    return emitOpError() << "C1: expected a weight and a bias of one size that divides " << widthOf(getType()) << " columns, got "
+                         << getWeight().getType() << " and " << getBias().getType();
+  if (!(getEpsilon().convertToDouble() >= 0))
+    return emitOpError() << "C2: expected epsilon >= 0, got " << getEpsilon().convertToDouble();
   return success();
 }
 
@@ -213,24 +225,33 @@ LogicalResult RouteOp::verify() {
   return success();
 }
 
+/// C3 of moe.experts, of which the fused form has the same biases.
+template <typename OpT> static LogicalResult verifyExpertBiases(OpT op, StringRef constraint) {
+  ArrayRef<int64_t> gate = shapeOf(op.getGate());
+  int64_t out = widthOf(op.getResult().getType());
+  bool all = op.getGateBias() && op.getUpBias() && op.getDownBias();
+  bool none = !op.getGateBias() && !op.getUpBias() && !op.getDownBias();
+  if (!(all || none) || (all && (!hasShape(op.getGateBias(), {gate[0], gate[1]}) || !hasShape(op.getUpBias(), {gate[0], gate[1]}) ||
+                                 !hasShape(op.getDownBias(), {gate[0], out}))))
+    return op.emitOpError() << constraint << ": expected no biases or all of [" << gate[0] << ", " << gate[1] << "], [" << gate[0]
+                            << ", " << gate[1] << "] and [" << gate[0] << ", " << out << "]";
+  return success();
+}
+
 LogicalResult ExpertsOp::verify() {
   if (failed(verifyGatedShapes(*this, getGate(), getUp(), getDown(), 3, widthOf(getInput().getType()), widthOf(getType()), "C1")))
     return failure();
   if (widthOf(getIds().getType()) != widthOf(getWeights().getType()))
     return emitOpError() << "C2: expected as many ids as weights, got " << widthOf(getIds().getType()) << " and "
                          << widthOf(getWeights().getType());
-  ArrayRef<int64_t> gate = shapeOf(getGate());
-  bool all = getGateBias() && getUpBias() && getDownBias(), none = !getGateBias() && !getUpBias() && !getDownBias();
-  if (!(all || none) || (all && (!hasShape(getGateBias(), {gate[0], gate[1]}) || !hasShape(getUpBias(), {gate[0], gate[1]}) ||
-                                 !hasShape(getDownBias(), {gate[0], widthOf(getType())}))))
-    return emitOpError() << "C3: expected no biases or all of [" << gate[0] << ", " << gate[1] << "], [" << gate[0] << ", "
-                         << gate[1] << "] and [" << gate[0] << ", " << widthOf(getType()) << "]";
-  return success();
+  return verifyExpertBiases(*this, "C3");
 }
 
 LogicalResult FusedExpertsOp::verify() {
   int64_t in = widthOf(getInput().getType()), out = widthOf(getResult().getType()), experts = widthOf(getLogits().getType());
   if (failed(verifyGatedShapes(*this, getGate(), getUp(), getDown(), 3, in, out, "C1")))
+    return failure();
+  if (failed(verifyExpertBiases(*this, "C1")))
     return failure();
   if (shapeOf(getGate())[0] != experts)
     return emitOpError() << "C1: expected one logit per expert, got " << experts << " for " << shapeOf(getGate())[0];
@@ -275,6 +296,8 @@ LogicalResult ExpertHiddenOp::verify() {
   if (bool(getGateBias()) != bool(getUpBias()) ||
       (getGateBias() && (!hasShape(getGateBias(), {gate[0], gate[1]}) || !hasShape(getUpBias(), {gate[0], gate[1]}))))
     return emitOpError() << "C3: expected no biases or both of [" << gate[0] << ", " << gate[1] << "]";
+  if (getWeights() && widthOf(getWeights().getType()) != k)
+    return emitOpError() << "C4: expected weights " << k << " wide, got " << widthOf(getWeights().getType());
   return success();
 }
 
@@ -287,9 +310,10 @@ LogicalResult CombineOp::verify() {
   if (getSharedDown() && (shapeOf(getSharedDown()).size() != 2 || shapeOf(getSharedDown())[0] != out))
     return emitOpError() << "C1: expected a shared down [" << out << ", shared intermediate], got " << getSharedDown().getType();
   int64_t width = k * down[2] + (getSharedDown() ? shapeOf(getSharedDown())[1] : 0);
-  if (widthOf(getHidden().getType()) != width || widthOf(getWeights().getType()) != k)
+  int64_t weights = getWeights() ? widthOf(getWeights().getType()) : k;
+  if (widthOf(getHidden().getType()) != width || weights != k)
     return emitOpError() << "C2: expected hidden " << width << " and weights " << k << " wide, got "
-                         << widthOf(getHidden().getType()) << " and " << widthOf(getWeights().getType());
+                         << widthOf(getHidden().getType()) << " and " << weights;
   if (getDownBias() && !hasShape(getDownBias(), {down[0], out}))
     return emitOpError() << "C3: expected a bias [" << down[0] << ", " << out << "], got " << getDownBias().getType();
   if (getResidual() && getResidual().getType() != getType())
@@ -322,6 +346,17 @@ LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
   int64_t expected = heads * (widthOf(values.getType()) / kvHeads);
   if (widthOf(getType()) != expected)
     return emitOpError() << "C2: expected a result " << expected << " wide, got " << widthOf(getType());
+  return success();
+}
+
+LogicalResult SelectPositionsOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  CacheOp cache = lookUpCache(*this, symbols, getCacheAttr(), "C1");
+  if (!cache)
+    return failure();
+  int64_t query = widthOf(getQuery().getType()), heads = widthOf(getWeights().getType()), width = widthOf(cache.getType());
+  if (query != heads * width)
+    return emitOpError() << "C1: expected a query of " << heads << " rows of the cache's " << width << ", got " << query
+                         << " columns";
   return success();
 }
 

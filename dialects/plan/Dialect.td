@@ -56,20 +56,30 @@ def Plan_PartAttr : AttrDef<Plan_Dialect, "Part"> {
 
     With `times` and `every` it is a run of that many such parts, each beginning `every` bytes after the one before.
     Example: `#plan.part<"model.safetensors" at 4096 bytes 2048 times 16 every 6144>`.
+
+    With strides a part is a matrix, of whose elements (r, c) lies `row_stride` x r + `column_stride` x c elements behind the first
+    in the file. Kernels read rows of neighbouring elements, so whoever writes the artifact lays such parts out anew; `bytes` are
+    those of the result. Example: `#plan.part<"model.safetensors" at 4096 bytes 2048 strides 1 by 64>`.
   }];
   let parameters = (ins StringRefParameter<>:$file, "int64_t":$offset, "int64_t":$bytes,
                         DefaultValuedParameter<"int64_t", "1">:$times,
-                        DefaultValuedParameter<"int64_t", "0">:$every);
-  let assemblyFormat = "`<` $file `at` $offset `bytes` $bytes (`times` $times^ `every` $every)? `>`";
+                        DefaultValuedParameter<"int64_t", "0">:$every,
+                        DefaultValuedParameter<"int64_t", "0">:$row_stride,
+                        DefaultValuedParameter<"int64_t", "0">:$column_stride);
+  let assemblyFormat = [{
+    `<` $file `at` $offset `bytes` $bytes (`times` $times^ `every` $every)? (`strides` $row_stride^ `by` $column_stride)? `>`
+  }];
   let genVerifyDecl = 1;
   let builders = [AttrBuilder<(ins "::llvm::StringRef":$file, "int64_t":$offset, "int64_t":$bytes), [{
-    return $_get($_ctxt, file, offset, bytes, /*times=*/1, /*every=*/0);
+    return $_get($_ctxt, file, offset, bytes, /*times=*/1, /*every=*/0, /*row_stride=*/0, /*column_stride=*/0);
   }]>];
   let extraClassDeclaration = [{
     /// Bytes of all parts of the run.
     int64_t getAllBytes() const { return getBytes() * getTimes(); }
     /// Where part `index` of the run begins.
     int64_t getOffsetOf(int64_t index) const { return getOffset() + index * getEvery(); }
+    /// Whether elements do not simply follow each other in the file.
+    bool isStrided() const { return getColumnStride() != 0; }
   }];
 }
 def Plan_PartArrayAttr : TypedArrayAttrBase<Plan_PartAttr, "array of parts">;

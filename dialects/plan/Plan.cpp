@@ -15,7 +15,7 @@ using namespace moec::plan;
 #include "dialects/plan/PlanAttributes.cpp.inc"
 
 LogicalResult PartAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef file, int64_t offset, int64_t bytes,
-                               int64_t times, int64_t every) {
+                               int64_t times, int64_t every, int64_t rowStride, int64_t columnStride) {
   if (file.empty())
     return emitError() << "expected a file name for a part";
   if (offset < 0 || bytes <= 0)
@@ -28,6 +28,8 @@ LogicalResult PartAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErro
   if (llvm::MulOverflow(bytes, times, all) || llvm::MulOverflow(times - 1, every, last) || llvm::AddOverflow(offset, last, last))
     return emitError() << "expected bytes and offsets below 2^63 in a run of parts of '" << file << "', got times " << times
                        << " and every " << every;
+  if ((rowStride || columnStride) && (rowStride <= 0 || columnStride <= 0))
+    return emitError() << "expected strides > 0 in a part of '" << file << "', got " << rowStride << " and " << columnStride;
   return success();
 }
 

@@ -187,6 +187,23 @@ StringRef Config::choice(const Spelling &key, llvm::ArrayRef<StringRef> choices)
   return choices.front();
 }
 
+std::vector<StringRef> Config::choiceList(const Spelling &key, llvm::ArrayRef<StringRef> choices) {
+  const json::Value *value = take(key);
+  if (!value || value->isNull())
+    return {};
+  if (!value->array()) {
+    wrong(key, "a list of words", value);
+    return {};
+  }
+  std::vector<StringRef> result;
+  for (const json::Value &element : *value->array())
+    if (auto chosen = element.string() ? llvm::find(choices, *element.string()) : choices.end(); chosen != choices.end())
+      result.push_back(*chosen);
+    else
+      wrong(key, "'" + llvm::join(choices, "' or '") + "'", &element);
+  return result;
+}
+
 void Config::expect(const Spelling &key, const json::Value &only) {
   const json::Value *value = take(key);
   if (value && !same(*value, only))

@@ -48,6 +48,8 @@ public:
   bool flag(const Spelling &key, bool fallback);
   /// One of `choices`, of which an absent key means the first.
   llvm::StringRef choice(const Spelling &key, llvm::ArrayRef<llvm::StringRef> choices);
+  /// A list of `choices`; an absent key and null mean an empty one.
+  std::vector<llvm::StringRef> choiceList(const Spelling &key, llvm::ArrayRef<llvm::StringRef> choices);
   bool has(llvm::StringRef key) const;
   /// Every one of these keys must be there: a family's own code and the library disagree on what an absent one means.
   void requireGiven(llvm::ArrayRef<llvm::StringRef> keys);

@@ -206,6 +206,16 @@ LatentAttention moec::importers::readLatentAttention(Config &config, mlir::MLIRC
   return attention;
 }
 
+std::vector<StringRef> moec::importers::readLayerKinds(Config &config, const Spelling &key, const Decoder &decoder,
+                                                       llvm::ArrayRef<StringRef> kinds) {
+  std::vector<StringRef> result = config.choiceList(key, kinds);
+  config.require(result.empty() || result.size() == decoder.isMixture.size(), key.names.front() + ": expected a kind for each of " +
+                                                                                  Twine(decoder.isMixture.size()) +
+                                                                                  " layers, got " + Twine(result.size()));
+  result.resize(result.empty() ? 0 : decoder.isMixture.size(), kinds.front());
+  return result;
+}
+
 moe::RoutingAttr moec::importers::ungroupedRouting(mlir::MLIRContext *context, int64_t k, moe::Score score, bool renormalize,
                                                    double epsilon) {
   return moe::RoutingAttr::get(context, k, score, /*groups=*/1, /*kept_groups=*/1, moe::GroupScore::Max,

@@ -47,6 +47,10 @@ struct LatentDefaults {
 LatentAttention readLatentAttention(Config &config, mlir::MLIRContext *context, const Rope &rope, moe::RotaryLayout layout,
                                     const LatentDefaults &defaults);
 
+/// A list that says of every layer which of `kinds` it is; empty when it is not given.
+std::vector<llvm::StringRef> readLayerKinds(Config &config, const Spelling &key, const Decoder &decoder,
+                                            llvm::ArrayRef<llvm::StringRef> kinds);
+
 /// Routing to the k best of all experts, without groups or scale; absent epsilon means that nothing is added to the sum.
 moe::RoutingAttr ungroupedRouting(mlir::MLIRContext *context, int64_t k, moe::Score score, bool renormalize, double epsilon = 0);
 

@@ -47,7 +47,7 @@ llvm::Expected<Decoder> consolidated::describe(const json::Value &params, String
     return error;
   if (auto *grouped = std::get_if<GroupedAttention>(&decoder.attention))
     grouped->rotary = interleaved(grouped->rotary);
-  decoder.mixture.fused = false;
+  decoder.mixture.storage.fused = false;
   if (translated.sees)
     decoder.otherParts = {"vision_encoder.", "vision_language_adapter.", "patch_merger.", "pre_mm_projector_norm."};
   return decoder;

@@ -14,42 +14,76 @@ static Value rope(Scope &scope, StringRef name, Value input, int64_t headDim, mo
                                    positionScale);
 }
 
-Value moec::importers::buildAttention(const Scope &layer, const GroupedAttention &attention, Value input, double epsilon) {
+/// A norm of every head without a weight.
+static Value headNorm(Scope &scope, StringRef name, Value input, int64_t headDim, double epsilon) {
+  return scope.create<moe::RMSNormOp>(name, input.getType(), input, /*weight=*/Value(), llvm::APFloat(epsilon),
+                                      scope.builder.getI64IntegerAttr(headDim));
+}
+
+Value moec::importers::buildAttention(const Scope &layer, const GroupedAttention &attention, Value input, double epsilon, Value &) {
   Scope scope = layer.within("self_attn", "attention");
   int64_t dim = attention.headDim, width = attention.heads * dim, kvWidth = attention.kvHeads * dim;
   Value q = scope.linear("q_proj", input, width, attention.bias);
   Value k = scope.linear("k_proj", input, kvWidth, attention.bias);
   Value v = scope.linear("v_proj", input, kvWidth, attention.bias);
-  if (attention.norms != QueryKeyNorm::None) {
+  if (attention.norms == QueryKeyNorm::Heads || attention.norms == QueryKeyNorm::Whole) {
     bool whole = attention.norms == QueryKeyNorm::Whole;
     q = scope.norm("q_norm", q, whole ? width : dim, epsilon);
     k = scope.norm("k_norm", k, whole ? kvWidth : dim, epsilon);
   }
-  q = rope(scope, "q_rope", q, dim, attention.rotary, attention.positionScale);
-  k = rope(scope, "k_rope", k, dim, attention.rotary);
+  if (attention.rotary) {
+    q = rope(scope, "q_rope", q, dim, attention.rotary, attention.positionScale);
+    k = rope(scope, "k_rope", k, dim, attention.rotary);
+  } else if (attention.positionScale) {
+    q = scope.create<moe::ScaleByPositionOp>("q_scale", q.getType(), q, scope.batch, attention.positionScale);
+  }
+  if (attention.norms == QueryKeyNorm::TurnedHeads) {
+    q = headNorm(scope, "q_norm", q, dim, epsilon);
+    k = headNorm(scope, "k_norm", k, dim, epsilon);
+  }
 
   FlatSymbolRefAttr keys = scope.cache(layer.placeOf("keys"), kvWidth), values = scope.cache(layer.placeOf("values"), kvWidth);
   scope.create<moe::AppendOp>("keys", ValueRange(k), scope.batch, keys);
   scope.create<moe::AppendOp>("values", ValueRange(v), scope.batch, values);
-  IntegerAttr window = attention.window ? scope.builder.getI64IntegerAttr(*attention.window) : IntegerAttr();
-  Value o = scope.create<moe::AttentionOp>("scores", scope.rows(width), q, scope.batch, /*sinks=*/Value(), keys.getValue(),
-                                           values.getValue(), static_cast<uint64_t>(dim), llvm::APFloat(attention.scale), window,
-                                           /*chunk=*/IntegerAttr(), /*soft_cap=*/FloatAttr());
+  Value sinks = attention.sinks ? scope.weight("sinks", {attention.heads}) : Value();
+  auto positions = [&](std::optional<int64_t> count) { return count ? scope.builder.getI64IntegerAttr(*count) : IntegerAttr(); };
+  Value o = scope.create<moe::AttentionOp>("scores", scope.rows(width), q, scope.batch, sinks, keys.getValue(), values.getValue(),
+                                           static_cast<uint64_t>(dim), llvm::APFloat(attention.scale), positions(attention.window),
+                                           positions(attention.chunk), /*soft_cap=*/FloatAttr());
   return scope.linear("o_proj", o, moe::widthOf(input.getType()), attention.outputBias);
 }
 
-static Value latentQuery(Scope &scope, const LatentAttention &attention, Value input) {
-  int64_t width = attention.heads * (attention.nope + attention.rope);
-  if (!attention.queryLatent)
-    return scope.linear("q_proj", input, width);
-  Value latent = scope.linear("q_a_proj", input, *attention.queryLatent, attention.bias);
-  return scope.linear("q_b_proj", scope.norm("q_a_layernorm", latent, *attention.queryLatent, latentEpsilon), width);
+/// The positions that a layer's indexer chooses, from the latent of its query.
+static Value choosePositions(const Scope &layer, Scope attention, const Indexer &indexer, Value input, Value queryLatent) {
+  Scope scope = attention.within("indexer", "indexer");
+  Value q = scope.linear("wq_b", queryLatent, indexer.heads * indexer.headDim);
+  q = rope(scope, "q_rope", q, indexer.headDim, indexer.rotary);
+  Value k = scope.linear("wk", input, indexer.headDim);
+  k = scope.create<moe::LayerNormOp>("k_norm", k.getType(), k, scope.weight("k_norm.weight", {indexer.headDim}),
+                                     scope.weight("k_norm.bias", {indexer.headDim}), llvm::APFloat(latentEpsilon));
+  k = rope(scope, "k_rope", k, indexer.headDim, indexer.rotary);
+  FlatSymbolRefAttr cache = scope.cache(layer.placeOf("index_keys"), indexer.headDim);
+  scope.create<moe::AppendOp>("index_keys", ValueRange(k), scope.batch, cache);
+  // Models scale scores by constants, which change no choice.
+  Value weights = scope.linear("weights_proj", input, indexer.heads);
+  auto lists = RankedTensorType::get({ShapedType::kDynamic, indexer.positions}, scope.builder.getI32Type());
+  return scope.create<moe::SelectPositionsOp>("positions", lists, q, weights, scope.batch, cache.getValue());
 }
 
-Value moec::importers::buildAttention(const Scope &layer, const LatentAttention &attention, Value input, double) {
+Value moec::importers::buildAttention(const Scope &layer, const LatentAttention &attention, Value input, double, Value &positions) {
   Scope scope = layer.within("self_attn", "attention");
-  Value q = latentQuery(scope, attention, input);
+  int64_t width = attention.heads * (attention.nope + attention.rope);
+  Value q, queryLatent;
+  if (attention.queryLatent) {
+    queryLatent = scope.linear("q_a_proj", input, *attention.queryLatent, attention.bias);
+    queryLatent = scope.norm("q_a_layernorm", queryLatent, *attention.queryLatent, latentEpsilon);
+    q = scope.linear("q_b_proj", queryLatent, width);
+  } else {
+    q = scope.linear("q_proj", input, width);
+  }
   q = rope(scope, "q_rope", q, attention.nope + attention.rope, attention.queryRotary, attention.positionScale);
+  if (attention.indexer)
+    positions = choosePositions(layer, scope, *attention.indexer, input, queryLatent);
 
   Value kv = scope.linear("kv_a_proj_with_mqa", input, attention.latent + attention.rope, attention.bias);
   Value latent = scope.columns("kv_latent", kv, 0, attention.latent);
@@ -66,6 +100,7 @@ Value moec::importers::buildAttention(const Scope &layer, const LatentAttention 
   Value valueUp = scope.get(
       scope.weights.ofHeads(kvB + ".value", kvB, attention.heads, headRows, attention.nope, attention.value, attention.latent));
   Value o = scope.create<moe::LatentAttentionOp>("scores", scope.rows(attention.heads * attention.value), q, scope.batch, keyUp,
-                                                 valueUp, cache.getValue(), llvm::APFloat(attention.scale));
+                                                 valueUp, attention.indexer || attention.sharesPositions ? positions : Value(),
+                                                 cache.getValue(), llvm::APFloat(attention.scale));
   return scope.linear("o_proj", o, moe::widthOf(input.getType()), attention.bias);
 }

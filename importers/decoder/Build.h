@@ -13,9 +13,12 @@ namespace moec::importers {
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> buildDecoder(const Decoder &decoder, llvm::StringRef folder,
                                                                safetensors::Checkpoint &checkpoint, mlir::MLIRContext *context);
 
-/// Attention of one layer over its cache, from the normalised residual stream `input`; the result is as wide.
-mlir::Value buildAttention(const Scope &layer, const GroupedAttention &attention, mlir::Value input, double epsilon);
-mlir::Value buildAttention(const Scope &layer, const LatentAttention &attention, mlir::Value input, double epsilon);
+/// Attention of one layer over its cache, from the normalised residual stream `input`; the result is as wide. `positions` are those
+/// that the last layer with an indexer chose, and a layer with one renews them.
+mlir::Value buildAttention(const Scope &layer, const GroupedAttention &attention, mlir::Value input, double epsilon,
+                           mlir::Value &positions);
+mlir::Value buildAttention(const Scope &layer, const LatentAttention &attention, mlir::Value input, double epsilon,
+                           mlir::Value &positions);
 
 /// A layer's mixture of experts; `ids` receives the experts that were chosen.
 mlir::Value buildMixture(const Scope &layer, const Mixture &mixture, moe::ActivationAttr activation, mlir::Value input,

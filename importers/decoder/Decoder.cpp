@@ -30,11 +30,13 @@ void setModuleAttributes(ModuleOp module, const Decoder &decoder, StringRef fold
   module->setAttr("moe.eos", builder.getI64ArrayAttr(decoder.eos));
 }
 
-/// One layer; a mixture's chosen experts join the outputs.
-Value buildLayer(const Decoder &decoder, Scope layer, int64_t number, Value stream, std::vector<Output> &outputs) {
+/// One layer; a mixture's chosen experts join the outputs. `positions` are as buildAttention says.
+Value buildLayer(const Decoder &decoder, Scope layer, int64_t number, Value stream, Value &positions,
+                 std::vector<Output> &outputs) {
   Value normed = layer.norm("input_layernorm", stream, decoder.hidden, decoder.epsilon);
-  Value attended = std::visit([&](const auto &attention) { return buildAttention(layer, attention, normed, decoder.epsilon); },
-                              decoder.attention);
+  const Attention &kind = decoder.attentionOfLayers.empty() ? decoder.attention : decoder.attentionOfLayers[number];
+  Value attended =
+      std::visit([&](const auto &attention) { return buildAttention(layer, attention, normed, decoder.epsilon, positions); }, kind);
   stream = layer.add("attention_residual", stream, attended);
 
   normed = layer.norm("post_attention_layernorm", stream, decoder.hidden, decoder.epsilon);
@@ -44,7 +46,7 @@ Value buildLayer(const Decoder &decoder, Scope layer, int64_t number, Value stre
     transformed = buildMixture(layer, decoder.mixture, decoder.activation, normed, ids);
     outputs.push_back({ids, "routing." + std::to_string(number)});
   } else {
-    transformed = layer.within("mlp", "mlp").gatedMLP("mlp", normed, decoder.denseWidth, decoder.activation);
+    transformed = layer.within(decoder.denseBlock, "mlp").gatedMLP("mlp", normed, decoder.denseWidth, decoder.activation);
   }
   return layer.add("mlp_residual", stream, transformed);
 }
@@ -54,9 +56,10 @@ std::vector<Output> buildBody(const Decoder &decoder, Scope scope, Value ids) {
   moe::WeightOp embedding = scope.weights.whole(decoder.prefix + "model.embed_tokens.weight", {decoder.vocabulary, decoder.hidden});
   Value stream = scope.create<moe::EmbedOp>("embed_tokens", scope.rows(decoder.hidden), ids, scope.get(embedding));
   std::vector<Output> outputs(1);
+  Value positions;
   for (size_t number = 0; number < decoder.isMixture.size(); ++number) {
     std::string part = "layers." + std::to_string(number);
-    stream = buildLayer(decoder, scope.within(decoder.prefix + "model." + part, part), number, stream, outputs);
+    stream = buildLayer(decoder, scope.within(decoder.prefix + "model." + part, part), number, stream, positions, outputs);
   }
   stream = scope.create<moe::GatherOutputsOp>("gather_outputs", stream.getType(), stream, scope.batch);
   stream = scope.within(decoder.prefix + "model", {}).norm("norm", stream, decoder.hidden, decoder.epsilon);

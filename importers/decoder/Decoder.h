@@ -11,21 +11,34 @@
 
 namespace moec::importers {
 
-/// What q and k pass before they turn: nothing, a norm of every head, or one norm over all heads together.
-enum class QueryKeyNorm { None, Heads, Whole };
+/// What q and k pass before they turn: nothing, a norm of every head, or one norm over all heads together. Or, after they turned, a
+/// norm of every head without a weight.
+enum class QueryKeyNorm { None, Heads, Whole, TurnedHeads };
 
 /// MHA, GQA, MQA: `self_attn.{q,k,v,o}_proj`.
 struct GroupedAttention {
   int64_t heads = 1, kvHeads = 1, headDim = 1;
+  /// Null: heads do not turn.
   moe::RotaryAttr rotary;
   double scale = 1;
-  std::optional<int64_t> window;
+  /// A query sees the last so many positions, or those in its own chunk of so many.
+  std::optional<int64_t> window, chunk;
+  /// The tensor `sinks` has a logit a head that takes part in the softmax and has no value.
+  bool sinks = false;
   /// q, k and v have biases; o has one.
   bool bias = false, outputBias = false;
   /// The norms `{q,k}_norm`.
   QueryKeyNorm norms = QueryKeyNorm::None;
   /// What q is scaled with as positions grow; null without.
   moe::PositionScaleAttr positionScale;
+};
+
+/// Chooses the positions to which a token attends: `self_attn.indexer.{wq_b,wk,k_norm,weights_proj}`.
+struct Indexer {
+  int64_t heads = 1, headDim = 1;
+  /// How many it chooses.
+  int64_t positions = 1;
+  moe::RotaryAttr rotary;
 };
 
 /// MLA: `self_attn.{q_a_proj,q_b_proj,kv_a_proj_with_mqa,kv_b_proj,o_proj}`; `q_proj` instead where the query has no latent.
@@ -39,8 +52,21 @@ struct LatentAttention {
   double scale = 1;
   /// The projections out of and into the residual stream have biases, but for q_proj.
   bool bias = false;
+  /// Without one, tokens attend to all positions, or to those that the last layer with an indexer chose. Needs a query latent.
+  std::optional<Indexer> indexer;
+  bool sharesPositions = false;
   /// What q is scaled with as positions grow; null without.
   moe::PositionScaleAttr positionScale;
+};
+
+using Attention = std::variant<GroupedAttention, LatentAttention>;
+
+/// How the checkpoint stores the projections of experts.
+struct ExpertStorage {
+  /// In two tensors, `experts.gate_up_proj` and `experts.down_proj`, or in three for each expert.
+  bool fused = false;
+  /// Of fused ones: an expert's matrices are [in, out]; its gate and up alternate instead of lying one behind the other.
+  bool transposed = false, interleaved = false;
 };
 
 /// Routed experts, and shared ones beside them.
@@ -49,10 +75,15 @@ struct Mixture {
   /// Width of all shared experts together; 0: there are none.
   int64_t sharedWidth = 0;
   moe::RoutingAttr routing;
+  /// An expert's weight multiplies its input instead of its result.
+  bool weightOnInput = false;
   /// How the checkpoint calls the block, and an expert's gate, up and down projections.
   std::string block = "mlp", gate = "gate_proj", up = "up_proj", down = "down_proj";
-  /// All experts lie in two tensors: `experts.gate_up_proj`, an expert's gate rows before its up rows, and `experts.down_proj`.
-  bool fused = false;
+  /// How it calls the router and the shared experts.
+  std::string router = "gate", shared = "shared_experts";
+  ExpertStorage storage;
+  /// The router has a bias, which is part of its logits; the experts have `gate_up_proj_bias` and `down_proj_bias`.
+  bool routerBias = false, expertBias = false;
   /// How it calls the bias that takes part in choosing experts; empty when there is none.
   std::string selectionBias;
 };
@@ -65,8 +96,12 @@ struct Decoder {
   /// The head's weight is the embedding.
   bool tied = false;
   moe::ActivationAttr activation;
-  std::variant<GroupedAttention, LatentAttention> attention;
+  Attention attention;
+  /// Where layers attend in different ways: how each does, instead of `attention`.
+  std::vector<Attention> attentionOfLayers;
   int64_t denseWidth = 1;
+  /// How the checkpoint calls the MLP of layers without a mixture.
+  std::string denseBlock = "mlp";
   Mixture mixture;
   /// For each layer, whether its MLP is the mixture.
   std::vector<bool> isMixture;

@@ -17,27 +17,49 @@ static Value stackedExperts(Scope &scope, const Mixture &mixture, StringRef proj
 }
 
 namespace {
+/// Weights of experts; the biases may be null.
 struct Projections {
-  Value gate, up, down;
+  Value gate, up, down, gateBias, upBias, downBias;
 };
 } // namespace
 
-static Projections projections(Scope &scope, const Mixture &mixture, int64_t hidden) {
+/// Weights of all experts that lie in few tensors.
+static Projections fusedProjections(Scope &scope, const Mixture &mixture, int64_t hidden) {
   int64_t experts = mixture.experts, width = mixture.expertWidth;
-  if (!mixture.fused)
-    return {stackedExperts(scope, mixture, mixture.gate, {width, hidden}),
-            stackedExperts(scope, mixture, mixture.up, {width, hidden}),
-            stackedExperts(scope, mixture, mixture.down, {hidden, width})};
-  std::string gateUp = scope.tensor("experts.gate_up_proj"), down = scope.tensor("experts.down_proj");
-  return {scope.get(scope.weights.ofExperts(gateUp + ".gate", gateUp, {experts, 2 * width, hidden}, 0, width)),
-          scope.get(scope.weights.ofExperts(gateUp + ".up", gateUp, {experts, 2 * width, hidden}, width, width)),
-          scope.get(scope.weights.whole(down, {experts, hidden, width}))};
+  bool transposed = mixture.storage.transposed;
+  Range gate{0, 1, width}, up{width, 1, width};
+  if (mixture.storage.interleaved)
+    gate.step = up.step = 2, up.from = 1;
+  std::string gateUp = scope.tensor("experts.gate_up_proj"), down = scope.tensor("experts.down_proj"), bias = gateUp + "_bias";
+  SmallVector<int64_t> shape = {experts, 2 * width, hidden}, biasShape = {experts, 2 * width};
+  Weights &weights = scope.weights;
+  Projections all;
+  all.gate = scope.get(weights.ofExperts(gateUp + ".gate", gateUp, shape, transposed, gate));
+  all.up = scope.get(weights.ofExperts(gateUp + ".up", gateUp, shape, transposed, up));
+  all.down = scope.get(weights.ofExperts(down, down, {experts, hidden, width}, transposed, {0, 1, hidden}));
+  if (mixture.expertBias) {
+    all.gateBias = scope.get(weights.ofColumns(bias + ".gate", bias, biasShape, gate));
+    all.upBias = scope.get(weights.ofColumns(bias + ".up", bias, biasShape, up));
+    all.downBias = scope.weight("experts.down_proj_bias", {experts, hidden});
+  }
+  return all;
+}
+
+static Projections projections(Scope &scope, const Mixture &mixture, int64_t hidden) {
+  if (mixture.storage.fused)
+    return fusedProjections(scope, mixture, hidden);
+  int64_t width = mixture.expertWidth;
+  Projections all;
+  all.gate = stackedExperts(scope, mixture, mixture.gate, {width, hidden});
+  all.up = stackedExperts(scope, mixture, mixture.up, {width, hidden});
+  all.down = stackedExperts(scope, mixture, mixture.down, {hidden, width});
+  return all;
 }
 
 Value moec::importers::buildMixture(const Scope &layer, const Mixture &mixture, moe::ActivationAttr activation, Value input,
                                     Value &ids) {
   Scope scope = layer.within(mixture.block, "mlp");
-  Value logits = scope.linear("gate", input, mixture.experts);
+  Value logits = scope.linear(mixture.router, input, mixture.experts, mixture.routerBias);
   Value bias = mixture.selectionBias.empty() ? Value() : scope.weight(mixture.selectionBias, {mixture.experts});
   auto idsType = RankedTensorType::get({ShapedType::kDynamic, mixture.routing.getK()}, scope.builder.getI32Type());
   auto route = scope.create<moe::RouteOp>("route", idsType, scope.rows(mixture.routing.getK()), logits, bias, /*table=*/Value(),
@@ -45,12 +67,11 @@ Value moec::importers::buildMixture(const Scope &layer, const Mixture &mixture, 
   ids = route.getIds();
 
   int64_t hidden = moe::widthOf(input.getType());
-  auto [gate, up, down] = projections(scope, mixture, hidden);
-  Value none;
-  Value result = scope.create<moe::ExpertsOp>("experts", input.getType(), input, ids, route.getWeights(), gate, up, down, none,
-                                              none, none, activation);
+  auto [gate, up, down, gateBias, upBias, downBias] = projections(scope, mixture, hidden);
+  Value result = scope.create<moe::ExpertsOp>("experts", input.getType(), input, ids, route.getWeights(), gate, up, down, gateBias,
+                                              upBias, downBias, activation, mixture.weightOnInput);
   if (!mixture.sharedWidth)
     return result;
-  Value shared = scope.within("shared_experts", "shared_experts").gatedMLP("mlp", input, mixture.sharedWidth, activation);
+  Value shared = scope.within(mixture.shared, "shared_experts").gatedMLP("mlp", input, mixture.sharedWidth, activation);
   return scope.add("sum", result, shared);
 }

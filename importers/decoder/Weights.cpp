@@ -53,11 +53,16 @@ Type Weights::elementType(const Tensor *stored) {
                                  : builder.getF32Type();
 }
 
-Attribute Weights::slice(const Tensor *stored, int64_t offset, int64_t rows, int64_t times, int64_t every) {
+/// Of an element.
+static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+
+Attribute Weights::slice(const Tensor *stored, int64_t offset, int64_t rows, int64_t times, int64_t every, int64_t rowStride,
+                         int64_t columnStride) {
   // Stands in for a tensor with a remembered problem.
   static const Tensor none = {llvm::CachedHashStringRef(""), "none", "F32"};
   const Tensor &from = stored ? *stored : none;
-  return moe::SliceAttr::get(builder.getContext(), from.name.val(), from.file, from.offset + offset, rows, times, every);
+  return moe::SliceAttr::get(builder.getContext(), from.name.val(), from.file, from.offset + offset, rows, times, every, rowStride,
+                             columnStride);
 }
 
 moe::WeightOp Weights::declare(StringRef symbol, ArrayRef<int64_t> shape, Type element, ArrayRef<Attribute> slices) {
@@ -116,20 +121,27 @@ moe::WeightOp Weights::stacked(StringRef symbol, int64_t count, llvm::function_r
   return declare(symbol, all, elementType(stored.front()), slices);
 }
 
-moe::WeightOp Weights::cut(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, int64_t parts, int64_t partRows,
-                           int64_t from, int64_t rows) {
-  const Tensor *stored = find(tensor, shape);
-  Type element = elementType(stored);
-  int64_t rowBytes = shape.back() * element.getIntOrFloatBitWidth() / 8;
-  int64_t every = parts > 1 ? partRows * rowBytes : 0;
-  return declare(symbol, {parts, rows, shape.back()}, element, slice(stored, from * rowBytes, 1, parts, every));
-}
-
 moe::WeightOp Weights::ofHeads(StringRef symbol, StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
                                int64_t columns) {
-  return cut(symbol, tensor, {heads * headRows, columns}, heads, headRows, from, rows);
+  const Tensor *stored = find(tensor, {heads * headRows, columns});
+  int64_t rowBytes = columns * bytesOf(elementType(stored)), every = heads > 1 ? headRows * rowBytes : 0;
+  return declare(symbol, {heads, rows, columns}, elementType(stored), slice(stored, from * rowBytes, 1, heads, every));
 }
 
-moe::WeightOp Weights::ofExperts(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, int64_t from, int64_t rows) {
-  return cut(symbol, tensor, shape, shape[0], shape[1], from, rows);
+moe::WeightOp Weights::ofExperts(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, bool transposed, Range rows) {
+  int64_t experts = shape[0], all = shape[1], columns = shape[2];
+  const Tensor *stored = find(tensor, transposed ? ArrayRef<int64_t>{experts, columns, all} : shape);
+  int64_t rowStride = transposed ? rows.step : rows.step * columns, columnStride = transposed ? all : 1;
+  int64_t first = transposed ? rows.from : rows.from * columns, bytes = bytesOf(elementType(stored));
+  if (!transposed && rows.step == 1)
+    rowStride = columnStride = 0; // elements follow each other
+  return declare(symbol, {experts, rows.count, columns}, elementType(stored),
+                 slice(stored, first * bytes, 1, experts, experts > 1 ? all * columns * bytes : 0, rowStride, columnStride));
+}
+
+moe::WeightOp Weights::ofColumns(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, Range columns) {
+  const Tensor *stored = find(tensor, shape);
+  Type element = elementType(stored);
+  return declare(symbol, {shape[0], columns.count}, element,
+                 slice(stored, columns.from * bytesOf(element), shape[0], 1, 0, shape[1], columns.step));
 }

@@ -9,6 +9,11 @@
 
 namespace moec::importers {
 
+/// `count` rows or columns, every `step`-th from `from` on.
+struct Range {
+  int64_t from, step, count;
+};
+
 /// Declares weights in a module, holding each tensor to the shape that the config implies. As with Config, the first problem is
 /// remembered and building goes on with a weight of the expected shape; a module with a remembered problem is thrown away.
 class Weights {
@@ -24,9 +29,12 @@ public:
   /// Of a tensor of heads x `headRows` rows, from each head rows [from, from + rows): [heads, rows, columns].
   moe::WeightOp ofHeads(llvm::StringRef symbol, llvm::StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
                         int64_t columns);
-  /// Of a tensor [experts, expertRows, columns], from each expert rows [from, from + rows): [experts, rows, columns].
-  moe::WeightOp ofExperts(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, int64_t from,
-                          int64_t rows);
+  /// Of a tensor of `shape` [experts, rows, columns], some rows of each expert: [experts, rows.count, columns]. When `transposed`
+  /// the tensor is stored as [experts, columns, rows].
+  moe::WeightOp ofExperts(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, bool transposed,
+                          Range rows);
+  /// Of a tensor of `shape` [rows, columns], some columns: [rows, columns.count].
+  moe::WeightOp ofColumns(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, Range columns);
 
   llvm::Error takeProblem();
 
@@ -36,10 +44,9 @@ private:
   mlir::Type elementType(const safetensors::Tensor *stored);
   moe::WeightOp declare(llvm::StringRef symbol, llvm::ArrayRef<int64_t> shape, mlir::Type element,
                         llvm::ArrayRef<mlir::Attribute> slices);
-  /// Rows [from, from + rows) of each of `parts` parts of `partRows` rows, of a tensor stored in `shape`.
-  moe::WeightOp cut(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, int64_t parts, int64_t partRows,
-                    int64_t from, int64_t rows);
-  mlir::Attribute slice(const safetensors::Tensor *stored, int64_t offset, int64_t rows, int64_t times = 1, int64_t every = 0);
+  /// `rows` of the tensor; a run of such slices. Offsets and distances are in bytes, strides in elements.
+  mlir::Attribute slice(const safetensors::Tensor *stored, int64_t offset, int64_t rows, int64_t times = 1, int64_t every = 0,
+                        int64_t rowStride = 0, int64_t columnStride = 0);
   void remember(const llvm::Twine &text);
 
   mlir::ModuleOp module;

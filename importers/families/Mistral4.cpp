@@ -25,7 +25,7 @@ Decoder moec::importers::describeMistral4(Config &config, mlir::MLIRContext *con
       readLatentAttention(config, context, rope, interleaved ? moe::RotaryLayout::Interleaved : moe::RotaryLayout::Half,
                           {.heads = 32, .nope = 64, .latent = 256, .queryLatent = 1024, .headDimIsWhole = true});
   readDeepSeekLayers(config, decoder, {.experts = 128, .shared = 1, .expertWidth = 2048, .denseWidth = 12288, .denseLayers = 0});
-  decoder.mixture.fused = true;
+  decoder.mixture.storage.fused = true;
   decoder.mixture.routing = readRouting(config, context, decoder.mixture);
   return decoder;
 }

@@ -5,6 +5,7 @@
 #include "lowering/artifact/Constants.h"
 #include "lowering/artifact/Manifest.h"
 #include "lowering/artifact/SectionFile.h"
+#include "lowering/artifact/StridedPart.h"
 
 #include "llvm/ADT/MapVector.h"
 
@@ -46,66 +47,94 @@ Error addConstants(SectionFile &file, mlir::ModuleOp plan) {
   return Error::success();
 }
 
-/// Copies the weights into the artifact.
-Expected<PlacedWeights> embedWeights(SectionFile &file, mlir::ModuleOp plan, WeightFiles &files) {
-  PlacedWeights placed;
-  file.begin("weights");
-  std::vector<char> bytes;
-  for (auto weight : plan.getOps<plan::WeightOp>()) {
-    std::vector<artifact::WeightRunT> &runs = placed.runs.emplace_back();
-    for (auto run : weight.getParts().getAsRange<plan::PartAttr>()) {
-      artifact::WeightRunT &record = runs.emplace_back();
-      record.offset = alignTo(file.sectionBytes(), partAlignment);
-      record.bytes = uint64_t(run.getBytes());
-      record.times = uint64_t(run.getTimes());
-      record.every = alignTo(record.bytes, partAlignment);
-      for (int64_t index = 0; index < run.getTimes(); ++index) {
-        if (Error error = file.align(partAlignment))
-          return error;
-        for (uint64_t done = 0; done < record.bytes; done += bytes.size()) {
-          bytes.resize(std::min<uint64_t>(copyBytes, record.bytes - done));
-          if (Error error = files.read(run.getFile(), uint64_t(run.getOffsetOf(index)) + done, bytes))
-            return createStringError("weight '" + weight.getSymName() + "': " + toString(std::move(error)));
-          if (Error error = file.append(bytes))
-            return error;
-        }
-      }
-    }
-  }
-  file.end();
-  return placed;
-}
+/// Where the parts of a plan's weights are found by whoever loads the artifact.
+class WeightPlacer {
+public:
+  WeightPlacer(SectionFile &section, WeightFiles &files) : section(section), files(files) {}
 
-/// Leaves the weights where they are.
-Expected<PlacedWeights> referToWeights(mlir::ModuleOp plan, WeightFiles &files) {
-  PlacedWeights placed;
-  MapVector<StringRef, int32_t> known;
-  for (auto weight : plan.getOps<plan::WeightOp>()) {
-    std::vector<artifact::WeightRunT> &runs = placed.runs.emplace_back();
-    for (auto run : weight.getParts().getAsRange<plan::PartAttr>()) {
-      auto [entry, isNew] = known.insert({run.getFile(), int32_t(placed.files.size())});
-      if (isNew) {
-        Expected<uint64_t> size = files.sizeOf(run.getFile());
-        if (!size)
-          return size.takeError();
-        artifact::WeightFileT &file = placed.files.emplace_back();
-        file.name = run.getFile().str();
-        file.size = *size;
-      }
-      int32_t source = entry->second;
-      uint64_t last = uint64_t(run.getOffsetOf(run.getTimes() - 1)), bytes = uint64_t(run.getBytes());
-      if (last + bytes > placed.files[size_t(source)].size)
-        return createStringError("weight '" + weight.getSymName() + "' lies beyond the end of '" + run.getFile() + "'");
-      artifact::WeightRunT &record = runs.emplace_back();
-      record.source = source;
-      record.offset = uint64_t(run.getOffsetOf(0));
-      record.bytes = bytes;
-      record.times = uint64_t(run.getTimes());
-      record.every = uint64_t(run.getEvery());
+  /// Copies parts into the artifact, or leaves them in their files unless they must be laid out anew.
+  Expected<PlacedWeights> place(mlir::ModuleOp plan, bool embeds) {
+    auto isEmbedded = [&](plan::PartAttr run) { return embeds || run.isStrided(); };
+    bool anyEmbedded = any_of(plan.getOps<plan::WeightOp>(), [&](plan::WeightOp weight) {
+      return any_of(weight.getParts().getAsRange<plan::PartAttr>(), isEmbedded);
+    });
+    if (anyEmbedded)
+      section.begin("weights");
+    for (auto weight : plan.getOps<plan::WeightOp>()) {
+      placed.runs.emplace_back();
+      for (auto run : weight.getParts().getAsRange<plan::PartAttr>())
+        if (Error error = isEmbedded(run) ? embed(weight, run) : refer(weight, run))
+          return error;
     }
+    if (anyEmbedded)
+      section.end();
+    return std::move(placed);
   }
-  return placed;
-}
+
+private:
+  Error embed(plan::WeightOp weight, plan::PartAttr run) {
+    artifact::WeightRunT &record = placed.runs.back().emplace_back();
+    record.offset = alignTo(section.sectionBytes(), partAlignment);
+    record.bytes = uint64_t(run.getBytes());
+    record.times = uint64_t(run.getTimes());
+    record.every = alignTo(record.bytes, partAlignment);
+    for (int64_t index = 0; index < run.getTimes(); ++index) {
+      if (Error error = section.align(partAlignment))
+        return error;
+      if (Error error = run.isStrided() ? layOut(weight, run, index) : copy(run, index))
+        return createStringError("weight '" + weight.getSymName() + "': " + toString(std::move(error)));
+    }
+    return Error::success();
+  }
+
+  Error copy(plan::PartAttr run, int64_t index) {
+    uint64_t all = uint64_t(run.getBytes());
+    for (uint64_t done = 0; done < all; done += bytes.size()) {
+      bytes.resize(std::min<uint64_t>(copyBytes, all - done));
+      if (Error error = files.read(run.getFile(), uint64_t(run.getOffsetOf(index)) + done, bytes))
+        return error;
+      if (Error error = section.append(bytes))
+        return error;
+    }
+    return Error::success();
+  }
+
+  Error layOut(plan::WeightOp weight, plan::PartAttr run, int64_t index) {
+    auto type = cast<mlir::RankedTensorType>(weight.getType());
+    MatrixSize size{.columns = uint64_t(type.getShape().back()), .elementBytes = type.getElementTypeBitWidth() / 8};
+    Expected<std::vector<char>> matrix = readStrided(files, run, index, size);
+    return matrix ? section.append(*matrix) : matrix.takeError();
+  }
+
+  Error refer(plan::WeightOp weight, plan::PartAttr run) {
+    auto [entry, isNew] = known.insert({run.getFile(), int32_t(placed.files.size())});
+    if (isNew) {
+      Expected<uint64_t> size = files.sizeOf(run.getFile());
+      if (!size)
+        return size.takeError();
+      artifact::WeightFileT &file = placed.files.emplace_back();
+      file.name = run.getFile().str();
+      file.size = *size;
+    }
+    int32_t source = entry->second;
+    uint64_t last = uint64_t(run.getOffsetOf(run.getTimes() - 1)), bytes = uint64_t(run.getBytes());
+    if (last + bytes > placed.files[size_t(source)].size)
+      return createStringError("weight '" + weight.getSymName() + "' lies beyond the end of '" + run.getFile() + "'");
+    artifact::WeightRunT &record = placed.runs.back().emplace_back();
+    record.source = source;
+    record.offset = uint64_t(run.getOffsetOf(0));
+    record.bytes = bytes;
+    record.times = uint64_t(run.getTimes());
+    record.every = uint64_t(run.getEvery());
+    return Error::success();
+  }
+
+  SectionFile &section;
+  WeightFiles &files;
+  PlacedWeights placed;
+  MapVector<StringRef, int32_t> known; ///< files by name
+  std::vector<char> bytes;
+};
 
 /// The sections of code for GPUs, and their records.
 Expected<std::vector<std::unique_ptr<artifact::GpuCodeT>>> addGpuCode(SectionFile &file, ArrayRef<GpuCode> codes) {
@@ -154,7 +183,7 @@ Error moec::lowering::writeArtifact(mlir::ModuleOp plan, const ArtifactContents 
     if (*bytes)
       if (Expected<uint32_t> section = addSection(file, name, **bytes); !section)
         return section.takeError();
-  Expected<PlacedWeights> placed = contents.embedWeights ? embedWeights(file, plan, files) : referToWeights(plan, files);
+  Expected<PlacedWeights> placed = WeightPlacer(file, files).place(plan, contents.embedWeights);
   if (!placed)
     return placed.takeError();
 

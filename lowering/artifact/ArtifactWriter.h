@@ -29,11 +29,12 @@ struct ArtifactContents {
   std::optional<std::string> tokenizer;    ///< a Tokenizer buffer (runtime/schema/Tokenizer.fbs)
   std::optional<std::string> chatTemplate; ///< text
   std::vector<std::string> provenance;     ///< "key: value"
-  bool embedWeights = true;                ///< else they stay in their files
+  bool embedWeights = true;                ///< else they stay in their files where kernels can read them there
 };
 
 /// Writes `path`: under another name in its folder first, then to the disk, then renamed, so that a file of that name is always
-/// whole. Holds no more of a weight in memory than a few megabytes. The bytes depend on nothing but the arguments. `plan` is as
+/// whole. Holds no more of a weight in memory than a few megabytes, or one part of it where parts are strided: those are laid out
+/// anew and embedded in any case. The bytes depend on nothing but the arguments. `plan` is as
 /// plan-verify-plan leaves it.
 llvm::Error writeArtifact(mlir::ModuleOp plan, const ArtifactContents &contents, WeightFiles &files, llvm::StringRef path);
 

@@ -23,10 +23,13 @@ void FunctionBuilder::forRange(Number lower, Number upper, int64_t step, functio
   });
 }
 
+static SmallVector<Value> valuesOf(ArrayRef<Number> numbers) {
+  return llvm::map_to_vector(numbers, [](Number n) { return n.value; });
+}
+
 FunctionBuilder::Numbers FunctionBuilder::forRange(Number lower, Number upper, int64_t step, ArrayRef<Number> initial,
                                                    function_ref<Numbers(Number, ArrayRef<Number>)> body) {
   auto numbersOf = [&](ValueRange values) { return Numbers(llvm::map_range(values, [&](Value v) { return number(v); })); };
-  auto valuesOf = [](ArrayRef<Number> numbers) { return llvm::map_to_vector(numbers, [](Number n) { return n.value; }); };
   auto loop = scf::ForOp::create(*this, lower.value, upper.value, lower.like(step).value, valuesOf(initial));
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(loop.getBody());
@@ -34,6 +37,17 @@ FunctionBuilder::Numbers FunctionBuilder::forRange(Number lower, Number upper, i
   if (!initial.empty())
     scf::YieldOp::create(*this, valuesOf(results));
   return numbersOf(loop.getResults());
+}
+
+FunctionBuilder::Numbers FunctionBuilder::repeatWhile(ArrayRef<Number> initial, function_ref<Number(ArrayRef<Number>)> condition,
+                                                      function_ref<Numbers(ArrayRef<Number>)> body) {
+  auto numbersOf = [&](ValueRange values) { return Numbers(llvm::map_range(values, [&](Value v) { return number(v); })); };
+  auto before = [&](OpBuilder &, Location, ValueRange values) {
+    scf::ConditionOp::create(*this, condition(numbersOf(values)).value, values);
+  };
+  auto after = [&](OpBuilder &, Location, ValueRange values) { scf::YieldOp::create(*this, valuesOf(body(numbersOf(values)))); };
+  SmallVector<Value> first = valuesOf(initial);
+  return numbersOf(scf::WhileOp::create(*this, ValueRange(first).getTypes(), first, before, after).getResults());
 }
 
 void FunctionBuilder::ifThen(Number condition, function_ref<void()> then) {

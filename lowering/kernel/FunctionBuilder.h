@@ -34,6 +34,9 @@ public:
   /// The same with values that each turn takes from the last.
   Numbers forRange(Number lower, Number upper, int64_t step, llvm::ArrayRef<Number> initial,
                    llvm::function_ref<Numbers(Number, llvm::ArrayRef<Number>)> body);
+  /// Takes values from turn to turn for as long as `condition` holds of them; these are then the result.
+  Numbers repeatWhile(llvm::ArrayRef<Number> initial, llvm::function_ref<Number(llvm::ArrayRef<Number>)> condition,
+                      llvm::function_ref<Numbers(llvm::ArrayRef<Number>)> body);
   void ifThen(Number condition, llvm::function_ref<void()> then);
   void ifThenElse(Number condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
 

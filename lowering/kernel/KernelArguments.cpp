@@ -2,6 +2,7 @@
 #include "lowering/kernel/KernelArguments.h"
 
 #include "lowering/plan/Schedule.h"
+#include "lowering/plan/Tables.h"
 
 using namespace mlir;
 using namespace moec;
@@ -33,7 +34,7 @@ Pointer Weight::row(Number index) const {
 
 static unsigned countTables(plan::KernelOp kernel) {
   unsigned tables = 0;
-  kernel.walk([&](moe::RopeOp op) { tables += op.getPositionScale() ? 2 : 1; });
+  kernel.walk([&](Operation *op) { tables += tablesOf(op).size(); });
   return tables;
 }
 
@@ -104,20 +105,15 @@ Pointer KernelArguments::result(unsigned index) const {
   return bufferAt(firstResult + index, cast<RankedTensorType>(kernel.getResults()[index].getType()).getElementType());
 }
 
-Pointer KernelArguments::rotaryTable(moe::RopeOp op) const {
-  unsigned index = firstTable;
-  kernel.walk([&](moe::RopeOp other) {
+Pointer KernelArguments::table(Operation *op, unsigned index) const {
+  unsigned before = 0;
+  kernel.walk([&](Operation *other) {
     if (other == op)
       return WalkResult::interrupt();
-    index += other.getPositionScale() ? 2 : 1;
+    before += tablesOf(other).size();
     return WalkResult::advance();
   });
-  return bufferAt(index, builder.f32);
-}
-
-Pointer KernelArguments::positionScaleTable(moe::RopeOp op) const {
-  Value rotary = rotaryTable(op);
-  return bufferAt(llvm::find(addresses, rotary) - addresses.begin() + 1, builder.f32);
+  return bufferAt(firstTable + before + index, builder.f32);
 }
 
 Pointer KernelArguments::cacheRow(const Cache &cache, const Batch &batch, Number sequence, Number position) const {

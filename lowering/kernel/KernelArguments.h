@@ -57,9 +57,8 @@ public:
   Cache cache(mlir::FlatSymbolRefAttr symbol) const;
   /// The buffer of the i-th result.
   Pointer result(unsigned index) const;
-  /// The table of a rotary embedding, and that of its position scale.
-  Pointer rotaryTable(moe::RopeOp op) const;
-  Pointer positionScaleTable(moe::RopeOp op) const;
+  /// The i-th of the tables that `tablesOf` says `op` has.
+  Pointer table(mlir::Operation *op, unsigned index) const;
 
   /// The address of a sequence's position in a cache.
   Pointer cacheRow(const Cache &cache, const Batch &batch, Number sequence, Number position) const;

@@ -22,12 +22,19 @@ struct LatentOperands {
   template <typename OpT>
   LatentOperands(const KernelArguments &arguments, OpT op)
       : batch(arguments.batch(op.getBatch())), cache(arguments.cache(op.getCacheAttr())), keyUp(arguments.weight(op.getKeyUp())),
-        valueUp(arguments.weight(op.getValueUp())), query(arguments.buffer(op.getQuery())), result(arguments.result(0)) {}
+        valueUp(arguments.weight(op.getValueUp())), query(arguments.buffer(op.getQuery())), result(arguments.result(0)) {
+    if (op.getPositions()) {
+      positions = arguments.buffer(op.getPositions());
+      listed = moe::widthOf(op.getPositions().getType());
+    }
+  }
 
   Batch batch;
   Cache cache;
   Weight keyUp, valueUp;
   Pointer query, result;
+  Pointer positions; ///< lists of those to attend to, `listed` a token; without a builder if there are none
+  int64_t listed = 0;
 };
 
 struct LatentSizes {
@@ -60,6 +67,7 @@ struct ExpertHiddenOperands {
 
   Weight gate, up, gateBias, upBias, sharedGate, sharedUp;
   Pointer input, offsets, order;
+  Pointer weights; ///< of the experts' inputs; without a builder if there are none
   int64_t experts, intermediate, in, k;
   HiddenRows hidden; ///< the result
 };
@@ -68,8 +76,8 @@ struct CombineOperands {
   CombineOperands(const KernelArguments &arguments, moe::CombineOp op);
 
   Weight down, downBias, sharedDown;
-  Pointer weights, offsets, order, result;
-  Pointer residual; ///< without a builder if there is none
+  Pointer offsets, order, result;
+  Pointer weights, residual; ///< without a builder if there are none
   int64_t experts, out, intermediate, k;
   HiddenRows hidden;
 };

@@ -72,10 +72,11 @@ LogicalResult RowEmitter::emit(Operation &op) {
             return failure();
         return success();
       })
-      .Case<moe::RMSNormOp, moe::RopeOp, moe::AppendOp, moe::ActivateOp, moe::RouteOp>([&](auto known) {
-        emit(known);
-        return success();
-      })
+      .Case<moe::RMSNormOp, moe::LayerNormOp, moe::RopeOp, moe::ScaleByPositionOp, moe::AppendOp, moe::ActivateOp, moe::RouteOp>(
+          [&](auto known) {
+            emit(known);
+            return success();
+          })
       .Default([&](Operation *other) { return emitElementwise(*other); });
 }
 
@@ -98,16 +99,35 @@ void RowEmitter::emit(moe::RMSNormOp op) {
   });
 }
 
+void RowEmitter::emit(moe::LayerNormOp op) {
+  Weight weight = weightOf(op.getWeight()), bias = weightOf(op.getBias());
+  int64_t total = moe::widthOf(op.getType()), group = weight.width();
+  Pointer scale = weight.row(builder.integer(0)), offset = bias.row(builder.integer(0));
+  Pointer rowInput = at(op.getInput()), rowResult = place(op.getResult());
+  builder.forRange(builder.integer(0), builder.integer(total), group, [&](Number first) {
+    Pointer input = rowInput + first, result = rowResult + first;
+    Number mean = sumOf(input, group) / builder.real(double(group));
+    forColumns(group,
+               [&](Number column, int64_t lanes) { (result + column).store((input + column).load(lanes) - mean.splat(lanes)); });
+    Number variance = sumOfSquares(result, group) / builder.real(double(group));
+    Number factor = builder.real(1) / squareRoot(variance + builder.real(op.getEpsilon().convertToDouble()));
+    forColumns(group, [&](Number column, int64_t lanes) {
+      Number y = (result + column).load(lanes) * factor.splat(lanes);
+      (result + column).store(fma(y, (scale + column).loadF32(lanes), (offset + column).loadF32(lanes)));
+    });
+  });
+}
+
 void RowEmitter::emit(moe::RopeOp op) {
   int64_t total = moe::widthOf(op.getResult().getType()), headDim = op.getHeadDim();
   moe::RotaryAttr rotary = op.getRotary();
   int64_t dims = rotary.getDims(), offset = rotary.getOffset(), pairs = dims / 2;
   Pointer input = at(op.getInput()), result = place(op.getResult());
   Number position = (arguments.batch(resolve(op.getBatch())).positions + row).load().toInteger(builder.i64);
-  Pointer table = arguments.rotaryTable(op) + position * dims;
+  Pointer table = arguments.table(op, 0) + position * dims;
   Number scale;
   if (op.getPositionScale())
-    scale = (arguments.positionScaleTable(op) + position).load();
+    scale = (arguments.table(op, 1) + position).load();
   auto scaled = [&](Number value) { return scale.builder ? value * scale : value; };
   bool interleaved = rotary.getLayout() == moe::RotaryLayout::Interleaved;
 
@@ -124,6 +144,14 @@ void RowEmitter::emit(moe::RopeOp op) {
     (result + first).store(scaled(x * cosine - y * sine));
     (result + second).store(scaled(y * cosine + x * sine));
   });
+}
+
+void RowEmitter::emit(moe::ScaleByPositionOp op) {
+  Number position = (arguments.batch(resolve(op.getBatch())).positions + row).load().toInteger(builder.i64);
+  Number scale = (arguments.table(op, 0) + position).load();
+  Pointer input = at(op.getInput()), result = place(op.getResult());
+  forColumns(moe::widthOf(op.getType()),
+             [&](Number column, int64_t lanes) { (result + column).store((input + column).load(lanes) * scale.splat(lanes)); });
 }
 
 void RowEmitter::emit(moe::ActivateOp op) {

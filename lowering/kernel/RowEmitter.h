@@ -25,7 +25,8 @@ protected:
   virtual void forEach(int64_t count, llvm::function_ref<void(Number)> body) = 0;
   /// Memory for a row in between.
   virtual Pointer allocate(mlir::Type element, int64_t count) = 0;
-  /// The sum of the squares of `count` elements.
+  /// The sum of `count` elements, and that of their squares.
+  virtual Number sumOf(Pointer elements, int64_t count) = 0;
   virtual Number sumOfSquares(Pointer elements, int64_t count) = 0;
   /// The route of the row: `logits` to `ids` and `weights`. `token` is the row's token id where there is a table.
   virtual void emitRoute(moe::RouteOp op, Pointer logits, Weight bias, Weight table, Number token, Pointer ids,
@@ -34,7 +35,9 @@ protected:
 private:
   mlir::LogicalResult emit(mlir::Operation &op);
   void emit(moe::RMSNormOp op);
+  void emit(moe::LayerNormOp op);
   void emit(moe::RopeOp op);
+  void emit(moe::ScaleByPositionOp op);
   void emit(moe::AppendOp op);
   void emit(moe::ActivateOp op);
   void emit(moe::RouteOp op);

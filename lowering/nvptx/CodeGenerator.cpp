@@ -35,7 +35,7 @@ static OwningOpRef<ModuleOp> emitKernels(ModuleOp plan, const Target &target, Gp
       KernelFrame frame(b, kernel, arguments);
       outcome = emitByFamily(frame);
       code.shapes.push_back(frame.shape);
-      return frame.shape.threads;
+      return succeeded(outcome) ? frame.shape.threads : warpSize; // nobody launches what was refused
     });
     if (failed(outcome))
       return {};

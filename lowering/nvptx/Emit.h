@@ -14,8 +14,10 @@ void emit(KernelFrame &frame, moe::ExpertHiddenOp op);
 void emit(KernelFrame &frame, moe::CombineOp op);
 
 void emit(KernelFrame &frame, moe::AttentionOp op);
-void emit(KernelFrame &frame, moe::LatentAttentionOp op);
-void emit(KernelFrame &frame, moe::AbsorbedAttentionOp op);
+/// Positions are not chosen yet, nor attended to by lists: these fail with an error.
+mlir::LogicalResult emit(KernelFrame &frame, moe::SelectPositionsOp op);
+mlir::LogicalResult emit(KernelFrame &frame, moe::LatentAttentionOp op);
+mlir::LogicalResult emit(KernelFrame &frame, moe::AbsorbedAttentionOp op);
 
 void emit(KernelFrame &frame, moe::EmbedOp op);
 void emit(KernelFrame &frame, moe::GatherOutputsOp op);

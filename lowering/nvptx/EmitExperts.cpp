@@ -90,6 +90,11 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
           [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; },
           [&](Number i, Number column, ArrayRef<Number> sums) {
             Number g = sums[0], u = sums[1];
+            if (given.weights.builder) { // products are linear: the weight of their input is theirs
+              Number weight = (given.weights + assignmentAt(i)).load();
+              g = weight * g;
+              u = weight * u;
+            }
             if (given.gateBias) {
               g = g + (given.gateBias.row(expert) + column).loadF32();
               u = u + (given.upBias.row(expert) + column).loadF32();
@@ -139,7 +144,8 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::CombineOp op) {
           if (given.downBias)
             sum = sum + (given.downBias.row(expert) + column).loadF32();
           Pointer place = given.result + assignment / given.k * out + column;
-          place.store(fma((given.weights + assignment).load(), sum, place.load()));
+          Number weight = given.weights.builder ? (given.weights + assignment).load() : b.real(1);
+          place.store(fma(weight, sum, place.load()));
         },
         {given.k, tokenAt});
     b.barrier(); // the next expert's sums may be added by other threads

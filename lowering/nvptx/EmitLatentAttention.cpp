@@ -13,7 +13,7 @@ using namespace moec::lowering::nvptx;
 template <typename LatentOp>
 static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands &operands, const LatentSizes &sizes) {
   KernelBuilder &b = frame.b;
-  const auto &[batch, cache, keyUp, valueUp, queries, results] = operands;
+  const auto &[batch, cache, keyUp, valueUp, queries, results, positions, listed] = operands; // without lists of positions
   bool rounds = op.getCompute() == moe::Compute::BF16;
   constexpr int64_t threads = PagedSoftmax::threads;
   frame.launch(threads, {KernelFrame::constant(sizes.heads), frame.perRow()});
@@ -51,7 +51,9 @@ static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands 
   });
 }
 
-template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp op, int64_t spans) {
+template <typename LatentOp> static LogicalResult emitLatent(KernelFrame &frame, LatentOp op, int64_t spans) {
+  if (op.getPositions())
+    return op.emitOpError("expected attention to all positions; no GPU target attends to lists of them yet");
   LatentOperands operands(frame, op);
   LatentSizes sizes(operands, op);
   double scale = op.getScale().convertToDouble();
@@ -61,10 +63,15 @@ template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp
     LatentByMatrix(frame, operands, sizes, scale, spans).emit();
   else
     emitByThreads(frame, op, operands, sizes);
+  return success();
+}
+
+LogicalResult moec::lowering::nvptx::emit(KernelFrame &, moe::SelectPositionsOp op) {
+  return op.emitOpError("expected attention to all positions; no GPU target chooses among them yet");
 }
 
 /// A prefill step has tokens enough to fill a GPU; in decode several blocks share the positions of a token.
-void moec::lowering::nvptx::emit(KernelFrame &frame, moe::LatentAttentionOp op) { emitLatent(frame, op, 1); }
-void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
-  emitLatent(frame, op, LatentByMatrix::spansOfDecode);
+LogicalResult moec::lowering::nvptx::emit(KernelFrame &frame, moe::LatentAttentionOp op) { return emitLatent(frame, op, 1); }
+LogicalResult moec::lowering::nvptx::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
+  return emitLatent(frame, op, LatentByMatrix::spansOfDecode);
 }

@@ -26,15 +26,21 @@ private:
     b.barrier();
   }
   Pointer allocate(Type element, int64_t count) override { return frame.allocateForRow(element, count, row); }
+  Number sumOf(Pointer elements, int64_t count) override {
+    return fold(elements, count, [](Number x, Number sum) { return sum + x; });
+  }
   Number sumOfSquares(Pointer elements, int64_t count) override {
-    Number sum = b.forRange(b.thread(), b.integer(count), threads, {b.real(0)}, [&](Number i, ArrayRef<Number> sums) {
-      Number x = (elements + i).load();
-      return KernelBuilder::Numbers{fma(x, x, sums[0])};
-    })[0];
-    return reduction.sum(sum);
+    return fold(elements, count, [](Number x, Number sum) { return fma(x, x, sum); });
   }
   void emitRoute(moe::RouteOp op, Pointer logits, Weight bias, Weight table, Number token, Pointer ids, Pointer weights) override {
     nvptx::emitRoute(frame, threads, op, logits, bias, table, token, row, ids, weights);
+  }
+
+  Number fold(Pointer elements, int64_t count, function_ref<Number(Number, Number)> add) {
+    Number sum = b.forRange(b.thread(), b.integer(count), threads, {b.real(0)}, [&](Number i, ArrayRef<Number> sums) {
+      return KernelBuilder::Numbers{add((elements + i).load(), sums[0])};
+    })[0];
+    return reduction.sum(sum);
   }
 
   KernelFrame &frame;

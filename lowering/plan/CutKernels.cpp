@@ -1,6 +1,7 @@
 // Turns every op of a step into a launch of a kernel that all equal ops share.
 #include "lowering/plan/KernelTable.h"
 #include "lowering/plan/Passes.h"
+#include "lowering/plan/Tables.h"
 
 #include <algorithm>
 
@@ -25,11 +26,13 @@ SmallVector<Attribute> partPerRow(WeightOp weight, int64_t rowBytes) {
   SmallVector<Attribute> parts;
   for (auto run : weight.getSlices().getAsRange<SliceAttr>()) {
     if (run.getRows() == 1) {
-      parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffset(), rowBytes, run.getTimes(), run.getEvery()));
+      parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffset(), rowBytes, run.getTimes(), run.getEvery(),
+                                          run.getRowStride(), run.getColumnStride()));
       continue;
     }
     for (int64_t index = 0; index < run.getTimes(); ++index)
-      parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffsetOf(index), rowBytes, run.getRows(), rowBytes));
+      parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffsetOf(index), rowBytes, run.getRows(), rowBytes,
+                                          /*row_stride=*/0, /*column_stride=*/0));
   }
   return parts;
 }
@@ -37,12 +40,17 @@ SmallVector<Attribute> partPerRow(WeightOp weight, int64_t rowBytes) {
 /// As few parts as can be: slices that are neighbours in their file are joined.
 SmallVector<Attribute> fewestParts(WeightOp weight, int64_t rowBytes) {
   SmallVector<Attribute> parts;
-  for (auto run : weight.getSlices().getAsRange<SliceAttr>())
+  for (auto run : weight.getSlices().getAsRange<SliceAttr>()) {
+    if (run.isStrided()) {
+      parts.push_back(plan::PartAttr::get(weight.getContext(), run.getFile(), run.getOffset(), run.getRows() * rowBytes,
+                                          run.getTimes(), run.getEvery(), run.getRowStride(), run.getColumnStride()));
+      continue;
+    }
     for (int64_t index = 0; index < run.getTimes(); ++index) {
       int64_t offset = run.getOffsetOf(index), bytes = run.getRows() * rowBytes;
       if (!parts.empty()) {
         auto last = cast<plan::PartAttr>(parts.back());
-        if (last.getFile() == run.getFile() && last.getOffset() + last.getBytes() == offset) {
+        if (!last.isStrided() && last.getFile() == run.getFile() && last.getOffset() + last.getBytes() == offset) {
           offset = last.getOffset();
           bytes += last.getBytes();
           parts.pop_back();
@@ -50,6 +58,7 @@ SmallVector<Attribute> fewestParts(WeightOp weight, int64_t rowBytes) {
       }
       parts.push_back(plan::PartAttr::get(weight.getContext(), run.getFile(), offset, bytes));
     }
+  }
   return parts;
 }
 
@@ -91,10 +100,13 @@ public:
 private:
   SmallVector<plan::ConstantOp> makeTables(plan::KernelOp kernel) {
     SmallVector<plan::ConstantOp> tables;
-    kernel.walk([&](RopeOp rope) {
-      tables.push_back(get("rotary", rope.getRotary(), {positions, rope.getRotary().getDims() / 2, 2}));
-      if (PositionScaleAttr scale = rope.getPositionScaleAttr())
-        tables.push_back(get("position_scale", scale, {positions}));
+    kernel.walk([&](Operation *op) {
+      for (Attribute source : lowering::tablesOf(op)) {
+        if (auto rotary = dyn_cast<RotaryAttr>(source))
+          tables.push_back(get("rotary", rotary, {positions, rotary.getDims() / 2, 2}));
+        else
+          tables.push_back(get("position_scale", source, {positions}));
+      }
     });
     return tables;
   }

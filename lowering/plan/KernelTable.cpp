@@ -35,6 +35,7 @@ static std::optional<Items> itemsOf(Operation *op, Extent rows) {
         auto keys = SymbolTable::lookupNearestSymbolFrom<CacheOp>(op, op.getKeysAttr());
         return Items{widthOf(keys.getType()) / int64_t(op.getHeadDim()), Extent::Sequences};
       })
+      .Case([&](SelectPositionsOp) { return Items{1, Extent::Tokens}; })
       .Case([&](LatentAttentionOp op) { return Items{dim(op.getKeyUp(), 0), Extent::Sequences}; })
       .Case([&](AbsorbedAttentionOp op) { return Items{dim(op.getKeyUp(), 0), Extent::Tokens}; })
       .Default([](Operation *) { return std::nullopt; });

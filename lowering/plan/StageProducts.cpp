@@ -33,17 +33,17 @@ void groupAlone(Operation *op) {
   op->erase();
 }
 
-bool isLooseRowwise(Operation *op) {
-  if (isa<RMSNormOp, RopeOp, AppendOp, RouteOp, ColumnsOp, ActivateOp>(op))
-    return true;
-  return isa_and_nonnull<arith::ArithDialect>(op->getDialect()) && op->hasTrait<OpTrait::Elementwise>() &&
-         llvm::all_of(op->getOperandTypes(), isRows) && llvm::all_of(op->getResultTypes(), isRows);
-}
-
 /// What the stages of experts need besides routing; the shared weights, biases and the residual may be null.
 struct Experts {
+  template <typename OpT>
+  explicit Experts(OpT op)
+      : input(op.getInput()), gate(op.getGate()), up(op.getUp()), down(op.getDown()), gateBias(op.getGateBias()),
+        upBias(op.getUpBias()), downBias(op.getDownBias()), activation(op.getActivation()), weightOnInput(op.getWeightOnInput()),
+        compute(op.getCompute()) {}
+
   Value input, gate, up, down, gateBias, upBias, downBias, sharedGate, sharedUp, sharedDown, residual;
   ActivationAttr activation;
+  bool weightOnInput;
   Compute compute;
 };
 
@@ -57,10 +57,12 @@ Value stageExperts(OpBuilder &builder, Location loc, const Experts &experts, Val
 
   auto dispatch = DispatchOp::create(builder, loc, RankedTensorType::get({count + 1}, builder.getI32Type()), ids.getType(), ids);
   auto hidden = ExpertHiddenOp::create(builder, loc, rows(k * gate.getDimSize(1) + shared), experts.input, dispatch.getOffsets(),
-                                       dispatch.getOrder(), experts.gate, experts.up, experts.gateBias, experts.upBias,
-                                       experts.sharedGate, experts.sharedUp, experts.activation, experts.compute);
-  return CombineOp::create(builder, loc, rows(out), hidden, weights, dispatch.getOffsets(), dispatch.getOrder(), experts.down,
-                           experts.downBias, experts.sharedDown, experts.residual, experts.compute);
+                                       dispatch.getOrder(), experts.weightOnInput ? weights : Value(), experts.gate, experts.up,
+                                       experts.gateBias, experts.upBias, experts.sharedGate, experts.sharedUp, experts.activation,
+                                       experts.compute);
+  return CombineOp::create(builder, loc, rows(out), hidden, experts.weightOnInput ? Value() : weights, dispatch.getOffsets(),
+                           dispatch.getOrder(), experts.down, experts.downBias, experts.sharedDown, experts.residual,
+                           experts.compute);
 }
 
 void stage(FusedExpertsOp op) {
@@ -68,35 +70,19 @@ void stage(FusedExpertsOp op) {
   Type weights = RankedTensorType::get({ShapedType::kDynamic, op.getRouting().getK()}, builder.getF32Type());
   auto route = RouteOp::create(builder, op.getLoc(), op.getIds().getType(), weights, op.getLogits(), op.getBias(), Value(), Value(),
                                op.getRouting());
-  Experts experts{
-      op.getInput(),      op.getGate(),     op.getUp(),         op.getDown(),   {}, {}, {}, op.getSharedGate(), op.getSharedUp(),
-      op.getSharedDown(), op.getResidual(), op.getActivation(), op.getCompute()};
+  Experts experts(op);
+  experts.sharedGate = op.getSharedGate(), experts.sharedUp = op.getSharedUp(), experts.sharedDown = op.getSharedDown();
+  experts.residual = op.getResidual();
   Value result = stageExperts(builder, op.getLoc(), experts, route.getIds(), route.getWeights());
   op->replaceAllUsesWith(ValueRange{result, route.getIds()});
   op->erase();
   groupAlone(route);
 }
 
-LogicalResult stage(ExpertsOp op) {
-  if (op.getWeightOnInput())
-    return op.emitOpError() << "expected weights on the experts' results; no kernel computes 'weight_on_input'";
+void stage(ExpertsOp op) {
   OpBuilder builder(op);
-  Experts experts{op.getInput(),
-                  op.getGate(),
-                  op.getUp(),
-                  op.getDown(),
-                  op.getGateBias(),
-                  op.getUpBias(),
-                  op.getDownBias(),
-                  {},
-                  {},
-                  {},
-                  {},
-                  op.getActivation(),
-                  op.getCompute()};
-  op->replaceAllUsesWith(ValueRange{stageExperts(builder, op.getLoc(), experts, op.getIds(), op.getWeights())});
+  op->replaceAllUsesWith(ValueRange{stageExperts(builder, op.getLoc(), Experts(op), op.getIds(), op.getWeights())});
   op->erase();
-  return success();
 }
 
 void stage(GatedMLPOp op) {
@@ -115,18 +101,13 @@ struct StageProducts : lowering::impl::StageProductsBase<StageProducts> {
   void runOnOperation() override {
     if (getOperation().isExternal())
       return;
-    for (Operation &op : llvm::make_early_inc_range(getOperation().getBody().front())) {
-      LogicalResult staged = TypeSwitch<Operation *, LogicalResult>(&op)
-                                 .Case<FusedExpertsOp, GatedMLPOp>([](auto op) { return stage(op), success(); })
-                                 .Case([](ExpertsOp op) { return stage(op); })
-                                 .Default([](Operation *op) {
-                                   if (isLooseRowwise(op))
-                                     groupAlone(op);
-                                   return success();
-                                 });
-      if (failed(staged))
-        return signalPassFailure();
-    }
+    for (Operation &op : llvm::make_early_inc_range(getOperation().getBody().front()))
+      TypeSwitch<Operation *>(&op)
+          .Case<FusedExpertsOp, ExpertsOp, GatedMLPOp>([](auto op) { stage(op); })
+          .Default([](Operation *op) {
+            if (isRowwise(op))
+              groupAlone(op);
+          });
   }
 };
 

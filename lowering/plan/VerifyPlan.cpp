@@ -1,6 +1,7 @@
 // Checks that a module can be written as an artifact.
 #include "lowering/plan/BufferSize.h"
 #include "lowering/plan/Passes.h"
+#include "lowering/plan/Tables.h"
 
 using namespace mlir;
 using namespace moec;
@@ -33,7 +34,7 @@ LogicalResult verifyBuffers(ProgramOp program) {
 LogicalResult verifyConstants(ProgramOp program, const SymbolTable &symbols) {
   for (auto launch : program.getBody().getOps<LaunchOp>()) {
     int64_t expected = 0, got = 0;
-    symbols.lookup<KernelOp>(launch.getKernel()).walk([&](moe::RopeOp rope) { expected += rope.getPositionScale() ? 2 : 1; });
+    symbols.lookup<KernelOp>(launch.getKernel()).walk([&](Operation *op) { expected += int64_t(lowering::tablesOf(op).size()); });
     for (Value buffer : launch.getBuffers()) {
       auto op = buffer.getDefiningOp<BufferOp>();
       got += op && op.getKind() == BufferKind::Constant;

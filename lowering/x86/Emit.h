@@ -14,6 +14,7 @@ void emit(KernelFrame &frame, moe::ExpertHiddenOp op);
 void emit(KernelFrame &frame, moe::CombineOp op);
 
 void emit(KernelFrame &frame, moe::AttentionOp op);
+void emit(KernelFrame &frame, moe::SelectPositionsOp op);
 void emit(KernelFrame &frame, moe::LatentAttentionOp op);
 void emit(KernelFrame &frame, moe::AbsorbedAttentionOp op);
 

@@ -73,9 +73,15 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
         });
         b.forRange(count, [&](Number row) {
           Number firstColumn = item * columnsPerItem;
-          Pointer destination = given.hidden.slot(assignmentAt(first + row)) + firstColumn;
+          Number assignment = assignmentAt(first + row);
+          Pointer destination = given.hidden.slot(assignment) + firstColumn;
           forItemColumns(b, item, given.intermediate, [&](Number column, int64_t lanes) {
             Number g = product.result(0, row, column, lanes), u = product.result(1, row, column, lanes);
+            if (given.weights.builder) { // products are linear: the weight of their input is theirs
+              Number weight = (given.weights + assignment).load().splat(lanes);
+              g = weight * g;
+              u = weight * u;
+            }
             if (given.gateBias) {
               g = g + (given.gateBias.row(expert) + firstColumn + column).loadF32(lanes);
               u = u + (given.upBias.row(expert) + firstColumn + column).loadF32(lanes);
@@ -133,7 +139,8 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
         product.multiply(count, item, given.out,
                          [&](int64_t, Number column) { return given.down.row(expert) + column * given.intermediate; });
         b.forRange(count, [&](Number row) {
-          Number assignment = assignmentAt(first + row), weight = (given.weights + assignment).load();
+          Number assignment = assignmentAt(first + row);
+          Number weight = given.weights.builder ? (given.weights + assignment).load() : b.real(1);
           Number firstColumn = item * columnsPerItem;
           Pointer destination = given.result + assignment / given.k * given.out + firstColumn;
           forItemColumns(b, item, given.out, [&](Number column, int64_t lanes) {

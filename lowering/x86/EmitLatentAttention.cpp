@@ -49,6 +49,47 @@ private:
 
 } // namespace
 
+namespace {
+
+/// Which positions of a page rows' lists hold, page after page.
+class PageMarks {
+public:
+  PageMarks(KernelFrame &frame, int64_t rows, int64_t listed)
+      : b(frame.b), listed(listed), lists(frame.allocate(b.ptr, rows)), cursors(frame.allocate(b.i64, rows)),
+        marks(frame.allocate(b.i32, rows * pageSize)) {}
+
+  void startRow(Number row, Pointer list) {
+    (lists + row).store(b.number(list.value));
+    (cursors + row).store(b.integer(0));
+  }
+  /// Marks the positions of rows [from, end) in the page that begins at `pageStart`, which follows the last one.
+  Pointer mark(Number from, Number end, Number pageStart) {
+    Number one = b.integer32(1);
+    b.forRange(from, end, 1, [&](Number row) {
+      Pointer list = (lists + row).loadPointer(b.i32), ofRow = marks + row * pageSize;
+      b.forColumns(pageSize, [&](Number column, int64_t lanes) { (ofRow + column).store(b.integer32(0).splat(lanes)); });
+      auto at = [&](Number cursor) { return (list + minimum(cursor, b.integer(listed - 1))).load().toInteger(b.i64); };
+      auto isInPage = [&](ArrayRef<Number> cursor) {
+        Number position = at(cursor[0]);
+        return (cursor[0] < listed) & (position >= pageStart) & (position < pageStart + pageSize);
+      };
+      auto take = [&](ArrayRef<Number> cursor) {
+        (ofRow + (at(cursor[0]) - pageStart)).store(one);
+        return KernelBuilder::Numbers{cursor[0] + 1};
+      };
+      (cursors + row).store(b.repeatWhile({(cursors + row).load()}, isInPage, take)[0]);
+    });
+    return marks;
+  }
+
+private:
+  KernelBuilder &b;
+  int64_t listed;
+  Pointer lists, cursors, marks;
+};
+
+} // namespace
+
 /// Query tokens that pass over the pages together: every block expands the pages anew, so blocks are large.
 static constexpr int64_t expandedRows = 512;
 /// Query heads that pass over the pages together in the absorbed form.
@@ -58,7 +99,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
   KernelBuilder &b = frame.b;
   LatentOperands operands(frame, op);
   LatentSizes sizes(operands, op);
-  auto &[batch, cache, keyUp, valueUp, query, result] = operands;
+  auto &[batch, cache, keyUp, valueUp, query, result, positions, listed] = operands;
 
   // Keys and values of one page, expanded from its latents.
   HeadProduct keyProduct(frame, keyUp, op.getCompute(), pageSize, sizes.nope, sizes.latent);
@@ -70,6 +111,9 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
   DotForm form(b, keyType, op.getCompute());
   Pointer activations = frame.allocate(form.activation(), form.activationElements(expandedRows, sizes.query));
   OnlineSoftmax softmax(frame, expandedRows, sizes.value, op.getScale().convertToDouble());
+  std::optional<PageMarks> lists;
+  if (listed)
+    lists.emplace(frame, expandedRows, listed);
 
   auto expandPage = [&](Number head, Pointer latents, Number count) {
     b.forRange(count, [&](Number i) {
@@ -99,6 +143,8 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
       };
       b.forRange(count, [&](Number row) {
         softmax.startRow(row, b.integer(0), blockPosition + row);
+        if (lists)
+          lists->startRow(row, positions + (firstToken + firstRow + row) * listed);
         form.convertRow(headAt(query, row, sizes.query), activations.plusBytes(row * form.rowBytes(sizes.query)), sizes.query);
       });
       Number lastPosition = blockPosition + count - 1;
@@ -108,7 +154,10 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
         Number from = maximum(pageStart - blockPosition, b.integer(0));
         form.multiply(activations.plusBytes(from * form.rowBytes(sizes.query)), count - from, keyRows, b.integer(pageSize),
                       sizes.query, softmax.scores().row(from), pageSize);
-        softmax.takePage(from, count, pageStart, visible, valueProduct.result());
+        std::optional<Pointer> marks;
+        if (lists)
+          marks = lists->mark(from, count, pageStart);
+        softmax.takePage(from, count, pageStart, visible, valueProduct.result(), marks);
       });
       b.forRange(count, [&](Number row) {
         Pointer destination = headAt(result, row, sizes.value);
@@ -119,11 +168,18 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
   });
 }
 
+/// How many of a list's entries are positions.
+static Number lengthOf(KernelBuilder &b, Pointer list, int64_t listed) {
+  return b.forRange(b.integer(0), b.integer(listed), 1, {b.integer(0)}, [&](Number i, ArrayRef<Number> before) {
+    return KernelBuilder::Numbers{before[0] + ((list + i).load() >= 0).toUnsigned(b.i64)};
+  })[0];
+}
+
 void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
   KernelBuilder &b = frame.b;
   LatentOperands operands(frame, op);
   LatentSizes sizes(operands, op);
-  auto &[batch, cache, keyUp, valueUp, query, result] = operands;
+  auto &[batch, cache, keyUp, valueUp, query, result, positions, listed] = operands;
 
   Matrix absorbed{frame.allocate(b.f32, cache.width), cache.width};
   DotForm form(b, cache.base.element, op.getCompute());
@@ -131,16 +187,20 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
   Pointer cacheRows = frame.allocate(b.ptr, pageSize), context = frame.allocate(b.f32, sizes.latent);
   OnlineSoftmax softmax(frame, absorbedRows, sizes.latent, op.getScale().convertToDouble());
   HeadProduct valueProduct(frame, valueUp, op.getCompute(), absorbedRows, sizes.value, sizes.latent);
+  // With lists, pages of them take the place of the cache's: their rows, gathered.
+  Matrix gathered{listed ? frame.allocate(cache.base.element, pageSize * cache.width) : Pointer(), cache.width};
 
   // A thread's items, token by token: heads of one token share the pages they read.
   b.forRange(frame.begin / sizes.heads, (frame.end + (sizes.heads - 1)) / sizes.heads, 1, [&](Number token) {
     Number sequence = (batch.tokenSequence + token).load().toInteger(b.i64);
     Number position = (batch.positions + token).load().toInteger(b.i64);
+    Pointer list = listed ? positions + token * listed : Pointer();
+    Number count = listed ? lengthOf(b, list, listed) : position + 1;
     Number firstHead = maximum(frame.begin - token * sizes.heads, b.integer(0));
     Number endHead = minimum(frame.end - token * sizes.heads, b.integer(sizes.heads));
     b.forRange(firstHead, endHead, absorbedRows, [&](Number blockHead) {
-      Number count = minimum(endHead - blockHead, b.integer(absorbedRows));
-      b.forRange(count, [&](Number row) {
+      Number heads = minimum(endHead - blockHead, b.integer(absorbedRows));
+      b.forRange(heads, [&](Number row) {
         Number head = blockHead + row;
         Pointer source = query + (token * sizes.heads + head) * sizes.query;
         b.forColumns(sizes.latent, [&](Number column, int64_t lanes) { (absorbed.base + column).store(b.zero(lanes)); });
@@ -150,16 +210,22 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
           (absorbed.base + sizes.latent + column).store((source + sizes.nope + column).load(lanes));
         });
         form.convertRow(absorbed.base, activations.plusBytes(row * form.rowBytes(cache.width)), cache.width);
-        softmax.startRow(row, b.integer(0), position);
+        softmax.startRow(row, b.integer(0), count - 1);
       });
-      b.forRange(b.integer(0), position / pageSize + 1, 1, [&](Number page) {
-        Number pageStart = page * pageSize, visible = minimum(position + 1 - pageStart, b.integer(pageSize));
-        Pointer latents = frame.cacheRow(cache, batch, sequence, pageStart);
+      b.forRange(b.integer(0), count, pageSize, [&](Number pageStart) {
+        Number visible = minimum(count - pageStart, b.integer(pageSize));
+        Pointer latents = listed ? gathered.base : frame.cacheRow(cache, batch, sequence, pageStart);
+        if (listed)
+          b.forRange(visible, [&](Number i) {
+            Pointer from = frame.cacheRow(cache, batch, sequence, (list + pageStart + i).load().toInteger(b.i64)),
+                    to = gathered.row(i);
+            b.forColumns(cache.width, [&](Number column, int64_t lanes) { (to + column).store((from + column).load(lanes)); });
+          });
         b.forRange(pageSize, [&](Number i) { (cacheRows + i).store(b.number((latents + i * cache.width).value)); });
-        form.multiply(activations, count, cacheRows, b.integer(pageSize), cache.width, softmax.scores().base, pageSize);
-        softmax.takePage(b.integer(0), count, pageStart, visible, {latents, cache.width});
+        form.multiply(activations, heads, cacheRows, b.integer(pageSize), cache.width, softmax.scores().base, pageSize);
+        softmax.takePage(b.integer(0), heads, pageStart, visible, {latents, cache.width});
       });
-      b.forRange(count, [&](Number row) {
+      b.forRange(heads, [&](Number row) {
         Number head = blockHead + row;
         b.forColumns(sizes.latent,
                      [&](Number column, int64_t lanes) { (context + column).store(softmax.context(row, column, lanes)); });

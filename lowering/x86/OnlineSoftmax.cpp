@@ -29,18 +29,21 @@ void OnlineSoftmax::startRow(Number row, Number first, Number last, std::optiona
 
 Matrix OnlineSoftmax::scores() const { return {scoreRows, pageSize}; }
 
-void OnlineSoftmax::takePage(Number from, Number rows, Number pageStart, Number keys, Matrix values) {
+void OnlineSoftmax::takePage(Number from, Number rows, Number pageStart, Number keys, Matrix values, std::optional<Pointer> marks) {
   Number count = rows - from;
   SmallVector<Value> arguments{
       scoreRows + from * pageSize, contexts + from * width, maxima + from,   sums + from, firsts + from, lasts + from, count,
       pageStart.toInteger(b.i32),  b.real(scale),           b.integer(width)};
   if (softCap)
     arguments.push_back(b.real(*softCap));
-  b.callShared(softCap ? "moec.softmax_page.capped" : "moec.softmax_page", arguments, [&](ArrayRef<Number> a) { buildUpdate(a); });
+  if (marks)
+    arguments.push_back(*marks + from * pageSize);
+  std::string name = std::string("moec.softmax_page") + (softCap ? ".capped" : "") + (marks ? ".marked" : "");
+  b.callShared(name, arguments, [&](ArrayRef<Number> a) { buildUpdate(marks.has_value(), a); });
   addWeightedRows(b, {scoreRows + from * pageSize, pageSize}, values, keys, {contexts + from * width, width}, count, width);
 }
 
-void OnlineSoftmax::buildUpdate(ArrayRef<Number> a) const {
+void OnlineSoftmax::buildUpdate(bool marked, ArrayRef<Number> a) const {
   Pointer scoreRows = b.pointer(a[0], b.f32), contexts = b.pointer(a[1], b.f32), maxima = b.pointer(a[2], b.f32),
           sums = b.pointer(a[3], b.f32), firsts = b.pointer(a[4], b.i32), lasts = b.pointer(a[5], b.i32);
   Number rows = a[6], pageStart = a[7], factor = a[8].splat(b.lanes), width = a[9];
@@ -56,6 +59,8 @@ void OnlineSoftmax::buildUpdate(ArrayRef<Number> a) const {
         score = cap * hyperbolicTangent(score / cap);
       }
       visible.push_back((first <= position) & (position <= last));
+      if (marked)
+        visible.back() = visible.back() & ((b.pointer(a.back(), b.i32) + (row * pageSize + i)).load(b.lanes) != 0);
       values.push_back(select(visible.back(), score, score.like(-std::numeric_limits<double>::infinity())));
     }
     Number largest = values[0];

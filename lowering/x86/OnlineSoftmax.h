@@ -23,12 +23,13 @@ public:
   /// The scores' rows, one page wide: products of query rows and the keys of a page, before scaling.
   Matrix scores() const;
   /// Takes in the scores of rows [from, rows) with the page that begins at `pageStart` and adds the first `keys` of its values.
-  void takePage(Number from, Number rows, Number pageStart, Number keys, Matrix values);
+  /// With marks (i32, a row of a page's width for each of all rows) only keys whose mark is not 0 count.
+  void takePage(Number from, Number rows, Number pageStart, Number keys, Matrix values, std::optional<Pointer> marks = {});
   /// Element(s) `column` of a row's context, when all pages are in.
   Number context(Number row, Number column, int64_t lanes) const;
 
 private:
-  void buildUpdate(llvm::ArrayRef<Number> arguments) const;
+  void buildUpdate(bool marked, llvm::ArrayRef<Number> arguments) const;
 
   KernelBuilder &b;
   int64_t width;

@@ -12,7 +12,7 @@ using namespace moec::moe;
 
 /// Turns scores into probabilities; a sink takes its share of the sum and gives nothing.
 static void softmax(std::vector<double> &scores, std::optional<double> sink) {
-  double largest = sink.value_or(scores.front());
+  double largest = sink.value_or(scores.empty() ? 0 : scores.front());
   for (double score : scores)
     largest = std::max(largest, score);
   double sum = sink ? std::exp(*sink - largest) : 0;
@@ -79,6 +79,46 @@ static LogicalResult evaluateAttention(AttentionOp op, Frame &frame) {
   return success();
 }
 
+/// Ties go to the lowest position.
+static LogicalResult evaluateSelectPositions(SelectPositionsOp op, Frame &frame) {
+  const Tensor &query = frame[op.getQuery()], &weights = frame[op.getWeights()];
+  const Batch &batch = frame.batch(op.getBatch());
+  Tensor result = frame.rowsFor(op.getPositions(), op.getQuery());
+  int64_t width = query.width() / weights.width();
+  for (int64_t token = 0; token < batch.tokens(); ++token) {
+    auto keys = rowsUpTo(op, op.getCache(), batch, token, frame);
+    if (failed(keys))
+      return failure();
+    std::vector<double> scores(batch.positionOf(token) + 1);
+    for (size_t p = 0; p < scores.size(); ++p)
+      for (int64_t head = 0; head < weights.width(); ++head)
+        scores[p] += weights.row(token)[head] * std::max(0.0, dot(query.row(token).subspan(head * width, width), (**keys)[p]));
+    std::vector<int64_t> order(scores.size());
+    std::iota(order.begin(), order.end(), 0);
+    llvm::sort(order, [&](int64_t a, int64_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
+    order.resize(std::min(order.size(), result.row(token).size()));
+    llvm::sort(order);
+    llvm::fill(result.row(token), -1);
+    llvm::copy(order, result.row(token).begin());
+  }
+  frame.set(op.getPositions(), std::move(result));
+  return success();
+}
+
+/// The positions among which a token chooses by attention: those of its list, or all up to its own.
+template <typename LatentOp> static std::vector<int64_t> positionsOf(LatentOp op, const Batch &batch, int64_t token, Frame &frame) {
+  std::vector<int64_t> positions;
+  if (const Tensor *lists = frame.optional(op.getPositions())) {
+    for (double position : lists->row(token))
+      if (position >= 0 && position <= double(batch.positionOf(token)))
+        positions.push_back(int64_t(position));
+    return positions;
+  }
+  positions.resize(batch.positionOf(token) + 1);
+  std::iota(positions.begin(), positions.end(), 0);
+  return positions;
+}
+
 /// The sizes that both forms of latent attention share.
 struct LatentShape {
   int64_t heads, nope, latent, value, pe;
@@ -115,14 +155,15 @@ static LogicalResult evaluateLatentAttention(LatentAttentionOp op, Frame &frame)
       for (int64_t token = begin; token < end; ++token) {
         int64_t width = shape.nope + shape.pe;
         std::vector<double> q = entering(query.row(token).subspan(head * width, width), compute), scores;
-        for (int64_t p = 0; p <= batch.positionOf(token); ++p)
+        std::vector<int64_t> positions = positionsOf(op, batch, token, frame);
+        for (int64_t p : positions)
           scores.push_back(scale * dot(q, keys[p]));
         softmax(scores, std::nullopt);
         scores = entering(scores, compute);
         std::span<double> o = result.row(token).subspan(head * shape.value, shape.value);
-        for (size_t p = 0; p < scores.size(); ++p)
+        for (auto [p, score] : llvm::zip_equal(positions, scores))
           for (int64_t i = 0; i < shape.value; ++i)
-            o[i] += scores[p] * values[p][i];
+            o[i] += score * values[p][i];
       }
     }
   }
@@ -151,20 +192,21 @@ static LogicalResult evaluateAbsorbedAttention(AbsorbedAttentionOp op, Frame &fr
     auto rows = rowsUpTo(op, op.getCache(), batch, token, frame);
     if (failed(rows))
       return failure();
+    std::vector<int64_t> positions = positionsOf(op, batch, token, frame);
     for (int64_t head = 0; head < shape.heads; ++head) {
       std::vector<double> q = entering(query.row(token).subspan(head * (shape.nope + shape.pe), shape.nope + shape.pe), compute);
       std::span<const double> nope = std::span(q).first(shape.nope), pe = std::span(q).subspan(shape.nope);
       std::vector<double> latentQuery = entering(transposedProduct(Matrix(keyUp, head), nope), compute), scores;
-      for (int64_t p = 0; p <= batch.positionOf(token); ++p)
+      for (int64_t p : positions)
         scores.push_back(scale * (dot(latentQuery, part((**rows)[p], 0, shape.latent, compute)) +
                                   dot(pe, part((**rows)[p], shape.latent, shape.pe, compute))));
       softmax(scores, std::nullopt);
       scores = entering(scores, compute);
       std::vector<double> mean(shape.latent);
-      for (size_t p = 0; p < scores.size(); ++p) {
+      for (auto [p, score] : llvm::zip_equal(positions, scores)) {
         std::vector<double> c = part((**rows)[p], 0, shape.latent, compute);
         for (int64_t i = 0; i < shape.latent; ++i)
-          mean[i] += scores[p] * c[i];
+          mean[i] += score * c[i];
       }
       llvm::copy(product(Matrix(valueUp, head), entering(mean, compute)), result.row(token).begin() + head * shape.value);
     }
@@ -175,6 +217,7 @@ static LogicalResult evaluateAbsorbedAttention(AbsorbedAttentionOp op, Frame &fr
 
 void moec::evaluator::populateAttentionOps(OpTable &table) {
   table.add(evaluateAttention);
+  table.add(evaluateSelectPositions);
   table.add(evaluateLatentAttention);
   table.add(evaluateAbsorbedAttention);
 }

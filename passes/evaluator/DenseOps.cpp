@@ -4,6 +4,7 @@
 #include "passes/evaluator/GatedMLP.h"
 
 #include <cmath>
+#include <numeric>
 
 using namespace mlir;
 using namespace moec::evaluator;
@@ -57,6 +58,24 @@ static void rotate(std::span<double> head, RotaryAttr rotary, std::span<const do
   }
 }
 
+static LogicalResult evaluateLayerNorm(LayerNormOp op, Frame &frame) {
+  const Tensor &weight = frame[op.getWeight()], &bias = frame[op.getBias()];
+  Tensor result = frame[op.getInput()];
+  size_t group = weight.elements.size();
+  double epsilon = op.getEpsilon().convertToDouble();
+  for (size_t first = 0; first < result.elements.size(); first += group) {
+    std::span<double> x = std::span(result.elements).subspan(first, group);
+    double mean = std::accumulate(x.begin(), x.end(), 0.0) / double(group);
+    for (double &value : x)
+      value -= mean;
+    double scale = 1 / std::sqrt(dot(x, x) / double(group) + epsilon);
+    for (size_t i = 0; i < group; ++i)
+      x[i] = x[i] * scale * weight.elements[i] + bias.elements[i];
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
 static LogicalResult evaluateRope(RopeOp op, Frame &frame) {
   Tensor result = frame[op.getInput()];
   const Batch &batch = frame.batch(op.getBatch());
@@ -69,6 +88,16 @@ static LogicalResult evaluateRope(RopeOp op, Frame &frame) {
       for (double &x : row)
         x *= positionScale(scale, batch.positionOf(token));
   }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+static LogicalResult evaluateScaleByPosition(ScaleByPositionOp op, Frame &frame) {
+  Tensor result = frame[op.getInput()];
+  const Batch &batch = frame.batch(op.getBatch());
+  for (int64_t token = 0; token < result.rows(); ++token)
+    for (double &x : result.row(token))
+      x *= positionScale(op.getScale(), batch.positionOf(token));
   frame.set(op.getResult(), std::move(result));
   return success();
 }
@@ -108,7 +137,9 @@ static LogicalResult evaluateGatedMLP(GatedMLPOp op, Frame &frame) {
 void moec::evaluator::populateDenseOps(OpTable &table) {
   table.add(evaluateLinear);
   table.add(evaluateRMSNorm);
+  table.add(evaluateLayerNorm);
   table.add(evaluateRope);
+  table.add(evaluateScaleByPosition);
   table.add(evaluateActivate);
   table.add(evaluateGateUp);
   table.add(evaluateGatedMLP);

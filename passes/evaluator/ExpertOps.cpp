@@ -47,45 +47,47 @@ static LogicalResult checkIds(Operation *op, const Tensor &ids, int64_t end) {
   return success();
 }
 
+/// A copy of `row` times `factor`.
+static std::vector<double> scaled(std::span<const double> row, double factor) {
+  std::vector<double> result(row.begin(), row.end());
+  for (double &value : result)
+    value *= factor;
+  return result;
+}
+
+/// Adds an expert's result for `input` to `sum`.
+template <typename OpT>
+static void addExpert(OpT op, Frame &frame, int64_t expert, double weight, std::span<const double> input, std::span<double> sum) {
+  const Tensor *gateBias = frame.optional(op.getGateBias()), *upBias = frame.optional(op.getUpBias()),
+               *downBias = frame.optional(op.getDownBias());
+  std::vector<double> hidden = gatedHidden(scaled(input, op.getWeightOnInput() ? weight : 1), Matrix(frame[op.getGate()], expert),
+                                           Matrix(frame[op.getUp()], expert), op.getActivation(), op.getCompute(),
+                                           biasOf(gateBias, expert), biasOf(upBias, expert));
+  addDown(sum, op.getWeightOnInput() ? 1 : weight, Matrix(frame[op.getDown()], expert), hidden, op.getCompute(),
+          biasOf(downBias, expert));
+}
+
 static LogicalResult evaluateExperts(ExpertsOp op, Frame &frame) {
   const Tensor &input = frame[op.getInput()], &ids = frame[op.getIds()], &weights = frame[op.getWeights()];
-  const Tensor &gate = frame[op.getGate()], &up = frame[op.getUp()], &down = frame[op.getDown()];
-  const Tensor *gateBias = frame.optional(op.getGateBias()), *upBias = frame.optional(op.getUpBias());
-  const Tensor *downBias = frame.optional(op.getDownBias());
-  if (failed(checkIds(op, ids, gate.shape[0])))
+  if (failed(checkIds(op, ids, frame[op.getGate()].shape[0])))
     return failure();
   Tensor result = frame.rowsFor(op.getResult(), op.getInput());
   for (int64_t i = 0; i < result.rows(); ++i)
-    for (int64_t slot = 0; slot < ids.width(); ++slot) {
-      int64_t expert = int64_t(ids.row(i)[slot]);
-      double onOutput = weights.row(i)[slot];
-      std::vector<double> x(input.row(i).begin(), input.row(i).end());
-      if (op.getWeightOnInput()) {
-        for (double &value : x)
-          value *= onOutput;
-        onOutput = 1;
-      }
-      std::vector<double> hidden = gatedHidden(x, Matrix(gate, expert), Matrix(up, expert), op.getActivation(), op.getCompute(),
-                                               biasOf(gateBias, expert), biasOf(upBias, expert));
-      addDown(result.row(i), onOutput, Matrix(down, expert), hidden, op.getCompute(), biasOf(downBias, expert));
-    }
+    for (int64_t slot = 0; slot < ids.width(); ++slot)
+      addExpert(op, frame, int64_t(ids.row(i)[slot]), weights.row(i)[slot], input.row(i), result.row(i));
   frame.set(op.getResult(), std::move(result));
   return success();
 }
 
 static LogicalResult evaluateFusedExperts(FusedExpertsOp op, Frame &frame) {
   const Tensor &input = frame[op.getInput()], &logits = frame[op.getLogits()], *bias = frame.optional(op.getBias());
-  const Tensor &gate = frame[op.getGate()], &up = frame[op.getUp()], &down = frame[op.getDown()];
   const Tensor *residual = frame.optional(op.getResidual());
   Tensor result = frame.rowsFor(op.getResult(), op.getInput()), ids = frame.rowsFor(op.getIds(), op.getInput());
   for (int64_t i = 0; i < result.rows(); ++i) {
     Choice choice = route(logits.row(i), biasOf(bias, 0), op.getRouting());
     llvm::copy(choice.ids, ids.row(i).begin());
-    for (auto [expert, weight] : llvm::zip(choice.ids, choice.weights)) {
-      std::vector<double> hidden =
-          gatedHidden(input.row(i), Matrix(gate, expert), Matrix(up, expert), op.getActivation(), op.getCompute());
-      addDown(result.row(i), weight, Matrix(down, expert), hidden, op.getCompute());
-    }
+    for (auto [expert, weight] : llvm::zip(choice.ids, choice.weights))
+      addExpert(op, frame, expert, weight, input.row(i), result.row(i));
     if (op.getSharedGate()) {
       std::vector<double> hidden = gatedHidden(input.row(i), Matrix(frame[op.getSharedGate()]), Matrix(frame[op.getSharedUp()]),
                                                op.getActivation(), op.getCompute());
@@ -140,12 +142,14 @@ static void forEachAssignment(const Tensor &offsets, const Tensor &order, auto v
 static LogicalResult evaluateExpertHidden(ExpertHiddenOp op, Frame &frame) {
   const Tensor &input = frame[op.getInput()], &gate = frame[op.getGate()], &up = frame[op.getUp()], &order = frame[op.getOrder()];
   const Tensor *gateBias = frame.optional(op.getGateBias()), *upBias = frame.optional(op.getUpBias());
+  const Tensor *weights = frame.optional(op.getWeights());
   int64_t intermediate = gate.shape[1];
   if (failed(checkAssignments(op, frame[op.getOffsets()], order)))
     return failure();
   Tensor result = frame.rowsFor(op.getResult(), op.getInput());
   forEachAssignment(frame[op.getOffsets()], order, [&](int64_t expert, int64_t token, int64_t slot) {
-    llvm::copy(gatedHidden(input.row(token), Matrix(gate, expert), Matrix(up, expert), op.getActivation(), op.getCompute(),
+    std::vector<double> x = scaled(input.row(token), weights ? weights->row(token)[slot] : 1);
+    llvm::copy(gatedHidden(x, Matrix(gate, expert), Matrix(up, expert), op.getActivation(), op.getCompute(),
                            biasOf(gateBias, expert), biasOf(upBias, expert)),
                result.row(token).begin() + slot * intermediate);
   });
@@ -159,15 +163,15 @@ static LogicalResult evaluateExpertHidden(ExpertHiddenOp op, Frame &frame) {
 }
 
 static LogicalResult evaluateCombine(CombineOp op, Frame &frame) {
-  const Tensor &hidden = frame[op.getHidden()], &weights = frame[op.getWeights()], &down = frame[op.getDown()];
-  const Tensor &order = frame[op.getOrder()], *bias = frame.optional(op.getDownBias()),
+  const Tensor &hidden = frame[op.getHidden()], &down = frame[op.getDown()], &order = frame[op.getOrder()];
+  const Tensor *weights = frame.optional(op.getWeights()), *bias = frame.optional(op.getDownBias()),
                *residual = frame.optional(op.getResidual());
   int64_t intermediate = down.shape[2], sharedFrom = order.width() * intermediate;
   if (failed(checkAssignments(op, frame[op.getOffsets()], order)))
     return failure();
   Tensor result = frame.rowsFor(op.getResult(), op.getHidden());
   forEachAssignment(frame[op.getOffsets()], order, [&](int64_t expert, int64_t token, int64_t slot) {
-    addDown(result.row(token), weights.row(token)[slot], Matrix(down, expert),
+    addDown(result.row(token), weights ? weights->row(token)[slot] : 1, Matrix(down, expert),
             hidden.row(token).subspan(slot * intermediate, intermediate), op.getCompute(), biasOf(bias, expert));
   });
   for (int64_t i = 0; i < result.rows(); ++i) {

@@ -4,6 +4,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
@@ -53,8 +54,13 @@ static bool convert(const char *bytes, Type type, std::span<double> elements) {
   return false;
 }
 
-LogicalResult moec::evaluator::readSlice(moe::SliceAttr run, int64_t index, Type type, StringRef folder, Operation *user,
-                                         std::span<double> elements) {
+size_t moec::evaluator::placeOf(moe::SliceAttr run, size_t element, size_t columns) {
+  return run.isStrided() ? element / columns * size_t(run.getRowStride()) + element % columns * size_t(run.getColumnStride())
+                         : element;
+}
+
+LogicalResult moec::evaluator::readSlice(moe::SliceAttr run, int64_t index, RankedTensorType weight, StringRef folder,
+                                         Operation *user, std::span<double> elements) {
   auto refuse = [&]() { return user->emitError() << "cannot read tensor '" << run.getTensor() << "': "; };
   StringRef file = run.getFile();
   if (llvm::sys::path::is_absolute(file) || llvm::is_contained(llvm::split(file, '/'), ".."))
@@ -62,15 +68,22 @@ LogicalResult moec::evaluator::readSlice(moe::SliceAttr run, int64_t index, Type
   SmallString<128> path(folder);
   llvm::sys::path::append(path, file);
 
-  uint64_t size, offset = run.getOffsetOf(index), bytes = elements.size() * type.getIntOrFloatBitWidth() / 8;
+  Type type = weight.getElementType();
+  size_t columns = size_t(weight.getShape().back()), stored = placeOf(run, elements.size() - 1, columns) + 1;
+  uint64_t size, offset = run.getOffsetOf(index);
   if (std::error_code error = llvm::sys::fs::file_size(path, size))
     return refuse() << path << ": " << error.message();
+  uint64_t bytes = llvm::SaturatingMultiply<uint64_t>(stored, type.getIntOrFloatBitWidth()) / 8;
   if (offset > size || bytes > size - offset)
     return refuse() << "expected " << bytes << " bytes at " << offset << " of " << path << ", which has " << size;
   auto buffer = llvm::MemoryBuffer::getFileSlice(path, bytes, offset);
   if (!buffer)
     return refuse() << path << ": " << buffer.getError().message();
-  if (!convert((*buffer)->getBufferStart(), type, elements))
+  std::vector<double> apart(run.isStrided() ? stored : 0);
+  if (!convert((*buffer)->getBufferStart(), type, run.isStrided() ? std::span<double>(apart) : elements))
     return refuse() << "expected floats of 8 to 64 bits or integers of 8 to 64 bits, got " << type;
+  if (run.isStrided())
+    for (size_t i = 0; i < elements.size(); ++i)
+      elements[i] = apart[placeOf(run, i, columns)];
   return success();
 }

@@ -31,7 +31,7 @@ FailureOr<std::shared_ptr<const Tensor>> Weights::load(moe::WeightOp weight, Ope
       if (!folder)
         return user->emitError() << "cannot read weight '" << weight.getSymName()
                                  << "': expected the module to say where in 'moe.folder'; random weights need no folder";
-      if (failed(readSlice(run, index, type.getElementType(), folder, user, part)))
+      if (failed(readSlice(run, index, type, folder, user, part)))
         return failure();
     }
   bytesHeld += tensor->elements.size() * sizeof(double);
@@ -63,7 +63,9 @@ void moec::evaluator::makeUpSlice(moe::SliceAttr run, int64_t index, RankedTenso
   auto floats = dyn_cast<FloatType>(type.getElementType());
   double scale = type.getRank() == 1 ? 0.5 / std::sqrt(3.0) : 1 / std::sqrt(double(columns));
   double mean = type.getRank() == 1 ? 1 : 0;
-  for (size_t i = 0; i < elements.size(); ++i)
-    elements[i] = floats ? roundToPrecision(mean + scale * random.centered(first + i), int(floats.getFPMantissaWidth()))
-                         : double(random.below(columns, first + i));
+  for (size_t i = 0; i < elements.size(); ++i) {
+    uint64_t place = first + placeOf(run, i, size_t(columns));
+    elements[i] = floats ? roundToPrecision(mean + scale * random.centered(place), int(floats.getFPMantissaWidth()))
+                         : double(random.below(columns, place));
+  }
 }

@@ -45,9 +45,12 @@ private:
   size_t bytesHeld = 0;
 };
 
-/// Fills `elements` with the bytes of slice `index` of `run`, read from `folder` as `type`; or says on `user` what is wrong.
-mlir::LogicalResult readSlice(moe::SliceAttr run, int64_t index, mlir::Type type, llvm::StringRef folder, mlir::Operation *user,
-                              std::span<double> elements);
+/// Fills `elements` with slice `index` of `run`, a part of a weight of `type`, read from `folder`; or says on `user` what is wrong.
+mlir::LogicalResult readSlice(moe::SliceAttr run, int64_t index, mlir::RankedTensorType type, llvm::StringRef folder,
+                              mlir::Operation *user, std::span<double> elements);
+
+/// How many elements behind the slice's first its `element`-th lies, of a weight with so many columns.
+size_t placeOf(moe::SliceAttr run, size_t element, size_t columns);
 
 /// Fills `elements` with made-up values, of a scale at which a decoder's activations stay near 1: entries of a matrix have variance
 /// 1 / columns, those of a vector lie in [0.5, 1.5), integers below the number of columns.

@@ -32,24 +32,22 @@ func.func @weights_read(%x: !rows, %logits: tensor<?x8xf32>, %gate: !up, %up: !u
   return %y, %weights : !rows, !weights
 }
 
-// The fused form has no biases.
+// Biases are the fused form's, too.
 // CHECK-LABEL: @biases
-// CHECK: moe.route
-// CHECK: moe.experts
+// CHECK: moe.fused_experts {{.*}} biases
 func.func @biases(%x: !rows, %logits: tensor<?x8xf32>, %gate: !up, %up: !up, %down: !down, %b: tensor<8x32xf32>, %d: tensor<8x64xf32>) -> !rows {
   %ids, %weights = moe.route %logits {routing = #moe.routing<k = 2, score = softmax_topk>} : tensor<?x8xf32> -> !ids, !weights
-  // expected-remark@below {{the experts have biases}}
   %y = moe.experts %x to %ids, %weights with %gate, %up, %down biases %b, %b, %d (tensor<8x32xf32>, tensor<8x32xf32>, tensor<8x64xf32>)
     {activation = #moe.activation<kind = silu>} : !rows, !ids, !weights, !up, !up, !down -> !rows
   return %y : !rows
 }
 
-// The fused form multiplies weights with results.
+// And so is where the weights go.
 // CHECK-LABEL: @weight_on_input
-// CHECK: moe.experts
+// CHECK: moe.fused_experts
+// CHECK-SAME: weight_on_input
 func.func @weight_on_input(%x: !rows, %logits: tensor<?x8xf32>, %gate: !up, %up: !up, %down: !down) -> !rows {
   %ids, %weights = moe.route %logits {routing = #moe.routing<k = 2, score = sigmoid>} : tensor<?x8xf32> -> !ids, !weights
-  // expected-remark@below {{the weights multiply the experts' input}}
   %y = moe.experts %x to %ids, %weights with %gate, %up, %down {activation = #moe.activation<kind = silu>, weight_on_input}
     : !rows, !ids, !weights, !up, !up, !down -> !rows
   return %y : !rows

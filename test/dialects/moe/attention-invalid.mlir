@@ -133,3 +133,12 @@ func.func @absorbed_attention_c3(%q: tensor<?x24xf32>, %up: tensor<2x8x16xf32>, 
   %o = moe.absorbed_attention %q over @c at %batch with %up, %up {scale = 1.0 : f64} : tensor<?x24xf32>, tensor<2x8x16xf32>, tensor<2x8x16xf32> -> tensor<?x16xf32>
   return
 }
+
+// -----
+
+moe.cache @c : tensor<?x16xf32>
+func.func @select_positions_c1(%q: tensor<?x40xf32>, %w: tensor<?x3xf32>, %batch: !moe.batch) {
+  // expected-error @+1 {{C1: expected a query of 3 rows of the cache's 16, got 40 columns}}
+  %p = moe.select_positions %q, %w over @c at %batch : tensor<?x40xf32>, tensor<?x3xf32> -> tensor<?x4xi32>
+  return
+}

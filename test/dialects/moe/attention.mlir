@@ -46,3 +46,20 @@ func.func @absorbed_attention(%q: tensor<?x384xf32>, %w_uk: tensor<8x32x64xbf16>
 // CHECK: moe.absorbed_attention %{{.*}} over @layers.0.latent at %{{.*}} with %{{.*}}, %{{.*}} {scale = 1.440000e-01 : f64}
 // CHECK-SAME: : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
 // CHECK: {compute = #moe<compute bf16>, scale = 1.000000e+00 : f64}
+
+moe.cache @layers.0.index_keys : tensor<?x128xf32>
+
+// The positions that matter most, and attention among them.
+func.func @select_positions(%q: tensor<?x1024xf32>, %w: tensor<?x8xf32>, %query: tensor<?x384xf32>, %w_uk: tensor<8x32x64xbf16>,
+                            %w_uv: tensor<8x32x64xbf16>, %batch: !moe.batch) -> (tensor<?x256xf32>, tensor<?x256xf32>) {
+  %p = moe.select_positions %q, %w over @layers.0.index_keys at %batch : tensor<?x1024xf32>, tensor<?x8xf32> -> tensor<?x64xi32>
+  %o = moe.latent_attention %query over @layers.0.latent at %batch among %p (tensor<?x64xi32>) with %w_uk, %w_uv {scale = 0.144 : f64}
+    : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+  %a = moe.absorbed_attention %query over @layers.0.latent at %batch among %p (tensor<?x64xi32>) with %w_uk, %w_uv {scale = 0.144 : f64}
+    : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+  return %o, %a : tensor<?x256xf32>, tensor<?x256xf32>
+}
+// CHECK-LABEL: @select_positions
+// CHECK: %[[P:.*]] = moe.select_positions %{{.*}}, %{{.*}} over @layers.0.index_keys at %{{.*}} : tensor<?x1024xf32>, tensor<?x8xf32> -> tensor<?x64xi32>
+// CHECK: moe.latent_attention %{{.*}} over @layers.0.latent at %{{.*}} among %[[P]](tensor<?x64xi32>) with
+// CHECK: moe.absorbed_attention %{{.*}} over @layers.0.latent at %{{.*}} among %[[P]](tensor<?x64xi32>) with

@@ -126,3 +126,13 @@ module attributes {test.a = #moe.rotary<dims = 4, theta = 1.0e4, layout = half, 
 
 // expected-error @+1 {{expected a finite beta, got}}
 module attributes {test.a = #moe.position_scale<beta = 0x7FF0000000000000, original_positions = 16>} {}
+
+// -----
+
+// expected-error @+1 {{expected strides from 1 to 2^31 - 1 in the slice of 'a', got 0 and 4}}
+moe.weight @slice_strides : tensor<4x4xf32> = [#moe.slice<"a" in "m" at 0 rows 4 strides 0 by 4>]
+
+// -----
+
+// expected-error @+1 {{expected strides from 1 to 2^31 - 1 in the slice of 'a', got 1 and 2147483648}}
+moe.weight @slice_strides_beyond : tensor<4x4xf32> = [#moe.slice<"a" in "m" at 0 rows 4 strides 1 by 2147483648>]

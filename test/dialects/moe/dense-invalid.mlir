@@ -154,3 +154,19 @@ func.func @gated_mlp_c2(%x: tensor<?x4xf32>, %r: tensor<?x2xf32>, %gate: tensor<
     : tensor<?x4xf32>, tensor<8x4xf32>, tensor<8x4xf32>, tensor<4x8xf32> -> tensor<?x4xf32>
   return
 }
+
+// -----
+
+func.func @layer_norm_c1(%x: tensor<?x8xf32>, %w: tensor<4xf32>, %b: tensor<8xf32>) {
+  // expected-error @+1 {{C1: expected a weight and a bias of one size that divides 8 columns, got 'tensor<4xf32>' and 'tensor<8xf32>'}}
+  %y = moe.layer_norm %x, %w, %b {epsilon = 1.0e-6 : f64} : tensor<?x8xf32>, tensor<4xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_c2(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @+1 {{C2: expected epsilon >= 0, got -1.0}}
+  %y = moe.layer_norm %x, %w, %w {epsilon = -1.0 : f64} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
+  return
+}

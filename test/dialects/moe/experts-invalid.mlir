@@ -154,7 +154,7 @@ func.func @fused_experts_c3(%x: tensor<?x4xf32>, %logits: tensor<?x3xf32>, %w: t
 func.func @fused_experts_c3_some(%x: tensor<?x4xf32>, %logits: tensor<?x3xf32>, %w: tensor<3x4x4xf32>, %s: tensor<4x4xf32>) {
   // expected-error @+1 {{C3: expected all shared weights or none}}
   %y, %ids = "moe.fused_experts"(%x, %logits, %w, %w, %w, %s)
-    <{activation = #moe.activation<kind = silu>, routing = #moe.routing<k = 1, score = softmax>, operandSegmentSizes = array<i32: 1, 1, 0, 1, 1, 1, 1, 0, 0, 0>}>
+    <{activation = #moe.activation<kind = silu>, routing = #moe.routing<k = 1, score = softmax>, operandSegmentSizes = array<i32: 1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0>}>
     : (tensor<?x4xf32>, tensor<?x3xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32>, tensor<4x4xf32>) -> (tensor<?x4xf32>, tensor<?x1xi32>)
   return
 }
@@ -166,5 +166,15 @@ func.func @fused_experts_c4(%x: tensor<?x4xf32>, %logits: tensor<?x3xf32>, %w: t
   %y, %ids = moe.fused_experts %x by %logits with %w, %w, %w residual %logits (tensor<?x3xf32>)
     {routing = #moe.routing<k = 1, score = softmax>, activation = #moe.activation<kind = silu>}
     : tensor<?x4xf32>, tensor<?x3xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32> -> tensor<?x4xf32>, tensor<?x1xi32>
+  return
+}
+
+// -----
+
+func.func @fused_experts_c1_biases(%x: tensor<?x4xf32>, %l: tensor<?x3xf32>, %w: tensor<3x4x4xf32>, %b: tensor<3x5xf32>) {
+  // expected-error @+1 {{C1: expected no biases or all of [3, 4], [3, 4] and [3, 4]}}
+  %y, %ids = moe.fused_experts %x by %l with %w, %w, %w biases %b, %b, %b (tensor<3x5xf32>, tensor<3x5xf32>, tensor<3x5xf32>)
+    {routing = #moe.routing<k = 2, score = sigmoid>, activation = #moe.activation<kind = silu>}
+    : tensor<?x4xf32>, tensor<?x3xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32> -> tensor<?x4xf32>, tensor<?x2xi32>
   return
 }

@@ -77,3 +77,14 @@ func.func @fused_shared(%x: tensor<?x4xf32>, %logits: tensor<?x3xf32>, %b: tenso
 // CHECK-LABEL: @fused_shared
 // CHECK: bias %{{.*}}(tensor<3xf32>) with %{{.*}}, %{{.*}}, %{{.*}} shared %[[S:.*]], %[[S]], %{{.*}}(tensor<6x4xf32>, tensor<6x4xf32>, tensor<4x6xf32>)
 // CHECK-SAME: compute = #moe<compute bf16>
+
+// The fused form with biases, and weights on the inputs.
+func.func @fused_experts_biases(%x: tensor<?x4xf32>, %l: tensor<?x3xf32>, %w: tensor<3x4x4xf32>, %b: tensor<3x4xf32>) -> tensor<?x4xf32> {
+  %y, %ids = moe.fused_experts %x by %l with %w, %w, %w biases %b, %b, %b (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>)
+    {routing = #moe.routing<k = 2, score = sigmoid>, activation = #moe.activation<kind = silu>, weight_on_input}
+    : tensor<?x4xf32>, tensor<?x3xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32> -> tensor<?x4xf32>, tensor<?x2xi32>
+  return %y : tensor<?x4xf32>
+}
+// CHECK-LABEL: @fused_experts_biases
+// CHECK: biases %{{.*}}, %{{.*}}, %{{.*}}(tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>)
+// CHECK-SAME: weight_on_input

@@ -183,3 +183,13 @@ func.func @yield_parent(%x: tensor<?x8xf32>) {
   // expected-error @+1 {{expects parent op 'moe.rowwise'}}
   moe.yield %x : tensor<?x8xf32>
 }
+
+// -----
+
+// expected-error @+1 {{C3: expected a strided slice to be one matrix, got 2 rows of 'tensor<2x4x4xf32>'}}
+moe.weight @weight_c3 : tensor<2x4x4xf32> = [#moe.slice<"a" in "m" at 0 rows 2 strides 1 by 4>]
+
+// -----
+
+// expected-error @+1 {{C3: expected a strided slice to be one matrix, got 4 rows of 'tensor<4xf32>'}}
+moe.weight @weight_c3_vector : tensor<4xf32> = [#moe.slice<"a" in "m" at 0 rows 4 strides 2 by 1>]

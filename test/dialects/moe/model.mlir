@@ -99,3 +99,7 @@ func.func @rowwise_append(%x: tensor<?x8xf32>, %batch: !moe.batch) {
 }
 // CHECK-LABEL: @rowwise_append
 // CHECK: moe.append %{{.*}} to @c
+
+// Experts stored transposed, gate and up in turns.
+moe.weight @strided : tensor<16x32x64xbf16> = [#moe.slice<"experts.gate_up_proj" in "model.safetensors" at 4096 rows 1 times 16 every 8192 strides 2 by 64>]
+// CHECK: moe.weight @strided : tensor<16x32x64xbf16> = [#moe.slice<"experts.gate_up_proj" in "model.safetensors" at 4096 rows 1 times 16 every 8192 strides 2 by 64>]

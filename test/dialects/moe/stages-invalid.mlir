@@ -37,7 +37,7 @@ func.func @expert_hidden_c1_shared(%x: tensor<?x8xf32>, %offsets: tensor<4xi32>,
 
 func.func @expert_hidden_c1_half_shared(%x: tensor<?x8xf32>, %offsets: tensor<4xi32>, %order: tensor<?x2xi32>, %w: tensor<3x4x8xf32>, %s: tensor<6x8xf32>) {
   // expected-error @+1 {{C1: expected both shared weights or none}}
-  %h = "moe.expert_hidden"(%x, %offsets, %order, %w, %w, %s) <{activation = #moe.activation<kind = silu>, operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 0, 0, 1, 0>}>
+  %h = "moe.expert_hidden"(%x, %offsets, %order, %w, %w, %s) <{activation = #moe.activation<kind = silu>, operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 1, 0, 0, 1, 0>}>
     : (tensor<?x8xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x4x8xf32>, tensor<3x4x8xf32>, tensor<6x8xf32>) -> tensor<?x14xf32>
   return
 }
@@ -73,8 +73,8 @@ func.func @expert_hidden_c3(%x: tensor<?x8xf32>, %offsets: tensor<4xi32>, %order
 
 func.func @combine_c1(%h: tensor<?x8xf32>, %weights: tensor<?x2xf32>, %offsets: tensor<4xi32>, %order: tensor<?x2xi32>, %down: tensor<3x4x4xf32>) {
   // expected-error @+1 {{C1: expected down [experts, 8, intermediate] and one more offset than experts, got 'tensor<3x4x4xf32>' and 'tensor<4xi32>'}}
-  %y = moe.combine %h, %weights by %offsets, %order with %down
-    : tensor<?x8xf32>, tensor<?x2xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x4x4xf32> -> tensor<?x8xf32>
+  %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x2xf32>) with %down
+    : tensor<?x8xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x4x4xf32> -> tensor<?x8xf32>
   return
 }
 
@@ -82,8 +82,8 @@ func.func @combine_c1(%h: tensor<?x8xf32>, %weights: tensor<?x2xf32>, %offsets: 
 
 func.func @combine_c1_shared(%h: tensor<?x8xf32>, %weights: tensor<?x2xf32>, %offsets: tensor<4xi32>, %order: tensor<?x2xi32>, %down: tensor<3x8x4xf32>, %s: tensor<4x6xf32>) {
   // expected-error @+1 {{C1: expected a shared down [8, shared intermediate], got 'tensor<4x6xf32>'}}
-  %y = moe.combine %h, %weights by %offsets, %order with %down shared %s (tensor<4x6xf32>)
-    : tensor<?x8xf32>, tensor<?x2xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x8x4xf32> -> tensor<?x8xf32>
+  %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x2xf32>) with %down shared %s (tensor<4x6xf32>)
+    : tensor<?x8xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x8x4xf32> -> tensor<?x8xf32>
   return
 }
 
@@ -91,8 +91,8 @@ func.func @combine_c1_shared(%h: tensor<?x8xf32>, %weights: tensor<?x2xf32>, %of
 
 func.func @combine_c2(%h: tensor<?x4xf32>, %weights: tensor<?x2xf32>, %offsets: tensor<4xi32>, %order: tensor<?x2xi32>, %down: tensor<3x8x4xf32>) {
   // expected-error @+1 {{C2: expected hidden 8 and weights 2 wide, got 4 and 2}}
-  %y = moe.combine %h, %weights by %offsets, %order with %down
-    : tensor<?x4xf32>, tensor<?x2xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x8x4xf32> -> tensor<?x8xf32>
+  %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x2xf32>) with %down
+    : tensor<?x4xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x8x4xf32> -> tensor<?x8xf32>
   return
 }
 
@@ -100,8 +100,8 @@ func.func @combine_c2(%h: tensor<?x4xf32>, %weights: tensor<?x2xf32>, %offsets: 
 
 func.func @combine_c3(%h: tensor<?x8xf32>, %weights: tensor<?x2xf32>, %offsets: tensor<4xi32>, %order: tensor<?x2xi32>, %down: tensor<3x8x4xf32>, %b: tensor<8xf32>) {
   // expected-error @+1 {{C3: expected a bias [3, 8], got 'tensor<8xf32>'}}
-  %y = moe.combine %h, %weights by %offsets, %order with %down bias %b (tensor<8xf32>)
-    : tensor<?x8xf32>, tensor<?x2xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x8x4xf32> -> tensor<?x8xf32>
+  %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x2xf32>) with %down bias %b (tensor<8xf32>)
+    : tensor<?x8xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x8x4xf32> -> tensor<?x8xf32>
   return
 }
 
@@ -109,7 +109,16 @@ func.func @combine_c3(%h: tensor<?x8xf32>, %weights: tensor<?x2xf32>, %offsets: 
 
 func.func @combine_c4(%h: tensor<?x8xf32>, %weights: tensor<?x2xf32>, %offsets: tensor<4xi32>, %order: tensor<?x2xi32>, %down: tensor<3x8x4xf32>) {
   // expected-error @+1 {{C4: expected a residual of type 'tensor<?x8xf32>', got 'tensor<?x2xf32>'}}
-  %y = moe.combine %h, %weights by %offsets, %order with %down residual %weights (tensor<?x2xf32>)
-    : tensor<?x8xf32>, tensor<?x2xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x8x4xf32> -> tensor<?x8xf32>
+  %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x2xf32>) with %down residual %weights (tensor<?x2xf32>)
+    : tensor<?x8xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x8x4xf32> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @expert_hidden_c4(%x: tensor<?x4xf32>, %weights: tensor<?x3xf32>, %offsets: tensor<4xi32>, %order: tensor<?x2xi32>, %w: tensor<3x4x4xf32>) {
+  // expected-error @+1 {{C4: expected weights 2 wide, got 3}}
+  %h = moe.expert_hidden %x by %offsets, %order weighted %weights (tensor<?x3xf32>) with %w, %w {activation = #moe.activation<kind = silu>}
+    : tensor<?x4xf32>, tensor<4xi32>, tensor<?x2xi32>, tensor<3x4x4xf32>, tensor<3x4x4xf32> -> tensor<?x8xf32>
   return
 }

@@ -70,3 +70,8 @@ plan.constant @constant_c1 : tensor<?xf32> = "unknown"
 // expected-error @+1 {{attribute 'page_size' failed to satisfy constraint: 64-bit signless integer attribute whose value is positive}}
 plan.model "m" {vocabulary = 4096 : i64, layers = 3 : i64, parameters = 8300000 : i64, max_sequence = 2048 : i64, max_batch = 8 : i64,
   page_size = 0 : i64, eos = array<i64>, compute = "f32"}
+
+// -----
+
+// expected-error @+1 {{expected strides > 0 in a part of 'a', got 1 and -4}}
+plan.weight @part_strides : tensor<4x4xf32> = [#plan.part<"a" at 0 bytes 64 strides 1 by -4>]

@@ -28,3 +28,7 @@ plan.cache @layers.1.latent : tensor<?x80xbf16>
 
 plan.constant @rotary_0 : tensor<2048x8x2xf32> = "angles of positions 0 to 2047" {offset = 0 : i64}
 // CHECK: plan.constant @rotary_0 : tensor<2048x8x2xf32> = "angles of positions 0 to 2047" {offset = 0 : i64}
+
+// A matrix stored transposed.
+plan.weight @strided : tensor<8x128xbf16> = [#plan.part<"model.safetensors" at 4096 bytes 2048 strides 1 by 64>]
+// CHECK: plan.weight @strided : tensor<8x128xbf16> = [#plan.part<"model.safetensors" at 4096 bytes 2048 strides 1 by 64>]

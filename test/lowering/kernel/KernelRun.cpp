@@ -4,6 +4,7 @@
 
 #include "lowering/kernel/LowerToLLVM.h"
 #include "lowering/plan/Schedule.h"
+#include "lowering/plan/Tables.h"
 
 #include "dialects/moe/Rotary.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -248,21 +249,23 @@ void *KernelRun::Implementation::bindCache(moe::CacheOp cache) {
 void KernelRun::Implementation::bindTables(std::vector<void *> &buffers) {
   int64_t positions = maxPages * lowering::pageSize;
   Type f32 = Float32Type::get(&context);
-  kernel.walk([&](moe::RopeOp op) {
-    std::vector<double> table, scales;
-    std::vector<double> frequencies = moe::rotaryFrequencies(op.getRotary());
-    for (int64_t p = 0; p < positions; ++p) {
-      for (double frequency : frequencies) {
-        double angle = double(p) * frequency * (op.getRotary().getInverse() ? -1 : 1), multiplier = op.getRotary().getMultiplier();
-        table.push_back(std::cos(angle) * multiplier);
-        table.push_back(std::sin(angle) * multiplier);
+  kernel.walk([&](Operation *op) {
+    for (Attribute source : lowering::tablesOf(op)) {
+      std::vector<double> table;
+      for (int64_t p = 0; p < positions; ++p) {
+        if (auto scale = dyn_cast<moe::PositionScaleAttr>(source)) {
+          table.push_back(moe::positionScale(scale, p));
+          continue;
+        }
+        auto rotary = cast<moe::RotaryAttr>(source);
+        for (double frequency : moe::rotaryFrequencies(rotary)) {
+          double angle = double(p) * frequency * (rotary.getInverse() ? -1 : 1), multiplier = rotary.getMultiplier();
+          table.push_back(std::cos(angle) * multiplier);
+          table.push_back(std::sin(angle) * multiplier);
+        }
       }
-      if (op.getPositionScale())
-        scales.push_back(moe::positionScale(*op.getPositionScale(), p));
+      buffers.push_back(fill(f32, table));
     }
-    buffers.push_back(fill(f32, table));
-    if (op.getPositionScale())
-      buffers.push_back(fill(f32, scales));
   });
 }
 

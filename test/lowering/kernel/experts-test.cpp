@@ -41,14 +41,16 @@ std::vector<Routing> routings() {
   return all;
 }
 
-std::string hidden(int64_t in, int64_t intermediate, int64_t shared, const char *compute, bool bias) {
+std::string hidden(int64_t in, int64_t intermediate, int64_t shared, const char *compute, bool bias, bool weighted = false) {
   int64_t width = k * intermediate + shared;
   std::string text = llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64>, array<i64>, "
                                    "array<i64: 1>, array<i64: 1>",
                                    (intermediate + 15) / 16);
   text += bias ? ", array<i64: 1>, array<i64: 1>" : "";
   text += shared ? llvm::formatv(", array<i64: {0}>, array<i64: {0}>", shared).str() : "";
+  text += weighted ? ", array<i64>" : "";
   std::string weight = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", experts, intermediate, in);
+  std::string weights = llvm::formatv("tensor<?x{0}xf32>", k);
   std::string biasType = llvm::formatv("tensor<{0}x{1}xf32>", experts, intermediate),
               sharedType = llvm::formatv("tensor<{0}x{1}xbf16>", shared, in);
   std::string offsets = llvm::formatv("tensor<{0}xi32>", experts + 1), order = llvm::formatv("tensor<?x{0}xi32>", k);
@@ -56,7 +58,10 @@ std::string hidden(int64_t in, int64_t intermediate, int64_t shared, const char 
       llvm::formatv("] {{\n^bb0(%x: tensor<?x{0}xf32>, %offsets: {1}, %order: {2}, %g: {3}, %u: {3}", in, offsets, order, weight);
   text += bias ? llvm::formatv(", %gb: {0}, %ub: {0}", biasType).str() : "";
   text += shared ? llvm::formatv(", %sg: {0}, %su: {0}", sharedType).str() : "";
-  text += "):\n  %h = moe.expert_hidden %x by %offsets, %order with %g, %u";
+  text += weighted ? ", %w: " + weights : "";
+  text += "):\n  %h = moe.expert_hidden %x by %offsets, %order";
+  text += weighted ? " weighted %w (" + weights + ")" : "";
+  text += " with %g, %u";
   text += bias ? llvm::formatv(" biases %gb, %ub ({0}, {0})", biasType).str() : "";
   text += shared ? llvm::formatv(" shared %sg, %su ({0}, {0})", sharedType).str() : "";
   text += llvm::formatv(
@@ -66,7 +71,8 @@ std::string hidden(int64_t in, int64_t intermediate, int64_t shared, const char 
   return text;
 }
 
-std::string combine(int64_t intermediate, int64_t out, int64_t shared, const char *compute, bool bias, bool residual) {
+std::string combine(int64_t intermediate, int64_t out, int64_t shared, const char *compute, bool bias, bool residual,
+                    bool weighted = true) {
   int64_t width = k * intermediate + shared;
   std::string weight = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", experts, out, intermediate);
   std::string biasType = llvm::formatv("tensor<{0}x{1}xf32>", experts, out),
@@ -74,24 +80,26 @@ std::string combine(int64_t intermediate, int64_t out, int64_t shared, const cha
   std::string offsets = llvm::formatv("tensor<{0}xi32>", experts + 1), order = llvm::formatv("tensor<?x{0}xi32>", k);
   std::string rows = llvm::formatv("tensor<?x{0}xf32>", out);
   std::string text =
-      llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64>, array<i64>, array<i64>, "
-                    "array<i64: 1>",
-                    (out + 15) / 16);
+      llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, {1}array<i64>, array<i64>, array<i64: 1>",
+                    (out + 15) / 16, weighted ? "array<i64>, " : "");
   text += bias ? ", array<i64: 1>" : "";
   text += shared ? llvm::formatv(", array<i64: {0}>", out).str() : "";
   text += residual ? ", array<i64>" : "";
-  text += llvm::formatv("] {{\n^bb0(%h: tensor<?x{0}xf32>, %weights: tensor<?x{1}xf32>, %offsets: {2}, %order: {3}, %d: {4}", width,
-                        k, offsets, order, weight);
+  std::string weights = llvm::formatv("tensor<?x{0}xf32>", k);
+  text += llvm::formatv("] {{\n^bb0(%h: tensor<?x{0}xf32>, {1}%offsets: {2}, %order: {3}, %d: {4}", width,
+                        weighted ? "%weights: " + weights + ", " : "", offsets, order, weight);
   text += bias ? llvm::formatv(", %db: {0}", biasType).str() : "";
   text += shared ? llvm::formatv(", %sd: {0}", sharedType).str() : "";
   text += residual ? llvm::formatv(", %r: {0}", rows).str() : "";
-  text += "):\n  %y = moe.combine %h, %weights by %offsets, %order with %d";
+  text += "):\n  %y = moe.combine %h by %offsets, %order";
+  text += weighted ? " weighted %weights (" + weights + ")" : "";
+  text += " with %d";
   text += bias ? llvm::formatv(" bias %db ({0})", biasType).str() : "";
   text += shared ? llvm::formatv(" shared %sd ({0})", sharedType).str() : "";
   text += residual ? llvm::formatv(" residual %r ({0})", rows).str() : "";
-  text += llvm::formatv(" {{compute = #moe<compute {0}>}\n    : tensor<?x{1}xf32>, tensor<?x{2}xf32>, {3}, {4}, {5} -> {6}\n"
-                        "  plan.return %y : {6}\n}\n",
-                        compute, width, k, offsets, order, weight, rows);
+  text += llvm::formatv(" {{compute = #moe<compute {0}>}\n    : tensor<?x{1}xf32>, {2}, {3}, {4} -> {5}\n"
+                        "  plan.return %y : {5}\n}\n",
+                        compute, width, offsets, order, weight, rows);
   return text;
 }
 
@@ -129,6 +137,10 @@ TEST(ExpertHidden, EveryRouting) {
   check(hidden(64, 32, 0, "bf16", false), 1, 1e-5);
 }
 TEST(ExpertHidden, OddShapesAndBiases) { check(hidden(23, 19, 0, "f32", true), 1, 1e-5); }
+TEST(ExpertHidden, WeightedInputs) {
+  check(hidden(32, 32, 0, "f32", true, true), 1, 1e-5);
+  check(hidden(64, 32, 16, "bf16", false, true), 1, 1e-2);
+}
 TEST(ExpertHidden, SharedExperts) {
   check(hidden(32, 32, 64, "bf16", false), 1, 1e-5);
   check(hidden(33, 20, 7, "f32", false), 1, 1e-5);
@@ -139,6 +151,7 @@ TEST(Combine, EveryRouting) {
   check(combine(64, 32, 0, "bf16", false, true), 2, 1e-5);
 }
 TEST(Combine, OddShapesAndBiases) { check(combine(19, 23, 0, "f32", true, true), 2, 1e-5); }
+TEST(Combine, WithoutWeights) { check(combine(32, 32, 16, "f32", false, true, false), 1, 1e-5); }
 TEST(Combine, SharedExperts) {
   check(combine(32, 32, 64, "bf16", false, true), 2, 1e-5);
   check(combine(20, 33, 7, "f32", false, false), 2, 1e-5);

@@ -31,6 +31,23 @@ TEST(RMSNorm, HeadsWithoutWeight) {
         "  plan.return %y : tensor<?x60xf32>\n}\n");
 }
 
+TEST(LayerNorm, Groups) {
+  for (int64_t width : {1, 7, 16, 33, 128})
+    check(llvm::formatv("plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64: {0}>, array<i64: {0}>] {{\n"
+                        "^bb0(%x: tensor<?x{1}xf32>, %w: tensor<{0}xbf16>, %b: tensor<{0}xf32>):\n"
+                        "  %y = moe.layer_norm %x, %w, %b {{epsilon = 1.0e-6 : f64}"
+                        " : tensor<?x{1}xf32>, tensor<{0}xbf16>, tensor<{0}xf32>\n"
+                        "  plan.return %y : tensor<?x{1}xf32>\n}\n",
+                        width, 2 * width));
+}
+
+TEST(ScaleByPosition, Rows) {
+  check("plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>] {\n"
+        "^bb0(%x: tensor<?x37xf32>, %batch: !moe.batch):\n"
+        "  %y = moe.scale_by_position %x at %batch {scale = #moe.position_scale<beta = 0.1, original_positions = 8, shift = 1>}"
+        " : tensor<?x37xf32>\n  plan.return %y : tensor<?x37xf32>\n}\n");
+}
+
 TEST(Rope, LayoutsAndSlices) {
   for (const char *rotary :
        {"dims = 16, theta = 1.0e4, layout = interleaved, offset = 4", "dims = 24, theta = 5.0e5, layout = half",

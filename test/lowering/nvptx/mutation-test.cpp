@@ -99,9 +99,10 @@ std::string combine(const char *compute) {
       "array<i64: 98>, array<i64>] {{\n"
       "^bb0(%h: tensor<?x352xf32>, %weights: tensor<?x3xf32>, %offsets: tensor<7xi32>, %order: tensor<?x3xi32>, "
       "%d: tensor<6x98x72xbf16>, %sd: tensor<98x136xbf16>, %r: tensor<?x98xf32>):\n"
-      "  %y = moe.combine %h, %weights by %offsets, %order with %d shared %sd (tensor<98x136xbf16>) residual %r "
+      "  %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x3xf32>) with %d shared %sd (tensor<98x136xbf16>) "
+      "residual %r "
       "(tensor<?x98xf32>) {{compute = #moe<compute {0}>}\n"
-      "    : tensor<?x352xf32>, tensor<?x3xf32>, tensor<7xi32>, tensor<?x3xi32>, tensor<6x98x72xbf16> -> tensor<?x98xf32>\n"
+      "    : tensor<?x352xf32>, tensor<7xi32>, tensor<?x3xi32>, tensor<6x98x72xbf16> -> tensor<?x98xf32>\n"
       "  plan.return %y : tensor<?x98xf32>\n}\n",
       compute);
 }

@@ -20,7 +20,7 @@ func.func @gated_mlp(%x: tensor<?x64xf32>, %g: tensor<32x64xbf16>, %u: tensor<32
 // CHECK: moe.route
 // CHECK: %[[OFFSETS:.*]], %[[ORDER:.*]] = moe.dispatch %[[ROUTE]]#0 : tensor<?x2xi32> -> tensor<9xi32>
 // CHECK-NEXT: %[[H:.*]] = moe.expert_hidden %{{.*}} by %[[OFFSETS]], %[[ORDER]] with %{{.*}}, %{{.*}} shared {{.*}} -> tensor<?x112xf32>
-// CHECK-NEXT: %[[Y:.*]] = moe.combine %[[H]], %[[ROUTE]]#1 by %[[OFFSETS]], %[[ORDER]] with %{{.*}} shared %{{.*}} residual
+// CHECK-NEXT: %[[Y:.*]] = moe.combine %[[H]] by %[[OFFSETS]], %[[ORDER]] weighted %[[ROUTE]]#1{{.*}} with %{{.*}} shared %{{.*}} residual
 // CHECK-NEXT: return %[[Y]], %[[ROUTE]]#0
 func.func @fused(%x: tensor<?x64xf32>, %l: tensor<?x8xf32>, %g: tensor<8x32x64xbf16>, %u: tensor<8x32x64xbf16>, %d: tensor<8x64x32xbf16>,
                  %sg: tensor<48x64xbf16>, %su: tensor<48x64xbf16>, %sd: tensor<64x48xbf16>) -> (tensor<?x64xf32>, tensor<?x2xi32>) {
@@ -46,4 +46,15 @@ func.func @unfused(%x: tensor<?x64xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32
     : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16>, tensor<8x64x32xbf16> -> tensor<?x64xf32>
   %z = arith.addf %y, %y : tensor<?x64xf32>
   return %z : tensor<?x64xf32>
+}
+
+// Weights on the experts' inputs reach the first product, and then not the second.
+// CHECK-LABEL: @weight_on_input
+// CHECK: moe.expert_hidden %{{.*}} by %{{.*}}, %{{.*}} weighted %[[WEIGHTS:.*]](tensor<?x2xf32>) with
+// CHECK: moe.combine %{{[^ ]*}} by %{{[^ ]*}}, %{{[^ ]*}} with
+func.func @weight_on_input(%x: tensor<?x64xf32>, %i: tensor<?x2xi32>, %v: tensor<?x2xf32>, %g: tensor<8x32x64xbf16>,
+                           %u: tensor<8x32x64xbf16>, %d: tensor<8x64x32xbf16>) -> tensor<?x64xf32> {
+  %y = moe.experts %x to %i, %v with %g, %u, %d {activation = #moe.activation<kind = silu>, weight_on_input}
+    : tensor<?x64xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16>, tensor<8x64x32xbf16> -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
 }

@@ -207,7 +207,47 @@ TEST_P(LatentAttention, ComputeInBF16) {
   expectRows(attend({{0, 0, 0, 0}}, Batch::single(0, 1), caches, "scale = 1.0 : f64, compute = #moe<compute bf16>"), {{256, 512}});
 }
 
+/// Of positions 1 and 3 alone; a list may be longer than what it holds.
+TEST_P(LatentAttention, AmongPositions) {
+  const char *text = R"(
+        moe.cache @latent : tensor<?x4xf32>
+        func.func @f(%q: tensor<?x4xf32>, %batch: !moe.batch, %key_up: tensor<2x1x3xf32>, %value_up: tensor<2x1x3xf32>,
+                     %positions: tensor<?x3xi32>) -> tensor<?x2xf32> {{
+          %o = moe.{0} %q over @latent at %batch among %positions (tensor<?x3xi32>) with %key_up, %value_up {{scale = 1.0 : f64}
+            : tensor<?x4xf32>, tensor<2x1x3xf32>, tensor<2x1x3xf32> -> tensor<?x2xf32>
+          return %o : tensor<?x2xf32>
+        })";
+  Caches caches = fourPositions();
+  std::vector<Tensor> results = evaluate(llvm::formatv(text, GetParam()),
+                                         {rows({{1, 1, 1, 0}}), Batch::single(3, 1), matrices({{{1, 0, 0}}, {{0, 1, 0}}}),
+                                          matrices({{{0, 0, 1}}, {{0, 0, 2}}}), rows({{1, 3, -1}})},
+                                         caches);
+  ASSERT_EQ(results.size(), 1u);
+  expectRows(results[0], {{(2 * 20 + 4 * 40) / 6.0, 2 * (3 * 20 + 1 * 40) / 4.0}});
+}
+
 INSTANTIATE_TEST_SUITE_P(Forms, LatentAttention, testing::Values("latent_attention", "absorbed_attention"));
+
+/// Two heads of one column. Position p scores 2 max(p - 1, 0) + max(1 - p, 0): 1, 0, 2, 4; then what equals those.
+TEST(SelectPositions, BestInOrderOfPosition) {
+  Caches caches;
+  caches.rows("keys", 0) = {{-1}, {0}, {1}, {2}, {0}, {0}};
+  auto select = [&](int k, int64_t position) {
+    const char *text = R"(
+      moe.cache @keys : tensor<?x1xf32>
+      func.func @f(%q: tensor<?x2xf32>, %w: tensor<?x2xf32>, %batch: !moe.batch) -> tensor<?x{0}xi32> {{
+        %p = moe.select_positions %q, %w over @keys at %batch : tensor<?x2xf32>, tensor<?x2xf32> -> tensor<?x{0}xi32>
+        return %p : tensor<?x{0}xi32>
+      })";
+    std::vector<Tensor> results =
+        evaluate(llvm::formatv(text, k), {rows({{1, -1}}), rows({{2, 1}}), Batch::single(position, 1)}, caches);
+    return results.empty() ? Tensor() : results[0];
+  };
+  expectRows(select(2, 3), {{2, 3}});
+  expectRows(select(3, 3), {{0, 2, 3}});
+  expectRows(select(4, 5), {{0, 1, 2, 3}});  // ties at 0 go to the lowest
+  expectRows(select(4, 2), {{0, 1, 2, -1}}); // what comes later is not visible
+}
 
 /// Attention of one head with a W_UK of two rows, from the nope part (1, 1) and the rotated part 1.
 Tensor attendInBF16(const std::string &form, const Rows &keyUp, const Rows &latent) {

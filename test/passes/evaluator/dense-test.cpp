@@ -94,6 +94,19 @@ double activate(double gate, double up, const std::string &activation) {
 
 const double log3 = std::log(3); // whose sigmoid is 3/4
 
+/// Each half of the row by itself: 2 and 5 are the means, 1 and 4 the variances, and epsilon makes them 4 and 7.
+TEST(LayerNorm, GroupsWithWeightAndBias) {
+  std::vector<Tensor> results = evaluate(R"(
+    func.func @f(%x: tensor<?x4xf32>, %w: tensor<2xf32>, %b: tensor<2xf32>) -> tensor<?x4xf32> {
+      %y = moe.layer_norm %x, %w, %b {epsilon = 3.0 : f64} : tensor<?x4xf32>, tensor<2xf32>, tensor<2xf32>
+      return %y : tensor<?x4xf32>
+    })",
+                                         {rows({{1, 3, 7, 3}}), vector({2, 4}), vector({10, 20})});
+  ASSERT_EQ(results.size(), 1u);
+  double factor = 1 / std::sqrt(7);
+  expectRows(results[0], {{9, 22, 10 + 2 * 2 * factor, 20 - 4 * 2 * factor}});
+}
+
 TEST(Activate, Kinds) {
   EXPECT_NEAR(activate(log3, 2, "kind = silu"), 0.75 * log3 * 2, 1e-14);
   EXPECT_NEAR(activate(-log3, 2, "kind = silu"), -0.25 * log3 * 2, 1e-14);

@@ -165,9 +165,9 @@ TEST(Combine, SlotsSharedAndResidual) {
     func.func @f(%h: tensor<?x3xf32>, %weights: tensor<?x2xf32>, %offsets: tensor<3xi32>, %order: tensor<?x2xi32>,
                  %down: tensor<2x2x1xf32>, %bias: tensor<2x2xf32>, %shared: tensor<2x1xf32>, %residual: tensor<?x2xf32>)
         -> tensor<?x2xf32> {
-      %y = moe.combine %h, %weights by %offsets, %order with %down bias %bias (tensor<2x2xf32>) shared %shared (tensor<2x1xf32>)
+      %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x2xf32>) with %down bias %bias (tensor<2x2xf32>) shared %shared (tensor<2x1xf32>)
         residual %residual (tensor<?x2xf32>)
-        : tensor<?x3xf32>, tensor<?x2xf32>, tensor<3xi32>, tensor<?x2xi32>, tensor<2x2x1xf32> -> tensor<?x2xf32>
+        : tensor<?x3xf32>, tensor<3xi32>, tensor<?x2xi32>, tensor<2x2x1xf32> -> tensor<?x2xf32>
       return %y : tensor<?x2xf32>
     })";
   std::vector<Tensor> results =
@@ -186,8 +186,8 @@ TEST(Stages, ComputeInBF16) {
       %h = moe.expert_hidden %x by %offsets, %order with %w, %w shared %shared, %shared (tensor<1x1xf32>, tensor<1x1xf32>)
         {activation = #moe.activation<kind = identity>, compute = #moe<compute bf16>}
         : tensor<?x1xf32>, tensor<2xi32>, tensor<?x1xi32>, tensor<1x1x1xf32>, tensor<1x1x1xf32> -> tensor<?x2xf32>
-      %y = moe.combine %h, %weights by %offsets, %order with %w shared %shared (tensor<1x1xf32>) {compute = #moe<compute bf16>}
-        : tensor<?x2xf32>, tensor<?x1xf32>, tensor<2xi32>, tensor<?x1xi32>, tensor<1x1x1xf32> -> tensor<?x1xf32>
+      %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x1xf32>) with %w shared %shared (tensor<1x1xf32>) {compute = #moe<compute bf16>}
+        : tensor<?x2xf32>, tensor<2xi32>, tensor<?x1xi32>, tensor<1x1x1xf32> -> tensor<?x1xf32>
       return %h, %y : tensor<?x2xf32>, tensor<?x1xf32>
     })";
   const double odd = 1 + 0x1p-7; // a bf16 number whose square is not one: 1 + 2^-6 + 2^-14
@@ -218,8 +218,8 @@ TEST(Combine, RefusesForeignAssignments) {
   const char *text = R"(
     func.func @f(%h: tensor<?x1xf32>, %weights: tensor<?x1xf32>, %offsets: tensor<3xi32>, %order: tensor<?x1xi32>,
                  %down: tensor<2x2x1xf32>) -> tensor<?x2xf32> {
-      %y = moe.combine %h, %weights by %offsets, %order with %down
-        : tensor<?x1xf32>, tensor<?x1xf32>, tensor<3xi32>, tensor<?x1xi32>, tensor<2x2x1xf32> -> tensor<?x2xf32>
+      %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x1xf32>) with %down
+        : tensor<?x1xf32>, tensor<3xi32>, tensor<?x1xi32>, tensor<2x2x1xf32> -> tensor<?x2xf32>
       return %y : tensor<?x2xf32>
     })";
   auto message = [&](std::vector<double> offsets, double assignment) {
@@ -228,6 +228,37 @@ TEST(Combine, RefusesForeignAssignments) {
   EXPECT_EQ(message({0, 2, 2}, 0), "expected ascending offsets up to 1, got 2");
   EXPECT_EQ(message({0, 1, 0}, 0), "expected ascending offsets up to 1, got 0");
   EXPECT_EQ(message({0, 0, 1}, 1), "expected numbers below 1, got 1");
+}
+
+/// The stages do the same with weights on inputs: an identity gives their squares.
+TEST(Stages, WeightedInputs) {
+  const char *text = R"(
+    func.func @f(%x: tensor<?x1xf32>, %weights: tensor<?x2xf32>, %ids: tensor<?x2xi32>, %w: tensor<2x1x1xf32>) -> tensor<?x1xf32> {
+      %offsets, %order = moe.dispatch %ids : tensor<?x2xi32> -> tensor<3xi32>
+      %h = moe.expert_hidden %x by %offsets, %order weighted %weights (tensor<?x2xf32>) with %w, %w
+        {activation = #moe.activation<kind = identity>}
+        : tensor<?x1xf32>, tensor<3xi32>, tensor<?x2xi32>, tensor<2x1x1xf32>, tensor<2x1x1xf32> -> tensor<?x2xf32>
+      %y = moe.combine %h by %offsets, %order with %w
+        : tensor<?x2xf32>, tensor<3xi32>, tensor<?x2xi32>, tensor<2x1x1xf32> -> tensor<?x1xf32>
+      return %y : tensor<?x1xf32>
+    })";
+  std::vector<Tensor> results = evaluate(text, {rows({{1}}), rows({{0.5, 2}}), rows({{0, 1}}), matrices({{{1}}, {{3}}})});
+  ASSERT_EQ(results.size(), 1u);
+  expectRows(results[0], {{0.25 * 1 + 4 * 27}});
+}
+
+/// The fused form with biases and weights on inputs: expert 1 alone, whose weight is a half.
+TEST(FusedExperts, BiasesAndWeightOnInput) {
+  const char *text = R"(
+    func.func @f(%x: tensor<?x1xf32>, %l: tensor<?x2xf32>, %w: tensor<2x1x1xf32>, %b: tensor<2x1xf32>) -> tensor<?x1xf32> {
+      %y, %ids = moe.fused_experts %x by %l with %w, %w, %w biases %b, %b, %b (tensor<2x1xf32>, tensor<2x1xf32>, tensor<2x1xf32>)
+        {routing = #moe.routing<k = 1, score = sigmoid>, activation = #moe.activation<kind = identity>, weight_on_input}
+        : tensor<?x1xf32>, tensor<?x2xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32> -> tensor<?x1xf32>, tensor<?x1xi32>
+      return %y : tensor<?x1xf32>
+    })";
+  std::vector<Tensor> results = evaluate(text, {rows({{4}}), rows({{-9, 0}}), matrices({{{1}}, {{3}}}), rows({{7}, {1}})});
+  ASSERT_EQ(results.size(), 1u);
+  expectRows(results[0], {{3 * 7 * 7 + 1}}); // gate and up are 3 x 4 / 2 + 1
 }
 
 } // namespace

@@ -143,4 +143,17 @@ TEST(Rope, YarnRampsAtTheEdge) {
   expectRamp(1e4, 4, 17, 63, "factor = 4.0, original_positions = 1000000000, beta_fast = 1.0e6");
 }
 
+/// Position 6 lies within the first 8 with the shift, position 7 begins the second.
+TEST(ScaleByPosition, Steps) {
+  std::vector<Tensor> results = evaluate(R"(
+    func.func @f(%x: tensor<?x2xf32>, %batch: !moe.batch) -> tensor<?x2xf32> {
+      %y = moe.scale_by_position %x at %batch {scale = #moe.position_scale<beta = 0.5, original_positions = 8, shift = 1>} : tensor<?x2xf32>
+      return %y : tensor<?x2xf32>
+    })",
+                                         {rows({{1, 2}, {1, 2}}), Batch::single(6, 2)});
+  ASSERT_EQ(results.size(), 1u);
+  double scale = 1 + 0.5 * std::log(2);
+  expectRows(results[0], {{1, 2}, {scale, 2 * scale}});
+}
+
 } // namespace

@@ -81,10 +81,25 @@ TEST(Weights, Slices) {
   expectRows(results[0], {{3, 4}, {1, 2}});
 }
 
+/// Six numbers as three rows of two, read down the columns; and every second of them.
+TEST(Weights, StridedSlices) {
+  ModelFolder folder(bytes({0x80, 0x3f, 0, 0x40, 0x40, 0x40, 0x80, 0x40, 0xa0, 0x40, 0xc0, 0x40}));
+  std::vector<Tensor> results =
+      evaluate(folder.module("2x2xbf16", "#moe.slice<\"a\" in \"m\" at 0 rows 2 strides 1 by 2>"), {vector({0, 1})});
+  ASSERT_EQ(results.size(), 1u);
+  expectRows(results[0], {{1, 3}, {2, 4}});
+  results = evaluate(folder.module("1x2xbf16", "#moe.slice<\"a\" in \"m\" at 2 rows 1 strides 6 by 2>"), firstRow);
+  ASSERT_EQ(results.size(), 1u);
+  expectRows(results[0], {{2, 4}});
+}
+
 TEST(Weights, RefusesSlicesBeyondTheFile) {
   ModelFolder folder(bytes({0, 0, 0, 0}));
   EXPECT_NE(refusal(folder.module("1x2xbf16", "#moe.slice<\"a\" in \"m\" at 2 rows 1>"), firstRow)
                 .find("cannot read tensor 'a': expected 4 bytes at 2 of "),
+            std::string::npos);
+  EXPECT_NE(refusal(folder.module("1x2xbf16", "#moe.slice<\"a\" in \"m\" at 0 rows 1 strides 1 by 2>"), firstRow)
+                .find("cannot read tensor 'a': expected 6 bytes at 0 of "),
             std::string::npos);
   EXPECT_NE(refusal(folder.module("1x2xbf16", "#moe.slice<\"a\" in \"../m\" at 0 rows 1>"), firstRow)
                 .find("expected a file below the model's folder, got '../m'"),
