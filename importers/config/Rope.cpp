@@ -35,6 +35,17 @@ static void readYarn(Config &keys, mlir::MLIRContext *context, int64_t maxPositi
   rope.yarn = moe::YarnAttr::get(context, factor, original, std::max(fast, slow), slow, truncate);
 }
 
+/// Frequencies that turn less than so often in the original positions are divided, others kept: YaRN's ramp without length. Where
+/// the two bounds differ there is a ramp of another kind between them.
+static void readStep(Config &keys, mlir::MLIRContext *context, Rope &rope) {
+  double factor = keys.positive("factor"), low = keys.positive("low_freq_factor"), high = keys.positive("high_freq_factor");
+  int64_t original = keys.count("original_max_position_embeddings", most::positions);
+  keys.require(low == high, "high_freq_factor: expected low_freq_factor " + llvm::Twine(spelled(low)) + ", got " + spelled(high));
+  keys.require(rope.theta > 1, "rope_theta: expected more than 1 beside rope_scaling, got " + llvm::Twine(spelled(rope.theta)));
+  rope.theta = std::max(rope.theta, 2.0);
+  rope.yarn = moe::YarnAttr::get(context, factor, original, low, low, /*truncate=*/false);
+}
+
 /// 1 + beta ln(1 + floor(position / original)); beta 0 is how a config says that nothing is scaled.
 static moe::PositionScaleAttr readPositionScale(Config &keys, mlir::MLIRContext *context) {
   double beta = keys.nonNegative("llama_4_scaling_beta");
@@ -81,9 +92,11 @@ Rope moec::importers::readRope(Config &config, mlir::MLIRContext *context, const
                                                                   spelled(*partial));
     rope.partial = partial;
   }
-  StringRef type = keys.choice({"rope_type", "type"}, {"default", "yarn"});
+  StringRef type = keys.choice({"rope_type", "type"}, {"default", "yarn", "llama3"});
   if (type == "yarn")
     readYarn(keys, context, maxPositions, rope);
+  if (type == "llama3")
+    readStep(keys, context, rope);
   if (allowed.positionScale)
     rope.positionScale = readPositionScale(keys, context);
   keys.checkConsumed();

@@ -35,7 +35,8 @@ struct RopeKeys {
 };
 
 /// Reads the flat spelling (`rope_theta`, `rope_scaling` with `type` or `rope_type`) and the nested one of transformers 5
-/// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding and YaRN.
+/// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding, YaRN, and Llama 3's where it is a
+/// step.
 Rope readRope(Config &config, mlir::MLIRContext *context, const RopeKeys &allowed, int64_t maxPositions);
 
 } // namespace moec::importers

@@ -1,5 +1,6 @@
 // DeepSeek's keys for dense layers, routed and shared experts, and groups of experts.
 #include "importers/families/DeepSeek.h"
+#include "importers/config/DecoderKeys.h"
 
 using namespace moec;
 using namespace moec::importers;
@@ -18,6 +19,27 @@ void moec::importers::readDeepSeekLayers(Config &config, Decoder &decoder, const
   mixture.expertWidth = config.count("moe_intermediate_size", most::width, defaults.expertWidth);
   mixture.sharedWidth = config.count("n_shared_experts", most::experts, defaults.shared, /*least=*/0) * mixture.expertWidth;
   config.leaveAside({"aux_loss_alpha", "seq_aux"});
+}
+
+void moec::importers::readMixtureLayers(Config &config, Decoder &decoder) {
+  std::vector<llvm::StringRef> kinds = readLayerKinds(config, "mlp_layer_types", decoder, {"dense", "sparse"});
+  for (size_t layer = 0; layer < kinds.size(); ++layer)
+    decoder.isMixture[layer] = kinds[layer] == "sparse";
+}
+
+Indexer moec::importers::readIndexer(Config &config, mlir::MLIRContext *context, const Rope &rope, const LatentAttention &attention,
+                                     moe::RotaryLayout layout, int64_t heads) {
+  Indexer indexer;
+  indexer.heads = config.count("index_n_heads", most::heads, heads);
+  indexer.headDim = config.count("index_head_dim", most::width, 128);
+  indexer.positions = config.count("index_topk", most::width, 2048);
+  config.require(indexer.headDim >= attention.rope,
+                 "index_head_dim: expected at least qk_rope_head_dim " + Twine(attention.rope) + ", got " + Twine(indexer.headDim));
+  config.require(attention.queryLatent.has_value(),
+                 "q_lora_rank: expected a number, as positions are chosen by the query's latent");
+  indexer.headDim = std::max(indexer.headDim, attention.rope);
+  indexer.rotary = rope.attr(context, attention.rope, layout);
+  return indexer;
 }
 
 ExpertGroups moec::importers::readExpertGroups(Config &config, const Mixture &mixture, int64_t k,

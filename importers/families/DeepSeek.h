@@ -3,6 +3,7 @@
 #define MOEC_IMPORTERS_FAMILIES_DEEPSEEK_H
 
 #include "importers/config/Config.h"
+#include "importers/config/Rope.h"
 #include "importers/decoder/Decoder.h"
 
 namespace moec::importers {
@@ -14,6 +15,13 @@ struct DeepSeekDefaults {
 
 /// Dense layers first, then mixtures with shared experts. All of the mixture but its routing.
 void readDeepSeekLayers(Config &config, Decoder &decoder, const DeepSeekDefaults &defaults);
+
+/// `mlp_layer_types`, where it is given: which layers have a mixture.
+void readMixtureLayers(Config &config, Decoder &decoder);
+
+/// What chooses the positions that latent attention looks at, `heads` heads unless the config says so.
+Indexer readIndexer(Config &config, mlir::MLIRContext *context, const Rope &rope, const LatentAttention &attention,
+                    moe::RotaryLayout layout, int64_t heads);
 
 /// How many groups there are and how many are kept; the experts must divide evenly, and the kept groups hold all that are chosen.
 struct ExpertGroups {

@@ -1,4 +1,5 @@
 // Config and Rope: what keys mean in either spelling, and what absent ones mean in each family.
+#include "dialects/moe/Rotary.h"
 #include "importers/config/Rope.h"
 #include "importers/families/Families.h"
 
@@ -7,6 +8,7 @@
 #include "gtest/gtest.h"
 
 #include <cmath>
+#include <numbers>
 
 using namespace moec;
 using namespace moec::importers;
@@ -79,6 +81,18 @@ TEST_F(ConfigTest, YarnMultipliers) {
   EXPECT_FALSE(rope(yarn + R"(, "truncate": false}})").yarn.getTruncate());
   // Absent, the original length is the model's.
   EXPECT_EQ(rope(R"({"rope_scaling": {"type": "yarn", "factor": 4}})").yarn.getOriginalPositions(), 2048);
+}
+
+// A step between frequencies that are kept and those that are divided; a ramp of that kind is refused by its key.
+TEST_F(ConfigTest, StepOfFrequencies) {
+  Rope read = rope(R"({"rope_theta": 500000, "rope_scaling": {"rope_type": "llama3", "factor": 16, "low_freq_factor": 1,
+                       "high_freq_factor": 1, "original_max_position_embeddings": 8192}})");
+  EXPECT_EQ(read.multiplier, 1);
+  std::vector<double> plain =
+      moe::rotaryFrequencies(moe::RotaryAttr::get(&context, 128, 5e5, moe::RotaryLayout::Half, 0, 1, false, {}));
+  std::vector<double> stepped = moe::rotaryFrequencies(read.attr(&context, 128, moe::RotaryLayout::Half));
+  for (size_t i = 0; i < plain.size(); ++i)
+    EXPECT_DOUBLE_EQ(stepped[i], 2 * std::numbers::pi / plain[i] > 8192 ? plain[i] / 16 : plain[i]) << i;
 }
 
 // transformers 5.23: the values of the class when a config says nothing.
@@ -169,6 +183,39 @@ TEST_F(ConfigTest, SlidingWindow) {
   EXPECT_EQ(window("mixtral", R"({"sliding_window": null})"), std::nullopt);
   EXPECT_EQ(window("qwen3_moe", R"({"sliding_window": 512})"), std::nullopt);
   EXPECT_EQ(window("qwen3_moe", R"({"sliding_window": 512, "use_sliding_window": true, "max_window_layers": 4})"), 512);
+}
+
+// Absent, every other layer of gpt-oss looks back 128 positions, from the first on.
+TEST_F(ConfigTest, LayersOfGptOss) {
+  Decoder decoder = describe("gpt_oss", R"({"num_hidden_layers": 3, "rope_scaling": {"rope_type": "yarn", "factor": 32,
+      "original_max_position_embeddings": 4096, "truncate": false}})");
+  std::vector<std::optional<int64_t>> windows;
+  for (const Attention &attention : decoder.attentionOfLayers)
+    windows.push_back(std::get<GroupedAttention>(attention).window);
+  EXPECT_EQ(windows, (std::vector<std::optional<int64_t>>{128, std::nullopt, 128}));
+  EXPECT_EQ(decoder.activation,
+            moe::ActivationAttr::get(&context, moe::ActivationKind::SiLU, 1.702, moe::F64(7), moe::F64(7), 1.0));
+}
+
+// Absent, every fourth layer of Llama 4 sees all positions, does not turn, and scales q instead; the others see chunks.
+TEST_F(ConfigTest, LayersOfLlama4) {
+  Decoder decoder = describe("llama4_text", R"({"num_hidden_layers": 8, "interleave_moe_layer_step": 2})");
+  for (size_t layer = 0; layer < 8; ++layer) {
+    GroupedAttention attention = std::get<GroupedAttention>(decoder.attentionOfLayers[layer]);
+    bool turns = layer % 4 != 3;
+    EXPECT_EQ(bool(attention.rotary), turns) << layer;
+    EXPECT_EQ(attention.chunk, turns ? std::optional<int64_t>(8192) : std::nullopt) << layer;
+    EXPECT_EQ(bool(attention.positionScale), !turns) << layer;
+    EXPECT_EQ(attention.norms, turns ? QueryKeyNorm::TurnedHeads : QueryKeyNorm::None) << layer;
+    EXPECT_EQ(decoder.isMixture[layer], layer % 2 == 1) << layer;
+  }
+}
+
+// A list of Llama 4's mixtures overrides their distance.
+TEST_F(ConfigTest, MixturesOfLlama4) {
+  EXPECT_EQ(describe("llama4_text", R"({"num_hidden_layers": 3, "moe_layers": [1]})").isMixture,
+            (std::vector<bool>{false, true, false}));
+  EXPECT_EQ(describe("llama4_text", R"({"num_hidden_layers": 2, "moe_layers": null})").isMixture, (std::vector<bool>{true, true}));
 }
 
 TEST_F(ConfigTest, LayersOfQwen3) {

@@ -26,6 +26,11 @@ protected:
 /// Those with mixtures of experts.
 class Mixtures : public Models {};
 
+/// Those that GPU targets compute, and those that they refuse: models whose tokens choose the positions they attend to.
+class GpuModels : public Models {};
+class GpuMixtures : public Models {};
+class SparseModels : public Models {};
+
 runtime::NpyArray load(const std::string &path) {
   runtime::Result<runtime::NpyArray> array = runtime::readNpy(path);
   EXPECT_TRUE(array.ok()) << path;
@@ -70,7 +75,7 @@ void expectBf16Logits(const Golden &golden, const std::string &artifact, const s
 TEST_P(Models, LogitsInBf16) { expectBf16Logits(golden, compiled(folder, "--compute bf16")); }
 
 /// GPU code keeps the same bound on the emulator, which also finds no fault in it; so do decode steps after a prefill of 3 tokens.
-TEST_P(Models, GpuCodeInBf16) {
+TEST_P(GpuModels, GpuCodeInBf16) {
   std::string artifact = compiled(folder, "--compute bf16 --target simt --target sm_80");
   for (std::string target : {"simt", "sm_80"})
     for (const char *cut : {"", " --prefill 3"})
@@ -78,7 +83,7 @@ TEST_P(Models, GpuCodeInBf16) {
 }
 
 /// GPU code leaves the same bits whatever the batch, the chunks of a prefill and the number of the host's threads.
-TEST_P(Models, GpuCodeIsDeterministic) {
+TEST_P(GpuModels, GpuCodeIsDeterministic) {
   std::string artifact = compiled(folder, "--compute bf16 --target simt --target sm_80"), path = scratch("logits.npy");
   std::vector<int64_t> ids = *golden.prompt(2);
   ids.resize(std::min<size_t>(ids.size(), 8));
@@ -91,6 +96,15 @@ TEST_P(Models, GpuCodeIsDeterministic) {
       EXPECT_TRUE(contentsOf(path) == bits) << target << other;
     }
   }
+}
+
+TEST_P(SparseModels, GpuCodeIsRefused) {
+  Outcome outcome = run("moe-compile", folder + " -o " + scratch("refused.moec") + " --target simt 2>&1");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(
+      outcome.output.find("'moe.select_positions' op expected attention to all positions; no GPU target chooses among them yet"),
+      std::string::npos)
+      << outcome.output;
 }
 
 /// What the reference chose in each MoE layer: [layers][tokens * k] ids and [layers][tokens] margins.
@@ -154,7 +168,7 @@ void expectChoices(const Golden &golden, const std::string &artifact, const std:
 TEST_P(Mixtures, ChosenExperts) { expectChoices(golden, compiled(folder, "--compute f32"), "", 1e-4); }
 
 /// GPU code chooses the same experts, in f32.
-TEST_P(Mixtures, ChosenExpertsByGpuCode) {
+TEST_P(GpuMixtures, ChosenExpertsByGpuCode) {
   expectChoices(golden, compiled(folder, "--compute f32 --target simt"), "--device emulator --threads 2", 1e-4);
 }
 
@@ -189,6 +203,26 @@ std::vector<std::string> mixtures() {
   return found;
 }
 
+bool isSparse(const std::string &model) { return Golden(fixtures + model).find("index_margin/0/0").has_value(); }
+
+std::vector<std::string> sparseModels() {
+  std::vector<std::string> found = models();
+  std::erase_if(found, [](const std::string &model) { return !isSparse(model); });
+  return found;
+}
+
+std::vector<std::string> gpuModels() {
+  std::vector<std::string> found = models();
+  std::erase_if(found, isSparse);
+  return found;
+}
+
+std::vector<std::string> gpuMixtures() {
+  std::vector<std::string> found = mixtures();
+  std::erase_if(found, isSparse);
+  return found;
+}
+
 std::string testName(const testing::TestParamInfo<std::string> &info) {
   std::string name = info.param;
   std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
@@ -196,6 +230,9 @@ std::string testName(const testing::TestParamInfo<std::string> &info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, Models, testing::ValuesIn(models()), testName);
+INSTANTIATE_TEST_SUITE_P(Golden, GpuModels, testing::ValuesIn(gpuModels()), testName);
+INSTANTIATE_TEST_SUITE_P(Golden, GpuMixtures, testing::ValuesIn(gpuMixtures()), testName);
+INSTANTIATE_TEST_SUITE_P(Golden, SparseModels, testing::ValuesIn(sparseModels()), testName);
 INSTANTIATE_TEST_SUITE_P(Golden, Mixtures, testing::ValuesIn(mixtures()), testName);
 
 /// Perplexity of the held-out texts, to four digits of the reference's.
