@@ -32,6 +32,7 @@ struct LaunchShape {
 struct LaunchChain {
   std::string name;
   std::vector<size_t> kernels; ///< places in GpuCode::shapes
+  int64_t mostRows = 0;        ///< of its kernels in any launch
 };
 
 /// Launches of a program that a chain replaces: from `first` on, as many as it has kernels.

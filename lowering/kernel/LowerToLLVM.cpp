@@ -61,7 +61,14 @@ LogicalResult moec::lowering::lowerToLLVM(ModuleOp module) {
   PassManager passes(module.getContext());
   passes.enableVerifier(false); // the emitters are tested; the last step's result is verified by its translation
   buildLowering(passes);
-  return passes.run(module);
+  if (failed(passes.run(module)))
+    return failure();
+  // What is said of a loop arrives at its branch as an attribute that the translation does not look at.
+  module.walk([](LLVM::BrOp branch) {
+    if (auto annotation = branch->getAttrOfType<LLVM::LoopAnnotationAttr>("llvm.loop_annotation"))
+      branch.setLoopAnnotationAttr(annotation);
+  });
+  return success();
 }
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {

@@ -78,6 +78,7 @@ Number moec::lowering::operator/(Number a, Number b) { return binary<arith::DivF
 Number moec::lowering::operator%(Number a, Number b) { return binary<arith::RemFOp, arith::RemSIOp>(a, b); }
 Number moec::lowering::operator&(Number a, Number b) { return {*a.builder, arith::AndIOp::create(*a.builder, a.value, b.value)}; }
 Number moec::lowering::operator|(Number a, Number b) { return {*a.builder, arith::OrIOp::create(*a.builder, a.value, b.value)}; }
+Number moec::lowering::operator^(Number a, Number b) { return {*a.builder, arith::XOrIOp::create(*a.builder, a.value, b.value)}; }
 Number moec::lowering::operator<<(Number a, int64_t bits) {
   return {*a.builder, arith::ShLIOp::create(*a.builder, a.value, a.like(bits).value)};
 }

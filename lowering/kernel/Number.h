@@ -47,6 +47,7 @@ Number operator/(Number a, Number b);
 Number operator%(Number a, Number b);
 Number operator&(Number a, Number b);
 Number operator|(Number a, Number b);
+Number operator^(Number a, Number b);
 Number operator<<(Number a, int64_t bits);
 Number operator<<(Number a, Number bits);
 Number operator>>(Number a, int64_t bits); // unsigned

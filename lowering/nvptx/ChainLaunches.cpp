@@ -35,7 +35,8 @@ struct Candidate {
 
 class ProgramChainer {
 public:
-  ProgramChainer(GpuCode &code, std::map<std::vector<size_t>, size_t> &known) : code(code), known(known) {}
+  ProgramChainer(GpuCode &code, std::map<std::vector<size_t>, size_t> &known, int64_t mostRows)
+      : code(code), known(known), mostRows(mostRows) {}
 
   std::vector<ChainedLaunches> chain(ArrayRef<Candidate> launches) {
     for (const auto &[index, launch] : llvm::enumerate(launches)) {
@@ -76,6 +77,8 @@ private:
       auto [entry, isNew] = known.try_emplace(kernels, code.chains.size());
       if (isNew)
         code.chains.push_back({"chain_" + std::to_string(code.chains.size()), kernels});
+      int64_t &most = code.chains[entry->second].mostRows;
+      most = std::max(most, mostRows);
       chained.push_back({end - open.size(), entry->second});
     }
     open.clear();
@@ -84,6 +87,7 @@ private:
 
   GpuCode &code;
   std::map<std::vector<size_t>, size_t> &known;
+  const int64_t mostRows; ///< tokens of a step, which outputs and sequences are no more than
   std::vector<ChainedLaunches> chained;
   std::vector<Candidate> open;
   size_t arguments = 0; ///< of the open chain
@@ -102,6 +106,6 @@ void moec::lowering::nvptx::chainLaunches(ModuleOp plan, GpuCode &code) {
     SmallVector<Candidate> launches;
     for (auto launch : program.getBody().getOps<plan::LaunchOp>())
       launches.push_back(kernels.at(launch.getKernelAttr().getAttr()));
-    chained = ProgramChainer(code, known).chain(launches);
+    chained = ProgramChainer(code, known, program.getMaxTokens()).chain(launches);
   }
 }

@@ -7,6 +7,7 @@
 #include "lowering/nvptx/Emit.h"
 #include "lowering/nvptx/EmitChain.h"
 #include "lowering/nvptx/MachineCode.h"
+#include "lowering/plan/BufferSize.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
@@ -24,15 +25,32 @@ void moec::lowering::nvptx::loadDialects(MLIRContext &context) {
   context.getOrLoadDialect<NVVM::NVVMDialect>();
 }
 
+/// The most rows that a launch of each kernel has.
+static llvm::DenseMap<StringAttr, int64_t> mostRowsOf(ModuleOp plan) {
+  llvm::DenseMap<StringAttr, plan::Extent> extents;
+  for (auto kernel : plan.getOps<plan::KernelOp>())
+    extents[kernel.getSymNameAttr()] = kernel.getRows();
+  llvm::DenseMap<StringAttr, int64_t> most;
+  for (auto program : plan.getOps<plan::ProgramOp>())
+    for (auto launch : program.getBody().getOps<plan::LaunchOp>()) {
+      StringAttr kernel = launch.getKernelAttr().getAttr();
+      most[kernel] = std::max(most[kernel], mostUnits(program, extents.at(kernel)));
+    }
+  return most;
+}
+
 /// The kernels of `plan` and their chains for `target`, as functions in MLIR; `code` receives how each is launched.
 static OwningOpRef<ModuleOp> emitKernels(ModuleOp plan, const Target &target, GpuCode &code) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(plan.getLoc());
   KernelBuilder b(*module, target);
   auto kernels = llvm::to_vector(plan.getOps<plan::KernelOp>());
+  const llvm::DenseMap<StringAttr, int64_t> mostRows = mostRowsOf(plan);
   for (plan::KernelOp kernel : kernels) {
     LogicalResult outcome = success();
     b.kernel(kernel.getSymName(), KernelFrame::countArguments(kernel), [&](ArrayRef<Value> arguments) {
       KernelFrame frame(b, kernel, arguments);
+      if (auto most = mostRows.find(kernel.getSymNameAttr()); most != mostRows.end())
+        frame.mostRows = most->second;
       outcome = emitByFamily(frame);
       code.shapes.push_back(frame.shape);
       return succeeded(outcome) ? frame.shape.threads : warpSize; // nobody launches what was refused

@@ -64,6 +64,7 @@ LogicalResult moec::lowering::nvptx::emitChain(KernelBuilder &b, const LaunchCha
       arguments = arguments.drop_front(own);
       its.push_back(numbers);
       KernelFrame frame(b, kernel, its);
+      frame.mostRows = chain.mostRows;
       if (failed(emitShare(frame, shapes[place])))
         outcome = failure();
     }

@@ -1,10 +1,11 @@
-// The stages of a mixture of experts: dispatch, the hidden rows of every chosen expert, their combination.
+// The stages of a mixture of experts behind dispatch: the hidden rows of every chosen expert, their combination.
 //
-// A block takes its columns of every chosen expert, so that blocks have equal work whatever the routing, and sums a result over a
-// token's experts in ascending order.
+// The work is dealt out as pairs of an expert and a block's columns: in a step of one token, one pair a block.
 #include "lowering/kernel/Functions.h"
 #include "lowering/kernel/Operands.h"
+#include "lowering/nvptx/ChosenExperts.h"
 #include "lowering/nvptx/Emit.h"
+#include "lowering/nvptx/LaunchOrder.h"
 #include "lowering/nvptx/Product.h"
 
 using namespace mlir;
@@ -12,155 +13,209 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-static constexpr int64_t dispatchThreads = Product::threads; // so that it can be chained to the router
+namespace {
+/// Products of the chosen experts' weights with their tokens' rows, and of the shared experts' with all rows, dealt out over
+/// blocks.
+class ExpertProducts {
+public:
+  using Blocks = Product::Blocks;
 
-void moec::lowering::nvptx::emit(KernelFrame &frame, moe::DispatchOp op) {
-  KernelBuilder &b = frame.b;
-  frame.launch(dispatchThreads, {KernelFrame::constant(1)});
-  int64_t k = moe::widthOf(op.getIds().getType()), experts = op.getExperts();
-  Pointer ids = frame.buffer(op.getIds()), offsets = frame.result(0), order = frame.result(1);
-  Pointer starts = frame.allocateShared(b.i32, experts);
-  Number assignments = frame.rows * k;
-  // Thread t has experts t, t + dispatchThreads, ...: it counts their assignments, then writes their numbers.
-  auto forOwnExperts = [&](function_ref<void(Number)> body) { b.forThreads(b.integer(experts), dispatchThreads, body); };
-  auto isOf = [&](Number assignment, Number e) { return (ids + assignment).load() == e.toInteger(b.i32); };
+  ExpertProducts(KernelFrame &frame, bool byMatrix, Pointer offsets, int64_t experts, int64_t k, int64_t columns,
+                 int64_t sharedColumns, int64_t groups)
+      : frame(frame), b(frame.b), byMatrix(byMatrix), offsets(offsets), experts(experts), k(k), columns(columns),
+        sharedColumns(sharedColumns), groups(groups) {}
 
-  forOwnExperts([&](Number e) {
-    Number count = b.forRange(b.integer(0), assignments, 1, {b.integer32(0)}, [&](Number assignment, ArrayRef<Number> before) {
-      return KernelBuilder::Numbers{before[0] + isOf(assignment, e).toUnsigned(b.i32)};
-    })[0];
-    (starts + e).store(count);
-  });
-  b.barrier();
-  b.ifThen(b.thread() == 0, [&] { // counts become the places where each expert's assignments begin
-    Number total = b.forRange(b.integer(0), b.integer(experts), 1, {b.integer32(0)}, [&](Number e, ArrayRef<Number> before) {
-      Number count = (starts + e).load();
-      (starts + e).store(before[0]);
-      (offsets + e).store(before[0]);
-      return KernelBuilder::Numbers{before[0] + count};
-    })[0];
-    (offsets + experts).store(total);
-  });
-  b.barrier();
-  forOwnExperts([&](Number e) {
-    b.forRange(b.integer(0), assignments, 1, {(starts + e).load()}, [&](Number assignment, ArrayRef<Number> before) {
-      Number mine = isOf(assignment, e);
-      b.ifThen(mine, [&] { (order + before[0]).store(assignment.toInteger(b.i32)); });
-      return KernelBuilder::Numbers{before[0] + mine.toUnsigned(b.i32)};
-    });
-  });
-}
+  /// As many blocks as a step of one token has work for.
+  int64_t blocks() const { return k * Product::blocksOf(columns, byMatrix) + Product::blocksOf(sharedColumns, byMatrix); }
 
-/// Calls `body(expert, first, end)` for the experts that have assignments, in order: `order` entries [first, end). For all lanes of
-/// a warp, which look at 32 experts at once.
-static void forChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts, function_ref<void(Number, Number, Number)> body) {
-  b.forRange(b.integer(0), b.integer(experts), warpSize, [&](Number base) {
-    Number own = base + b.lane(), isExpert = own < experts;
-    Number begin = b.loadIf(isExpert, offsets + own, b.integer32(0)), end = b.loadIf(isExpert, offsets + own + 1, b.integer32(0));
-    Number chosen = b.ballot(begin < end);
-    b.ifThen(chosen != 0, [&] {
-      b.forRange(b.integer32(0), b.integer32(warpSize), 1, [&](Number lane) {
-        b.ifThen(((chosen >> lane) & b.integer32(1)) != 0, [&] {
-          body(base + lane.toInteger(b.i64), b.shuffleFrom(begin, lane).toInteger(b.i64),
-               b.shuffleFrom(end, lane).toInteger(b.i64));
-        });
+  /// Of an expert's or the shared columns; shared rows are [begin, end).
+  using ForExpert = function_ref<void(Blocks, Number block, ChosenExperts::Piece)>;
+  using ForShared = function_ref<void(Blocks, Number block, Number begin, Number end)>;
+  /// Calls them for what falls to block `piece`.
+  void forShare(Number piece, ForExpert forExpert, ForShared forShared) const {
+    auto narrow = [&] { forShare(Blocks::narrow, piece, forExpert, forShared); };
+    if (!Product::hasTiles(frame, byMatrix))
+      return narrow();
+    Number ofExpert = frame.rows * k / experts; // on average
+    b.ifThenElse(Product::tilesPay(ofExpert * 2), [&] { forShare(Blocks::tiles, piece, forExpert, forShared); }, narrow);
+  }
+
+private:
+  void forShare(Blocks cut, Number piece, ForExpert forExpert, ForShared forShared) const {
+    bool inTiles = cut == Blocks::tiles;
+    int64_t longest = inTiles ? TileProduct::rows : std::numeric_limits<int32_t>::max();
+    auto blocksOf = [&](int64_t columns) {
+      return inTiles ? Product::tilesOf(columns, groups) : Product::blocksOf(columns, byMatrix);
+    };
+    const ChosenExperts chosen(b, offsets, experts, longest);
+    Number ofExperts = chosen.count() * blocksOf(columns), rowPieces = (frame.rows + (longest - 1)) / longest;
+    b.forRange(piece, ofExperts + rowPieces * blocksOf(sharedColumns), blocks(), [&](Number item) {
+      auto expert = [&] { forExpert(cut, item % blocksOf(columns), chosen.at(item / blocksOf(columns))); };
+      if (!sharedColumns)
+        return expert();
+      b.ifThenElse(item < ofExperts, expert, [&] {
+        Number shared = item - ofExperts, begin = shared / blocksOf(sharedColumns) * longest;
+        forShared(cut, shared % blocksOf(sharedColumns), begin, minimum(begin + longest, frame.rows));
       });
     });
-  });
-}
+  }
+
+  KernelFrame &frame;
+  KernelBuilder &b;
+  const bool byMatrix;
+  const Pointer offsets;
+  const int64_t experts, k, columns, sharedColumns, groups;
+};
+} // namespace
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   KernelBuilder &b = frame.b;
   const ExpertHiddenOperands given(frame, op);
   int64_t sharedColumns = given.sharedGate ? given.sharedGate.leadingRows() : 0;
-
-  // The first blocks have the routed experts' columns, the others those of the shared experts.
   bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), given.gate.element(), given.in);
+  const ExpertProducts products(frame, byMatrix, given.offsets, given.experts, given.k, given.intermediate, sharedColumns, 2);
+  frame.launch(Product::threads, {KernelFrame::constant(products.blocks())});
+
   Product product(frame, byMatrix, op.getCompute(), given.in, {}, 2);
-  int64_t routedBlocks = product.blocksOf(given.intermediate);
-  frame.launch(Product::threads, {KernelFrame::constant(routedBlocks + product.blocksOf(sharedColumns))});
-  Number block = b.block(0);
   auto store = [&](Pointer destination, Number g, Number u) { destination.store(activate(op.getActivation(), g, u)); };
-  auto routed = [&] {
-    forChosenExperts(b, given.offsets, given.experts, [&](Number expert, Number begin, Number end) {
-      auto assignmentAt = [&](Number i) { return (given.order + begin + i).load().toInteger(b.i64); };
-      product.multiply(
-          block, given.intermediate, end - begin,
-          [&](int64_t group, Number column) { return (group ? given.up : given.gate).row(expert) + column * given.in; },
-          [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; },
-          [&](Number i, Number column, ArrayRef<Number> sums) {
-            Number g = sums[0], u = sums[1];
-            if (given.weights.builder) { // products are linear: the weight of their input is theirs
-              Number weight = (given.weights + assignmentAt(i)).load();
-              g = weight * g;
-              u = weight * u;
-            }
-            if (given.gateBias) {
-              g = g + (given.gateBias.row(expert) + column).loadF32();
-              u = u + (given.upBias.row(expert) + column).loadF32();
-            }
-            store(given.hidden.slot(assignmentAt(i)) + column, g, u);
-          });
-    });
-  };
-  if (!given.sharedGate)
-    return routed();
-  b.ifThenElse(block < routedBlocks, routed, [&] {
-    product.multiply(
-        block - routedBlocks, sharedColumns, frame.rows,
-        [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).row(column); },
-        [&](Number row) { return given.input + row * given.in; },
-        [&](Number row, Number column, ArrayRef<Number> sums) { store(given.hidden.shared(row) + column, sums[0], sums[1]); });
-  });
+  products.forShare(
+      b.block(0),
+      [&](Product::Blocks cut, Number block, ChosenExperts::Piece piece) {
+        auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).load().toInteger(b.i64); };
+        product.multiply(
+            cut, block, given.intermediate, piece.end - piece.begin,
+            [&](int64_t group, Number column) { return (group ? given.up : given.gate).row(piece.expert) + column * given.in; },
+            [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; },
+            [&](Number i, Number column, ArrayRef<Number> sums) {
+              Number g = sums[0], u = sums[1];
+              if (given.weights.builder) { // products are linear: the weight of their input is theirs
+                Number weight = (given.weights + assignmentAt(i)).load();
+                g = weight * g;
+                u = weight * u;
+              }
+              if (given.gateBias) {
+                g = g + (given.gateBias.row(piece.expert) + column).loadF32();
+                u = u + (given.upBias.row(piece.expert) + column).loadF32();
+              }
+              store(given.hidden.slot(assignmentAt(i)) + column, g, u);
+            });
+      },
+      [&](Product::Blocks cut, Number block, Number begin, Number end) {
+        product.multiply(
+            cut, block, sharedColumns, end - begin,
+            [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).row(column); },
+            [&](Number row) { return given.input + (begin + row) * given.in; },
+            [&](Number row, Number column, ArrayRef<Number> sums) {
+              store(given.hidden.shared(begin + row) + column, sums[0], sums[1]);
+            });
+      });
 }
 
-void moec::lowering::nvptx::emit(KernelFrame &frame, moe::CombineOp op) {
-  KernelBuilder &b = frame.b;
-  const CombineOperands given(frame, op);
-  int64_t out = given.out, hiddenWidth = given.hidden.width, sharedWidth = given.sharedDown ? given.sharedDown.width() : 0;
-  bool byMatrix =
-      MatrixProduct::covers(b.target, op.getCompute(), given.down.element(), given.intermediate, {hiddenWidth, sharedWidth});
-  Product product(frame, byMatrix, op.getCompute(), given.intermediate, {hiddenWidth}, 1);
-  int64_t columns = product.columnsOfBlock();
-  frame.launch(Product::threads, {KernelFrame::constant(product.blocksOf(out))});
+namespace {
+/// First the products of every assignment and of the shared experts, each in its place in the workspace; then, when all are there,
+/// their sum, in the order of a token's slots.
+class Combination {
+public:
+  Combination(KernelFrame &frame, moe::CombineOp op)
+      : frame(frame), b(frame.b), given(frame, op), compute(op.getCompute()),
+        sharedWidth(given.sharedDown ? given.sharedDown.width() : 0),
+        byMatrix(
+            MatrixProduct::covers(b.target, compute, given.down.element(), given.intermediate, {given.hidden.width, sharedWidth})),
+        expertProducts(frame, byMatrix, given.offsets, given.experts, given.k, given.out, sharedWidth ? given.out : 0, 1),
+        order(frame, stageCount), ofRow(int64_t(llvm::alignTo(uint64_t((given.k + (sharedWidth != 0)) * given.out), 8))),
+        products(frame.allocateForRows(b.f32, ofRow)) {}
 
-  /// `body(element)` for the block's columns of all rows of the result.
-  auto forResults = [&](function_ref<void(Pointer, Number)> body) {
-    b.forThreads(frame.rows * columns, Product::threads, [&](Number i) {
-      Number column = b.block(0) * columns + i % columns, element = i / columns * out + column;
-      b.ifThen(column < out, [&] { body(given.result + element, element); });
-    });
-    b.barrier();
-  };
-  forResults([&](Pointer place, Number) { place.store(b.real(0)); });
-  forChosenExperts(b, given.offsets, given.experts, [&](Number expert, Number begin, Number end) {
-    auto assignmentAt = [&](Number i) { return (given.order + begin + i).load().toInteger(b.i64); };
-    auto tokenAt = [&](Number i) { return assignmentAt(i) / given.k; }; // an expert may be chosen twice
-    product.multiply(
-        b.block(0), out, end - begin, [&](int64_t, Number column) { return given.down.row(expert) + column * given.intermediate; },
-        [&](Number i) { return given.hidden.slot(assignmentAt(i)); },
-        [&](Number i, Number column, ArrayRef<Number> sums) {
-          Number sum = sums[0], assignment = assignmentAt(i);
-          if (given.downBias)
-            sum = sum + (given.downBias.row(expert) + column).loadF32();
-          Pointer place = given.result + assignment / given.k * out + column;
-          Number weight = given.weights.builder ? (given.weights + assignment).load() : b.real(1);
-          place.store(fma(weight, sum, place.load()));
+  void emit() {
+    // No block waits for rows that there are none of.
+    frame.launch(Product::threads, {{.extent = frame.kernel.getRows(), .factor = sumsOfRow(), .addend = expertProducts.blocks()},
+                                    frame.perRow(mostRows)});
+    Number piece = order.piece();
+    b.ifThenElse(
+        piece < expertProducts.blocks(),
+        [&] {
+          multiply(piece);
+          order.finish(product);
         },
-        {given.k, tokenAt});
-    b.barrier(); // the next expert's sums may be added by other threads
-  });
-  if (given.sharedDown) {
-    Product shared(frame, byMatrix, op.getCompute(), sharedWidth, {hiddenWidth, given.k * given.intermediate}, 1);
-    shared.multiply(
-        b.block(0), out, frame.rows, [&](int64_t, Number column) { return given.sharedDown.row(column); },
-        [&](Number row) { return given.hidden.shared(row); },
-        [&](Number row, Number column, ArrayRef<Number> sums) {
-          Pointer place = given.result + row * out + column;
-          place.store(place.load() + sums[0]);
+        [&] {
+          order.waitFor(product, b.integer(expertProducts.blocks()));
+          sum(piece - expertProducts.blocks());
+          order.finishLast(frame.rows * sumsOfRow());
         });
-    b.barrier();
   }
-  if (given.residual.builder)
-    forResults([&](Pointer place, Number element) { place.store(place.load() + (given.residual + element).load()); });
-}
+
+private:
+  enum Stage : int64_t { product, addition, stageCount };
+  static constexpr int64_t mostRows = std::numeric_limits<int32_t>::max();
+  /// Columns of a row that a block adds up.
+  static constexpr int64_t summedColumns = 4 * Product::threads;
+  int64_t sumsOfRow() const { return llvm::divideCeil(given.out, summedColumns); }
+
+  /// The product of a row's slot, k for the shared experts'.
+  Pointer place(Number row, Number slot, Number column) const { return products + row * ofRow + slot * given.out + column; }
+
+  void multiply(Number piece) {
+    int64_t hiddenWidth = given.hidden.width;
+    expertProducts.forShare(
+        piece,
+        [&](Product::Blocks cut, Number block, ChosenExperts::Piece piece) {
+          frame.alternative([&] {
+            Product product(frame, byMatrix, compute, given.intermediate, {hiddenWidth}, 1);
+            auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).load().toInteger(b.i64); };
+            product.multiply(
+                cut, block, given.out, piece.end - piece.begin,
+                [&](int64_t, Number column) { return given.down.row(piece.expert) + column * given.intermediate; },
+                [&](Number i) { return given.hidden.slot(assignmentAt(i)); },
+                [&](Number i, Number column, ArrayRef<Number> sums) {
+                  Number sum = sums[0], assignment = assignmentAt(i);
+                  if (given.downBias)
+                    sum = sum + (given.downBias.row(piece.expert) + column).loadF32();
+                  place(assignment / given.k, assignment % given.k, column).store(sum);
+                });
+          });
+        },
+        [&](Product::Blocks cut, Number block, Number begin, Number end) {
+          frame.alternative([&] {
+            Product product(frame, byMatrix, compute, sharedWidth, {hiddenWidth, given.k * given.intermediate}, 1);
+            product.multiply(
+                cut, block, given.out, end - begin, [&](int64_t, Number column) { return given.sharedDown.row(column); },
+                [&](Number row) { return given.hidden.shared(begin + row); },
+                [&](Number row, Number column, ArrayRef<Number> sums) {
+                  place(begin + row, b.integer(given.k), column).store(sums[0]);
+                });
+          });
+        });
+  }
+
+  void sum(Number piece) {
+    Number row = piece / sumsOfRow(), first = piece % sumsOfRow() * summedColumns;
+    int64_t lanes = given.out % 4 ? 0 : 4, step = std::max<int64_t>(lanes, 1);
+    b.forRange(first + b.thread() * step, minimum(first + summedColumns, b.integer(given.out)), Product::threads * step,
+               [&](Number column) {
+                 Number total = b.real(0).splat(lanes);
+                 for (int64_t slot = 0; slot < given.k; ++slot) {
+                   Number weight = given.weights.builder ? (given.weights + row * given.k + slot).load() : b.real(1);
+                   total = fma(weight.splat(lanes), place(row, b.integer(slot), column).load(lanes), total);
+                 }
+                 if (sharedWidth)
+                   total = total + place(row, b.integer(given.k), column).load(lanes);
+                 Number element = row * given.out + column;
+                 if (given.residual.builder)
+                   total = total + (given.residual + element).load(lanes);
+                 (given.result + element).store(total);
+               });
+  }
+
+  KernelFrame &frame;
+  KernelBuilder &b;
+  const CombineOperands given;
+  const moe::Compute compute;
+  const int64_t sharedWidth; ///< of the shared experts' hidden columns
+  const bool byMatrix;
+  const ExpertProducts expertProducts;
+  LaunchOrder order;
+  const int64_t ofRow;    ///< f32 of a row's products
+  const Pointer products; ///< f32 [rows, k, and one more for the shared experts, out]
+};
+} // namespace
+
+void moec::lowering::nvptx::emit(KernelFrame &frame, moe::CombineOp op) { Combination(frame, op).emit(); }

@@ -16,7 +16,8 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::EmbedOp op) {
   Number token = b.block(0);
   Pointer source = table.row((frame.buffer(op.getIds()) + token).load().toInteger(b.i64)),
           destination = frame.result(0) + token * width;
-  b.forThreads(b.integer(width), threads, [&](Number column) { (destination + column).store((source + column).loadF32()); });
+  b.forColumns(width, threads,
+               [&](Number column, int64_t lanes) { (destination + column).store((source + column).loadF32(lanes)); });
 }
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::GatherOutputsOp op) {
@@ -26,5 +27,5 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::GatherOutputsOp op) {
   Number output = b.block(0);
   Number token = (frame.batch(op.getBatch()).outputTokens + output).load().toInteger(b.i64);
   Pointer source = frame.buffer(op.getInput()) + token * width, destination = frame.result(0) + output * width;
-  b.forThreads(b.integer(width), threads, [&](Number column) { (destination + column).store((source + column).load()); });
+  b.forColumns(width, threads, [&](Number column, int64_t lanes) { (destination + column).store((source + column).load(lanes)); });
 }

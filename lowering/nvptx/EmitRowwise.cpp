@@ -1,4 +1,4 @@
-// Row-wise ops: a block takes one row through all ops of the group, its threads a column each.
+// Row-wise ops: a block takes one row through all ops of the group, its threads up to four neighbouring columns each.
 #include "lowering/kernel/RowEmitter.h"
 #include "lowering/nvptx/BlockReduction.h"
 #include "lowering/nvptx/Emit.h"
@@ -19,7 +19,8 @@ public:
 
 private:
   void forColumns(int64_t width, function_ref<void(Number, int64_t)> body) override {
-    forEach(width, [&](Number column) { body(column, 0); });
+    b.forColumns(width, threads, body);
+    b.barrier();
   }
   void forEach(int64_t count, function_ref<void(Number)> body) override {
     b.forThreads(b.integer(count), threads, body);
@@ -37,10 +38,12 @@ private:
   }
 
   Number fold(Pointer elements, int64_t count, function_ref<Number(Number, Number)> add) {
-    Number sum = b.forRange(b.thread(), b.integer(count), threads, {b.real(0)}, [&](Number i, ArrayRef<Number> sums) {
-      return KernelBuilder::Numbers{add((elements + i).load(), sums[0])};
+    auto [lanes, step] = KernelBuilder::columnsOfThread(count, threads);
+    Number zero = b.real(0).splat(lanes);
+    Number sums = b.forRange(b.thread() * step, b.integer(count), threads * step, {zero}, [&](Number i, ArrayRef<Number> before) {
+      return KernelBuilder::Numbers{add((elements + i).load(lanes), before[0])};
     })[0];
-    return reduction.sum(sum);
+    return reduction.sum(b.sumOfElements(sums));
   }
 
   KernelFrame &frame;

@@ -3,6 +3,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -13,6 +14,9 @@ using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
 static constexpr unsigned globalSpace = 1, sharedSpace = 3;
+static constexpr int64_t addressBytes = 8;
+/// What the runtime passes, and each part of a weight, begins at such a multiple.
+static constexpr int64_t argumentAlignment = 16, weightAlignment = 256;
 static constexpr llvm::StringLiteral sharedName = "moec_shared";
 
 template <typename RegisterOp> static Number readRegister(KernelBuilder &b) {
@@ -69,6 +73,10 @@ Number KernelBuilder::ballot(Number condition) {
   return {*this, NVVM::VoteSyncOp::create(*this, i32, integer32(-1).value, condition.value, NVVM::VoteSyncKind::ballot)};
 }
 
+Number KernelBuilder::countLanes(Number mask) { return {*this, math::CtPopOp::create(*this, mask.value)}; }
+Number KernelBuilder::firstLane(Number mask) { return {*this, math::CountTrailingZerosOp::create(*this, mask.value)}; }
+Number KernelBuilder::lanesBelow(Number mask) { return mask & ((integer32(1) << lane().toInteger(i32)) - 1); }
+
 Number KernelBuilder::sumOverWarp(Number value) {
   for (int64_t mask = warpSize / 2; mask; mask /= 2)
     value = value + shuffleXor(value, mask);
@@ -79,6 +87,13 @@ Number KernelBuilder::maximumOverWarp(Number value) {
   for (int64_t mask = warpSize / 2; mask; mask /= 2)
     value = maximum(value, shuffleXor(value, mask));
   return value;
+}
+
+Number KernelBuilder::sumBefore(Number value) {
+  Number own = lane().toInteger(i32), sum = value;
+  for (int64_t distance = 1; distance < warpSize; distance *= 2)
+    sum = sum + select(own >= distance, shuffleFrom(sum, own - distance), integer32(0));
+  return sum - value;
 }
 
 Number KernelBuilder::gather(ArrayRef<Number> elements) {
@@ -127,16 +142,37 @@ void KernelBuilder::forThreads(Number count, int64_t threads, function_ref<void(
   forRange(thread(), count, threads, body);
 }
 
+void KernelBuilder::keepRolled(ArrayRef<Number> results) {
+  auto unroll = LLVM::LoopUnrollAttr::get(getContext(), /*disable=*/getBoolAttr(true), {}, {}, {}, {}, {}, {});
+  auto annotation = LLVM::LoopAnnotationAttr::get(getContext(), {}, {}, {}, unroll, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {});
+  results.front().value.getDefiningOp<scf::ForOp>()->setAttr("llvm.loop_annotation", annotation);
+}
+
+KernelBuilder::ThreadColumns KernelBuilder::columnsOfThread(int64_t width, int64_t threads) {
+  constexpr int64_t most = 4; // f32 that a thread loads at once
+  if (width <= threads || width % most)
+    return {.lanes = 0, .count = 1};
+  return {.lanes = most, .count = most};
+}
+
+void KernelBuilder::forColumns(int64_t width, int64_t threads, function_ref<void(Number, int64_t)> body) {
+  ThreadColumns columns = columnsOfThread(width, threads);
+  forRange(thread() * columns.count, integer(width), threads * columns.count, [&](Number column) { body(column, columns.lanes); });
+}
+
 void KernelBuilder::forLanes(int64_t count, function_ref<void(Number)> body) { forRange(lane(), integer(count), warpSize, body); }
 
-/// A generic address of `space`, such that LLVM knows the space.
-static Value inSpace(KernelBuilder &b, Value address, unsigned space) {
-  Value there = LLVM::AddrSpaceCastOp::create(b, LLVM::LLVMPointerType::get(b.getContext(), space), address);
-  return LLVM::AddrSpaceCastOp::create(b, b.ptr, there);
+/// LLVM follows the address space, and from the multiple and from what rows and columns are multiplied with it concludes how wide
+/// loads can be.
+Value KernelBuilder::genericOf(Value global, int64_t multiple) {
+  Value address = LLVM::AddrSpaceCastOp::create(*this, ptr, global);
+  LLVM::AssumeOp::create(*this, arith::ConstantIntOp::create(*this, 1, 1), LLVM::AssumeAlignTag(), address, integer(multiple));
+  return address;
 }
 
 Pointer KernelBuilder::loadAddress(Pointer from, Type pointee) {
-  return pointer(inSpace(*this, from.loadPointer(pointee), globalSpace), pointee);
+  Value there = LLVM::LoadOp::create(*this, LLVM::LLVMPointerType::get(getContext(), globalSpace), from.value, addressBytes);
+  return pointer(genericOf(there, weightAlignment), pointee);
 }
 
 Value KernelBuilder::sharedMemory() {
@@ -165,8 +201,10 @@ void KernelBuilder::kernel(StringRef name, unsigned arguments, Body body) {
   Block *entry = function.addEntryBlock(*this);
   setInsertionPointToStart(entry);
   SmallVector<Value> addresses;
-  for (Value argument : entry->getArguments())
-    addresses.push_back(inSpace(*this, argument, globalSpace));
+  for (Value argument : entry->getArguments()) {
+    Value there = LLVM::AddrSpaceCastOp::create(*this, LLVM::LLVMPointerType::get(getContext(), globalSpace), argument);
+    addresses.push_back(genericOf(there, argumentAlignment));
+  }
   int64_t threads = body(addresses);
   function->setAttr(NVVM::NVVMDialect::getReqntidAttrName(), getDenseI32ArrayAttr({int32_t(threads)}));
   // Without a limit of its own the assembler spills a register here and there to have one block more at a time.

@@ -42,9 +42,15 @@ public:
   Number shuffleFrom(Number value, Number from);
   /// An i32 with a bit for each lane, set where its `condition` holds.
   Number ballot(Number condition);
+  /// How many lanes of such a mask; the first of them, if any, as an i32; those below this lane.
+  Number countLanes(Number mask);
+  Number firstLane(Number mask);
+  Number lanesBelow(Number mask);
   /// The sum (largest) over the lanes of a warp, in every lane: lane i meets lane i ^ 16, then i ^ 8, and so on.
   Number sumOverWarp(Number value);
   Number maximumOverWarp(Number value);
+  /// The sum of an i32 over the lanes before this one.
+  Number sumBefore(Number value);
   /// Scalars as a vector.
   Number gather(llvm::ArrayRef<Number> elements);
   /// The sum of a vector's elements by halving.
@@ -60,7 +66,16 @@ public:
 
   /// `body(i)` for i in [0, count): thread t takes t, t + threads, ...
   void forThreads(Number count, int64_t threads, llvm::function_ref<void(Number)> body);
-  /// The same for the lanes of a warp.
+  /// The assembler does not unroll the loop that gave `results`.
+  void keepRolled(llvm::ArrayRef<Number> results);
+  /// What a thread takes of rows of `width` at once: a vector's lanes, or 0 for a single column; and how many columns that is.
+  struct ThreadColumns {
+    int64_t lanes, count;
+  };
+  static ThreadColumns columnsOfThread(int64_t width, int64_t threads);
+  /// `body(column, lanes)` for the columns of a row.
+  void forColumns(int64_t width, int64_t threads, llvm::function_ref<void(Number, int64_t)> body);
+  /// `body(i)` for i in [0, count) by the lanes of a warp.
   void forLanes(int64_t count, llvm::function_ref<void(Number)> body);
 
   Pointer loadAddress(Pointer from, mlir::Type pointee) override;
@@ -73,6 +88,8 @@ public:
 
 private:
   mlir::Value sharedMemory();
+  /// A `global` address that is a multiple of so many bytes, as a generic one.
+  mlir::Value genericOf(mlir::Value global, int64_t multiple);
 
   std::optional<std::array<Number, 3>> taken; ///< the block whose work is emitted, where it is not the block itself
 };

@@ -16,6 +16,8 @@ public:
 
   KernelBuilder &b;
   LaunchShape shape;
+  /// No launch has more.
+  int64_t mostRows = std::numeric_limits<int64_t>::max();
 
   /// Blocks of `threads`, in a grid of these dimensions.
   void launch(int64_t threads, std::vector<LaunchDimension> grid);

@@ -1,9 +1,10 @@
-// Products by matrix units: 16 rows of weights, straight from memory, with up to 32 rows of activations.
+// Products by matrix units: 16 rows of weights with up to 32 rows of activations.
 //
-// Weights are the left operand (A), activations the right one (B), so that few rows of activations waste little. A thread loads 8
-// neighbouring elements of a row at once: within 32 steps of the inner dimension, elements 8t to 8t + 7 are lane group t's in both
-// operands, which changes the order of a sum and not what it is of. Warps take every fourth 32 steps; their sums meet in shared
-// memory.
+// Weights are the left operand (A), activations the right one (B), so that few rows of activations waste little. Each warp takes a
+// quarter of the columns of both; their sums meet in shared memory, the first quarter's first.
+//
+// A warp copies the weights that it will multiply to shared memory of its own, several steps ahead: memory is kept busy however few
+// blocks there are, and no warp waits for another.
 #ifndef MOEC_LOWERING_NVPTX_MATRIXPRODUCT_H
 #define MOEC_LOWERING_NVPTX_MATRIXPRODUCT_H
 
@@ -29,10 +30,8 @@ public:
   /// A row of weights and a row of f32 activations.
   using WeightRow = llvm::function_ref<Pointer(int64_t group, Number column)>;
   using ActivationRow = llvm::function_ref<Pointer(Number row)>;
-  /// The products of all groups for one column of the thread's and any row.
-  using Sums = llvm::function_ref<KernelBuilder::Numbers(Number row)>;
-  /// Takes what came of one element; called by one thread.
-  using Store = llvm::function_ref<void(Number row, Number column, Sums sums)>;
+  /// Takes the products of all groups for one element; called by one thread.
+  using Store = llvm::function_ref<void(Number row, Number column, llvm::ArrayRef<Number> sums)>;
   /// Multiplies columns [first, first + 16) of `count` with activation rows [0, activations), 1 to 32 of them. For all threads of
   /// the block; ends with a barrier.
   void multiply(Number first, int64_t count, Number activations, WeightRow weight, ActivationRow activation, Store store);
@@ -41,10 +40,14 @@ private:
   void multiplyTiles(int64_t tiles, Number first, int64_t count, Number activations, WeightRow weight, ActivationRow activation,
                      Store store);
   KernelBuilder::Numbers accumulate(int64_t tiles, llvm::ArrayRef<Pointer> weights, llvm::ArrayRef<Pointer> activations);
+  /// Where a warp's part of the shared memory begins.
+  Pointer ofWarp(Number warp) const;
 
   KernelBuilder &b;
-  int64_t width, groups;
-  Pointer partial; ///< f32 [warps, groups, tiles, 4, lanes]
+  const int64_t width, groups;
+  const int64_t steps, ahead; ///< of each warp, 32 columns each; how many copies run ahead, a power of two
+  const int64_t bytesOfWarp;
+  const Pointer memory; ///< for each warp, chunks [ahead, groups, 16 rows, 4]; then its sums, f32 [groups, tiles, 4, lanes]
 };
 
 } // namespace moec::lowering::nvptx

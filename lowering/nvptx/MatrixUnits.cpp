@@ -55,6 +55,19 @@ KernelBuilder::Numbers moec::lowering::nvptx::loadMatrices(KernelBuilder &b, Mat
   return registers;
 }
 
+void moec::lowering::nvptx::beginCopy(KernelBuilder &b, Pointer to, Pointer from, Number isInside) {
+  Number bytes = select(isInside, b.integer32(chunkBytes), b.integer32(0));
+  NVVM::CpAsyncOp::create(b, inSpace(b, to, NVVM::NVVMMemorySpace::Shared), inSpace(b, from, NVVM::NVVMMemorySpace::Global),
+                          b.getI32IntegerAttr(chunkBytes),
+                          NVVM::LoadCacheModifierKindAttr::get(b.getContext(), NVVM::LoadCacheModifierKind::CG), bytes.value);
+}
+
+void moec::lowering::nvptx::closeGroup(KernelBuilder &b) { NVVM::CpAsyncCommitGroupOp::create(b); }
+
+void moec::lowering::nvptx::awaitGroups(KernelBuilder &b, int64_t groups) {
+  NVVM::CpAsyncWaitGroupOp::create(b, b.getI32IntegerAttr(int32_t(groups)));
+}
+
 void moec::lowering::nvptx::beginCopy(KernelBuilder &b, int64_t threads, const SharedRows &layout, Pointer to, Number rows,
                                       Number chunks, function_ref<Pointer(Number)> source) {
   // Lanes side by side take chunks side by side, of one row as far as it goes.
@@ -65,11 +78,7 @@ void moec::lowering::nvptx::beginCopy(KernelBuilder &b, int64_t threads, const S
     for (int64_t before = 0; before < layout.chunks; before += lanes) {
       Number chunk = firstChunk + before;
       auto copy = [&] {
-        Number bytes = select((row < rows) & (chunk < chunks), b.integer32(chunkBytes), b.integer32(0));
-        NVVM::CpAsyncOp::create(b, inSpace(b, to.plusBytes(layout.place(row, chunk)), NVVM::NVVMMemorySpace::Shared),
-                                inSpace(b, from + chunk * chunkBytes, NVVM::NVVMMemorySpace::Global),
-                                b.getI32IntegerAttr(chunkBytes),
-                                NVVM::LoadCacheModifierKindAttr::get(b.getContext(), NVVM::LoadCacheModifierKind::CG), bytes.value);
+        beginCopy(b, to.plusBytes(layout.place(row, chunk)), from + chunk * chunkBytes, (row < rows) & (chunk < chunks));
       };
       if (before + lanes <= layout.chunks)
         copy();
@@ -77,7 +86,5 @@ void moec::lowering::nvptx::beginCopy(KernelBuilder &b, int64_t threads, const S
         b.ifThen(chunk < layout.chunks, copy);
     }
   });
-  NVVM::CpAsyncCommitGroupOp::create(b);
+  closeGroup(b);
 }
-
-void moec::lowering::nvptx::finishCopies(KernelBuilder &b) { NVVM::CpAsyncWaitGroupOp::create(b, b.getI32IntegerAttr(0)); }

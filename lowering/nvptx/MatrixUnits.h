@@ -22,12 +22,18 @@ Number packBf16(Number two);
 Pointer laneAddress(KernelBuilder &b, MatrixLoad load, const SharedRows &layout, Pointer base);
 KernelBuilder::Numbers loadMatrices(KernelBuilder &b, MatrixLoad load, Pointer laneAddress);
 
+/// Begins to copy a chunk from global to shared memory, or zeros if it is not `isInside`.
+void beginCopy(KernelBuilder &b, Pointer to, Pointer from, Number isInside);
+/// The copies begun since the last call are a group; waits until all but the last `groups` of this thread's have landed.
+void closeGroup(KernelBuilder &b);
+void awaitGroups(KernelBuilder &b, int64_t groups);
+
 /// Begins to copy rows to shared memory by all `threads` of the block: of `layout`'s rows and chunks the first `rows` and `chunks`,
 /// from `source(row)` on; the others become zeros.
 void beginCopy(KernelBuilder &b, int64_t threads, const SharedRows &layout, Pointer to, Number rows, Number chunks,
                llvm::function_ref<Pointer(Number row)> source);
 /// Waits until this thread's copies have landed.
-void finishCopies(KernelBuilder &b);
+inline void finishCopies(KernelBuilder &b) { awaitGroups(b, 0); }
 
 } // namespace moec::lowering::nvptx
 

@@ -8,35 +8,26 @@ using namespace moec::lowering::nvptx;
 
 Product::Product(KernelFrame &frame, bool byMatrix, moe::Compute compute, int64_t width, ArrayRef<int64_t> strides, int64_t groups)
     : b(frame.b), groups(groups) {
-  if (byMatrix)
+  if (hasTiles(frame, byMatrix)) {
+    frame.alternative([&] { matrix.emplace(frame, width, groups); });
+    tile.emplace(frame, width, groups);
+  } else if (byMatrix) {
     matrix.emplace(frame, width, groups);
-  else
+  } else {
     warp.emplace(b, compute, width, strides);
+  }
 }
 
-/// Calls `body` for `row` if it has no run; for all rows of its run if it is the first of them; else not at all.
-void Product::forRun(Runs runs, Number first, Number count, Number row, function_ref<void(Number)> body) {
-  if (runs.longest == 1)
-    return body(row);
-  Number number = runs.numberOf(first + row);
-  Number isFirst = (row == 0) | (runs.numberOf(first + maximum(row - 1, b.integer(0))) != number);
-  b.forRange(row, minimum(row + runs.longest, count), 1, {isFirst}, [&](Number each, ArrayRef<Number> before) {
-    Number continues = before[0] & (runs.numberOf(first + each) == number);
-    b.ifThen(continues, [&] { body(each); });
-    return KernelBuilder::Numbers{continues};
-  });
-}
-
-void Product::multiply(Number block, int64_t columns, Number rows, MatrixProduct::WeightRow weight,
-                       MatrixProduct::ActivationRow activation, Store store, Runs runs) {
+void Product::multiply(Blocks blocks, Number block, int64_t columns, Number rows, MatrixProduct::WeightRow weight,
+                       MatrixProduct::ActivationRow activation, Store store) {
+  if (blocks == Blocks::tiles)
+    return tile->multiply(block * tile->columns(), columns, rows, weight, activation, store);
   if (matrix) {
     b.forRange(b.integer(0), rows, MatrixProduct::rows, [&](Number first) {
       Number count = minimum(rows - first, b.integer(MatrixProduct::rows));
       matrix->multiply(
           block * MatrixProduct::columns, columns, count, weight, [&](Number row) { return activation(first + row); },
-          [&](Number row, Number column, MatrixProduct::Sums sums) {
-            forRun(runs, first, count, row, [&](Number each) { store(first + each, column, sums(each)); });
-          });
+          [&](Number row, Number column, ArrayRef<Number> sums) { store(first + row, column, sums); });
     });
     return;
   }

@@ -14,20 +14,24 @@ inline int64_t bytesOfRow(mlir::ShapedType type) {
   return elements * type.getElementTypeBitWidth() / 8;
 }
 
+/// How many of `extent` the largest step of `program` has.
+inline int64_t mostUnits(plan::ProgramOp program, plan::Extent extent) {
+  switch (extent) {
+  case plan::Extent::Constant:
+    return 1;
+  case plan::Extent::Tokens:
+    return program.getMaxTokens();
+  case plan::Extent::Outputs:
+    return program.getMaxOutputs();
+  case plan::Extent::Sequences:
+    return program.getMaxSequences();
+  }
+  llvm_unreachable("every extent counts something");
+}
+
 /// Bytes of `buffer` in the largest step of `program`.
 inline int64_t bytesOf(plan::BufferOp buffer, plan::ProgramOp program) {
-  int64_t row = bytesOfRow(mlir::cast<mlir::ShapedType>(buffer.getType()));
-  switch (buffer.getRowExtent()) {
-  case plan::Extent::Constant:
-    return row;
-  case plan::Extent::Tokens:
-    return row * program.getMaxTokens();
-  case plan::Extent::Outputs:
-    return row * program.getMaxOutputs();
-  case plan::Extent::Sequences:
-    return row * program.getMaxSequences();
-  }
-  llvm_unreachable("every extent has a number of rows");
+  return bytesOfRow(mlir::cast<mlir::ShapedType>(buffer.getType())) * mostUnits(program, buffer.getRowExtent());
 }
 
 } // namespace moec::lowering

@@ -98,7 +98,7 @@ private:
       std::vector<uint32_t> &parts = plan_.weightParts.emplace_back();
       plan_.tableOffsets.push_back(entries * sizeof(uint64_t));
       std::span<const void *const> sources = artifact.partsOf(i);
-      entries += sources.size();
+      entries += (sources.size() + 1) / 2 * 2; // what kernels are given begins at multiples of 16 bytes
       for (const WeightRun *run : *weight.runs()) {
         for (const void *source : sources.first(run->times())) {
           auto [entry, isNew] = known.try_emplace({source, run->bytes()}, uint32_t(plan_.parts.size()));
@@ -181,9 +181,10 @@ uint64_t MemoryPlan::addressOfWorkspace(size_t kernel) const {
 }
 
 std::vector<uint64_t> MemoryPlan::tables() const {
-  std::vector<uint64_t> addresses;
-  for (const std::vector<uint32_t> &ofWeight : weightParts)
-    for (uint32_t part : ofWeight)
-      addresses.push_back(only(Purpose::weights).address + parts[part].offset);
-  return addresses;
+  uint64_t weights = only(Purpose::weights).address;
+  std::vector<uint64_t> entries(only(Purpose::tables).bytes / sizeof(uint64_t));
+  for (size_t i = 0; i < weightParts.size(); ++i)
+    std::ranges::transform(weightParts[i], entries.begin() + int64_t(tableOffsets[i] / sizeof(uint64_t)),
+                           [&](uint32_t part) { return weights + parts[part].offset; });
+  return entries;
 }

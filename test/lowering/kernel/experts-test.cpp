@@ -37,6 +37,7 @@ std::vector<Routing> routings() {
   all.push_back(route(9, k, experts, [](int64_t, int64_t slot) { return 2 + slot; })); // experts without a token
   all.push_back(route(1, k, experts, [](int64_t, int64_t slot) { return experts - 1 - slot; }));
   all.push_back(route(11, k, experts, [](int64_t, int64_t) { return 4; })); // one expert, many times a token
+  all.push_back(route(110, k, experts, [](int64_t token, int64_t slot) { return (token % 3 + slot * 2) % experts; }));
   all.push_back(route(0, k, experts, [](int64_t, int64_t) { return 0; }));
   return all;
 }
@@ -116,16 +117,31 @@ void check(const std::string &text, unsigned offsets, double tolerance) {
   }
 }
 
+std::string dispatch(int64_t k, int64_t experts) {
+  return llvm::formatv("plan.kernel @k items 1 per constant rows tokens parts [array<i64>] {{\n^bb0(%ids: tensor<?x{0}xi32>):\n"
+                       "  %offsets, %order = moe.dispatch %ids : tensor<?x{0}xi32> -> tensor<{1}xi32>\n"
+                       "  plan.return %offsets, %order : tensor<{1}xi32>, tensor<?x{0}xi32>\n}\n",
+                       k, experts + 1);
+}
+
 } // namespace
 
 TEST(Dispatch, OrderOfExperts) {
-  KernelRun run(
-      llvm::formatv("plan.kernel @k items 1 per constant rows tokens parts [array<i64>] {{\n^bb0(%ids: tensor<?x{0}xi32>):\n"
-                    "  %offsets, %order = moe.dispatch %ids : tensor<?x{0}xi32> -> tensor<{1}xi32>\n"
-                    "  plan.return %offsets, %order : tensor<{1}xi32>, tensor<?x{0}xi32>\n}\n",
-                    k, experts + 1));
+  KernelRun run(dispatch(k, experts));
   for (const Routing &routing : routings()) {
     run.setStep({{0, routing.ids.shape[0]}});
+    run.give(0, routing.ids);
+    run.makeUp(0);
+    run.expectAsEvaluated(0);
+  }
+}
+
+TEST(Dispatch, MoreExpertsAndTokensThanThreads) {
+  constexpr int64_t k = 4, experts = 150;
+  KernelRun run(dispatch(k, experts));
+  for (int64_t tokens : {31, 97, 300}) {
+    Routing routing = route(tokens, k, experts, [](int64_t token, int64_t slot) { return (token * token + slot * 37) % experts; });
+    run.setStep({{0, tokens}});
     run.give(0, routing.ids);
     run.makeUp(0);
     run.expectAsEvaluated(0);
@@ -136,10 +152,13 @@ TEST(ExpertHidden, EveryRouting) {
   check(hidden(32, 32, 0, "f32", false), 1, 1e-5);
   check(hidden(64, 32, 0, "bf16", false), 1, 1e-5);
 }
-TEST(ExpertHidden, OddShapesAndBiases) { check(hidden(23, 19, 0, "f32", true), 1, 1e-5); }
 TEST(ExpertHidden, WeightedInputs) {
   check(hidden(32, 32, 0, "f32", true, true), 1, 1e-5);
   check(hidden(64, 32, 16, "bf16", false, true), 1, 1e-2);
+}
+TEST(ExpertHidden, OddShapesAndBiases) {
+  check(hidden(23, 19, 0, "f32", true), 1, 1e-5);
+  check(hidden(136, 70, 0, "bf16", true), 1, 1e-5);
 }
 TEST(ExpertHidden, SharedExperts) {
   check(hidden(32, 32, 64, "bf16", false), 1, 1e-5);
@@ -150,8 +169,11 @@ TEST(Combine, EveryRouting) {
   check(combine(32, 32, 0, "f32", false, false), 2, 1e-5);
   check(combine(64, 32, 0, "bf16", false, true), 2, 1e-5);
 }
-TEST(Combine, OddShapesAndBiases) { check(combine(19, 23, 0, "f32", true, true), 2, 1e-5); }
 TEST(Combine, WithoutWeights) { check(combine(32, 32, 16, "f32", false, true, false), 1, 1e-5); }
+TEST(Combine, OddShapesAndBiases) {
+  check(combine(19, 23, 0, "f32", true, true), 2, 1e-5);
+  check(combine(72, 130, 40, "bf16", true, true), 2, 1e-5);
+}
 TEST(Combine, SharedExperts) {
   check(combine(32, 32, 64, "bf16", false, true), 2, 1e-5);
   check(combine(20, 33, 7, "f32", false, false), 2, 1e-5);

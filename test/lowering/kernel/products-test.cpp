@@ -63,8 +63,12 @@ TEST(Linear, PartsBiasResidual) {
   check(linear(64, 48, "bf16", "bf16", "20, 28", false, true), {1, 9}, 1e-5);
 }
 
-/// More rows than a block.
-TEST(Linear, Blocks) { check(linear(32, 16, "bf16", "bf16"), {200}, 1e-5); }
+/// More rows than a block, and more columns than a tile; depths that end in each quarter's first and last step.
+TEST(Linear, Blocks) {
+  check(linear(32, 16, "bf16", "bf16"), {200}, 1e-5);
+  check(linear(136, 150, "bf16", "bf16", "70, 80", true, true), {33, 64, 129}, 1e-5);
+  check(linear(520, 130, "bf16", "bf16"), {40}, 1e-5);
+}
 
 static std::string gateUp(int64_t in, int64_t out, const char *compute, const char *activation) {
   return llvm::formatv("plan.kernel @k items {2} per constant rows tokens parts [array<i64>, array<i64: {1}>, array<i64: {1}>] {{\n"
@@ -80,4 +84,5 @@ TEST(GateUp, Activations) {
                                  "kind = silu, alpha = 1.702, gate_max = 0.5, up_limit = 0.7, up_offset = 1.0"})
     check(gateUp(32, 20, "f32", activation), {1, 6}, 1e-5);
   check(gateUp(96, 48, "bf16", "kind = silu"), {2, 15}, 1e-5);
+  check(gateUp(200, 70, "bf16", "kind = silu"), {33, 65}, 1e-5);
 }

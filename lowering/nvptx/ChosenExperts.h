@@ -1,0 +1,39 @@
+// The experts that a step's tokens chose.
+#ifndef MOEC_LOWERING_NVPTX_CHOSENEXPERTS_H
+#define MOEC_LOWERING_NVPTX_CHOSENEXPERTS_H
+
+#include "lowering/nvptx/KernelBuilder.h"
+
+namespace moec::lowering::nvptx {
+
+/// The assignments of every expert, in pieces of at most so many, by what moe.dispatch found. All functions are for all lanes of a
+/// warp, each of which looks at every 32nd expert.
+class ChosenExperts {
+public:
+  ChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts, int64_t longest);
+
+  /// How many pieces there are.
+  Number count() const { return total; }
+
+  /// An expert, and which entries of the order are the piece's assignments.
+  struct Piece {
+    Number expert, begin, end;
+  };
+  /// By the experts' numbers, an expert's by its order.
+  Piece at(Number place) const;
+
+private:
+  struct Own {
+    Number expert, begin, end;
+    Number first, pieces; ///< the place of its first piece, how many it has
+  };
+
+  KernelBuilder &b;
+  int64_t longest;
+  llvm::SmallVector<Own> own; ///< this lane's experts
+  Number total;
+};
+
+} // namespace moec::lowering::nvptx
+
+#endif // MOEC_LOWERING_NVPTX_CHOSENEXPERTS_H
