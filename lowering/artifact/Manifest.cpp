@@ -1,6 +1,8 @@
 // The manifest of a plan: one record for each op.
 #include "lowering/artifact/Manifest.h"
 
+#include "dialects/moe/MoE.h"
+#include "mlir/IR/AsmState.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -27,6 +29,44 @@ Expected<artifact::ElementType> elementOf(mlir::Type type, const Twine &where) {
   std::string text;
   raw_string_ostream(text) << type;
   return createStringError(where + ": element type " + text + " has no place in an artifact");
+}
+
+/// The value of a schema's enum that is called as the dialect's.
+template <typename Enum> Enum named(StringRef name, ArrayRef<Enum> values, const char *(*nameOf)(Enum)) {
+  return *find_if(values, [&](Enum value) { return name == nameOf(value); });
+}
+
+std::unique_ptr<artifact::RoutingSemanticsT> semanticsOf(plan::RoutingOp op) {
+  auto routing = op->getAttrOfType<moe::RoutingAttr>("moe.routing");
+  if (!routing)
+    return nullptr;
+  auto semantics = std::make_unique<artifact::RoutingSemanticsT>();
+  semantics->score =
+      named<artifact::Score>(stringifyScore(routing.getScore()), artifact::EnumValuesScore(), artifact::EnumNameScore);
+  semantics->groups = uint32_t(routing.getGroups());
+  semantics->kept_groups = uint32_t(routing.getKeptGroups());
+  semantics->group_score = named<artifact::GroupScore>(stringifyGroupScore(routing.getGroupScore()),
+                                                       artifact::EnumValuesGroupScore(), artifact::EnumNameGroupScore);
+  semantics->mask_fill = named<artifact::MaskFill>(stringifyMaskFill(routing.getMaskFill()), artifact::EnumValuesMaskFill(),
+                                                   artifact::EnumNameMaskFill);
+  semantics->renormalize = routing.getRenormalize();
+  semantics->epsilon = double(routing.getEpsilon());
+  semantics->scale = double(routing.getScale());
+  semantics->selection_bias = op->hasAttr("moe.selection_bias");
+  semantics->token_table = op->hasAttr("moe.token_table");
+  return semantics;
+}
+
+/// What a kernel computes, op by op, without its name.
+std::string irOf(plan::KernelOp kernel) {
+  std::string text;
+  raw_string_ostream out(text);
+  mlir::AsmState names(kernel);
+  for (mlir::Operation &op : kernel.getBody().front().without_terminator()) {
+    op.print(out, names);
+    out << "\n";
+  }
+  return text;
 }
 
 template <typename T> std::vector<std::unique_ptr<T>> owned(std::vector<T> values) {
@@ -77,6 +117,7 @@ private:
       record->experts = uint32_t(routing.getExperts());
       record->k = uint32_t(routing.getK());
       record->description = routing.getSummary().str();
+      record->semantics = semanticsOf(routing);
       manifest.routing.push_back(std::move(record));
     }
   }
@@ -121,6 +162,7 @@ private:
       if (!isa<mlir::SymbolOpInterface>(inner))
         kernel->summary += (StringRef(separator) + inner.getName().getStringRef()).str();
     kernel->scratch_bytes = uint64_t(op.getScratchBytes());
+    kernel->ir = irOf(op);
     indices[op.getSymNameAttr()] = uint32_t(manifest.kernels.size());
     manifest.kernels.push_back(std::move(kernel));
   }

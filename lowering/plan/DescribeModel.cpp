@@ -63,8 +63,15 @@ void recordRouting(OpBuilder &builder, func::FuncOp function) {
     auto fused = dyn_cast<FusedExpertsOp>(op);
     RoutingAttr routing = route ? route.getRouting() : fused.getRouting();
     int64_t experts = widthOf((route ? route.getLogits() : fused.getLogits()).getType());
-    std::string words = describe(routing, bool(route ? route.getBias() : fused.getBias()), route && route.getTable());
-    plan::RoutingOp::create(builder, op->getLoc(), layer, experts, routing.getK(), words);
+    bool hasBias = bool(route ? route.getBias() : fused.getBias()), hasTable = route && route.getTable();
+    auto record =
+        plan::RoutingOp::create(builder, op->getLoc(), layer, experts, routing.getK(), describe(routing, hasBias, hasTable));
+    // For the artifact's own record; the plan knows no more of it than of the model's folder.
+    record->setAttr("moe.routing", routing);
+    if (hasBias)
+      record->setAttr("moe.selection_bias", builder.getUnitAttr());
+    if (hasTable)
+      record->setAttr("moe.token_table", builder.getUnitAttr());
   }
 }
 

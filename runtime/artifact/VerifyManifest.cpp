@@ -1,6 +1,7 @@
 // That a manifest agrees with itself: every index in range, every buffer inside its memory, every size free of overflow.
 #include "runtime/artifact/Artifact.h"
 #include "runtime/artifact/Bounds.h"
+#include "runtime/artifact/VerifyRouting.h"
 
 #include <set>
 
@@ -47,6 +48,7 @@ public:
         return refuse("code", *variant->isa(), ": no section " + std::to_string(variant->section()));
     for (const Program *program : *manifest.programs())
       MOEC_RETURN_IF_ERROR(checkProgram(*program));
+    MOEC_RETURN_IF_ERROR(verifyRouting(manifest, path));
     return verifyGpuCode(manifest, path);
   }
 

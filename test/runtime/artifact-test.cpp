@@ -1,6 +1,7 @@
 // Artifacts that are damaged, malformed or of another version are refused with a sentence, and nothing crashes.
 #include "test/runtime/TestArtifact.h"
 
+#include <cmath>
 #include <fstream>
 #include <gtest/gtest.h>
 
@@ -101,6 +102,13 @@ void addCubin(M &m, uint32_t section, size_t kernels) {
   for (size_t i = 0; i < kernels; ++i)
     cubin->kernels.push_back(std::make_unique<artifact::AssembledKernelT>());
   m.gpu_code[0]->cubins.push_back(std::move(cubin));
+}
+
+/// The semantics of the first layer's routing, which are sound until they are changed.
+artifact::RoutingSemanticsT &routeBy(M &m) {
+  if (!m.routing[0]->semantics)
+    m.routing[0]->semantics = std::make_unique<artifact::RoutingSemanticsT>();
+  return *m.routing[0]->semantics;
 }
 
 const Malformed malformed[] = {
@@ -283,6 +291,28 @@ const Malformed malformed[] = {
        m.programs[0]->launches[0]->buffers.resize(506);
      }},
     {"gpuChipKernels", "expected records of 2 kernels, got 1", [](M &m) { addCubin(m, 1, 1); }},
+    {"routingTwice", "routing of layer 0 is recorded twice",
+     [](M &m) { m.routing.push_back(std::make_unique<artifact::RoutingRecordT>(*m.routing[0])); }},
+    {"routingNone", "routing of layer 0 chooses 0 of 3 experts", [](M &m) { m.routing[0]->k = 0; }},
+    {"routingAll", "routing of layer 0 chooses 4 of 3 experts", [](M &m) { m.routing[0]->k = 4; }},
+    {"routingWidth", "output 'routing.0' holds 1 experts, but its layer's record says 2", [](M &m) { m.routing[0]->k = 2; }},
+    {"routingUnrecorded", "output 'routing.0' holds 1 experts, but no record says how its layer routes",
+     [](M &m) { m.routing.clear(); }},
+    {"routingUnused", "expected outputs of 2 layers that route, got 1",
+     [](M &m) {
+       m.routing.push_back(std::make_unique<artifact::RoutingRecordT>(*m.routing[0]));
+       m.routing[1]->layer = 5;
+     }},
+    {"routingScore", "has scores of an unknown kind", [](M &m) { routeBy(m).score = artifact::Score(9); }},
+    {"routingGroups", "chooses 1 of 3 experts in 1 of 2 groups", [](M &m) { routeBy(m).groups = 2; }},
+    {"routingNoGroups", "in 1 of 0 groups", [](M &m) { routeBy(m).groups = 0; }},
+    {"routingKeptGroups", "in 4 of 3 groups",
+     [](M &m) {
+       routeBy(m).groups = 3;
+       routeBy(m).kept_groups = 4;
+     }},
+    {"routingScale", "has a scale or an epsilon that is none", [](M &m) { routeBy(m).scale = -1; }},
+    {"routingEpsilon", "has a scale or an epsilon that is none", [](M &m) { routeBy(m).epsilon = NAN; }},
     {"pages", "pages of cache",
      [](M &m) {
        m.model->max_sequence = 1 << 30;

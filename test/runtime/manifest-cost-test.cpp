@@ -46,8 +46,9 @@ struct Pieces {
     auto programList = listOf(programs, sound.programs);
     auto codeList = listOf(code, sound.code);
     auto gpuList = listOf(gpuCode, sound.gpu_code);
+    auto routing = listOf<RoutingRecord>({}, sound.routing);
     FinishManifestBuffer(builder, CreateManifest(builder, producer, model, sections, 0, 0, weightList, caches, buffers, kernels,
-                                                 programList, codeList, 0, 0, gpuList));
+                                                 programList, codeList, routing, 0, gpuList));
     return *GetManifest(builder.GetBufferPointer());
   }
   std::string bytes() const { return {reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize()}; }

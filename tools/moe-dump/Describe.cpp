@@ -47,6 +47,23 @@ Json describeModel(const artifact::Manifest &manifest) {
           {"external_weight_bytes", weightBytes(manifest, false)}};
 }
 
+Json describeRouting(const artifact::RoutingRecord &record) {
+  Json routing = {
+      {"layer", record.layer()}, {"experts", record.experts()}, {"k", record.k()}, {"routing", record.description()->str()}};
+  if (const artifact::RoutingSemantics *semantics = record.semantics())
+    routing.update({{"score", artifact::EnumNameScore(semantics->score())},
+                    {"groups", semantics->groups()},
+                    {"kept_groups", semantics->kept_groups()},
+                    {"group_score", artifact::EnumNameGroupScore(semantics->group_score())},
+                    {"mask_fill", artifact::EnumNameMaskFill(semantics->mask_fill())},
+                    {"renormalize", semantics->renormalize()},
+                    {"epsilon", semantics->epsilon()},
+                    {"scale", semantics->scale()},
+                    {"selection_bias", semantics->selection_bias()},
+                    {"token_table", semantics->token_table()}});
+  return routing;
+}
+
 Json describeProgram(const artifact::Manifest &manifest, const artifact::Program &program) {
   std::map<uint32_t, uint64_t> calls;
   uint64_t flops = 0, bytes = 0;
@@ -82,7 +99,8 @@ Json moec::dump::describe(const Artifact &artifact) {
   for (const artifact::Kernel *kernel : *manifest.kernels())
     kernels.push_back({{"symbol", kernel->symbol()->str()},
                        {"summary", kernel->summary() ? kernel->summary()->str() : ""},
-                       {"scratch_bytes", kernel->scratch_bytes()}});
+                       {"scratch_bytes", kernel->scratch_bytes()},
+                       {"ir", kernel->ir() ? kernel->ir()->str() : ""}});
   for (const artifact::CodeVariant *variant : *manifest.code()) {
     Json features = Json::array();
     for (const auto *feature : *variant->features())
@@ -97,10 +115,7 @@ Json moec::dump::describe(const Artifact &artifact) {
     programs.push_back(describeProgram(manifest, *program));
   if (manifest.routing())
     for (const artifact::RoutingRecord *record : *manifest.routing())
-      routing.push_back({{"layer", record->layer()},
-                         {"experts", record->experts()},
-                         {"k", record->k()},
-                         {"routing", record->description()->str()}});
+      routing.push_back(describeRouting(*record));
   if (manifest.weight_files())
     for (const artifact::WeightFile *file : *manifest.weight_files())
       files.push_back({{"name", file->name()->str()}, {"bytes", file->size()}});

@@ -2,7 +2,7 @@
 
 // A slice that two weights share counts once, a run with all of its slices; 4096 positions are the most without being asked for more.
 // CHECK: plan.model "tiny" {bos = 0 : i64, compute = "bf16", eos = array<i64: 1, 2>, layers = 1 : i64, max_batch = 4 : i64, max_sequence = 4096 : i64, page_size = 64 : i64, parameters = 2112 : i64, vocabulary = 8 : i64}
-// CHECK-NEXT: plan.routing layer 3 experts 8 k 2 "sigmoid scores, chosen with a bias, in the best 2 of 4 groups by top2_sum, others filled with negative_infinity, weights renormalized, scaled by {{2.5.*}}"
+// CHECK-NEXT: plan.routing layer 3 experts 8 k 2 "sigmoid scores, chosen with a bias, in the best 2 of 4 groups by top2_sum, others filled with negative_infinity, weights renormalized, scaled by 2.5{{[0e+]*}}" {moe.routing = #moe.routing<k = 2, score = sigmoid, groups = 4, kept_groups = 2, group_score = top2_sum, renormalize = true, scale = 2.5{{[0e+]*}}>, moe.selection_bias}
 // CHECK-NEXT: moe.cache
 module attributes {moe.family = "tiny", moe.vocabulary = 8 : i64, moe.max_positions = 8192 : i64, moe.bos = 0 : i64, moe.eos = [1, 2]} {
   moe.cache @layers.3.latent : tensor<?x80xf32>
