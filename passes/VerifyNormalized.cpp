@@ -16,8 +16,8 @@ namespace moec::passes {
 namespace {
 /// The ops that say what a model means.
 bool isNormal(Operation *op) {
-  return isa<WeightOp, GetWeightOp, CacheOp, AppendOp, EmbedOp, GatherOutputsOp, ColumnsOp, LinearOp, RMSNormOp, LayerNormOp,
-             RopeOp, ScaleByPositionOp, ActivateOp, GatedMLPOp, RouteOp, ExpertsOp, AttentionOp, SelectPositionsOp,
+  return isa<WeightOp, GetWeightOp, DequantizeOp, CacheOp, AppendOp, EmbedOp, GatherOutputsOp, ColumnsOp, LinearOp, RMSNormOp,
+             LayerNormOp, RopeOp, ScaleByPositionOp, ActivateOp, GatedMLPOp, RouteOp, ExpertsOp, AttentionOp, SelectPositionsOp,
              LatentAttentionOp>(op) ||
          isa<BuiltinDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect,
              linalg::LinalgDialect>(op->getDialect());

@@ -41,6 +41,17 @@ LogicalResult SliceAttr::verify(EmitError emitError, StringRef tensor, StringRef
   return success();
 }
 
+LogicalResult NumberFormatAttr::verify(EmitError emitError, int64_t rows, int64_t columns, int64_t zeroPoint, bool,
+                                       int64_t firstRow, int64_t tensorRows) {
+  if (rows <= 0 || rows > maxCount || columns <= 0 || columns > maxCount)
+    return emitError() << "expected blocks of 0 < rows, columns < 2^31, got " << rows << " and " << columns;
+  if (zeroPoint < 0 || zeroPoint > 255)
+    return emitError() << "expected 0 <= zero_point < 256, got " << zeroPoint;
+  if (firstRow < 0 || tensorRows < 0 || firstRow > tensorRows || tensorRows > maxCount)
+    return emitError() << "expected 0 <= first_row <= tensor_rows < 2^31, got " << firstRow << " and " << tensorRows;
+  return success();
+}
+
 LogicalResult YarnAttr::verify(EmitError emitError, F64 factor, int64_t original, F64 betaFast, F64 betaSlow, bool) {
   if (!(factor > 0) || !std::isfinite(factor) || original <= 0)
     return emitError() << "expected factor > 0 and original_positions > 0, got " << factor.value << " and " << original;

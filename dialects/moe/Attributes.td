@@ -95,6 +95,26 @@ def MoE_SliceAttr : MoE_Attr<"Slice", "slice"> {
 }
 def MoE_SliceArrayAttr : TypedArrayAttrBase<MoE_SliceAttr, "array of slices">;
 
+def MoE_NumberFormatAttr : MoE_Attr<"NumberFormat", "number_format"> {
+  let summary = "how stored numbers and their scales make a weight";
+  let description = [{
+    Blocks of `rows` x `columns` elements share a scale, counted from the first row and column; the last blocks of a row or column of
+    blocks may be smaller. An element is (stored - `zero_point`) x its block's scale, times the global scale where there is one, or
+    divided by it when it `divides`. Element types are those of the tensors; elements narrower than a byte lie from its low bits up.
+
+    Where a weight is a cut of a tensor, `tensor_rows` are the rows of the tensor (for rank 3: that each entry has in it) and
+    `first_row` is where the cut begins: blocks are counted in the tensor. `tensor_rows` = 0 says that nothing was cut.
+    Example: `#moe.number_format<rows = 128, columns = 128>`.
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns,
+                        DefaultValuedParameter<"int64_t", "0">:$zero_point,
+                        DefaultValuedParameter<"bool", "false">:$divides,
+                        DefaultValuedParameter<"int64_t", "0">:$first_row,
+                        DefaultValuedParameter<"int64_t", "0">:$tensor_rows);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 def MoE_YarnAttr : MoE_Attr<"Yarn", "yarn"> {
   let summary = "YaRN interpolation of rotary frequencies (arXiv 2309.00071)";
   let description = [{

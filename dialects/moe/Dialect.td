@@ -48,7 +48,7 @@ def MoE_Positions : Type<CPred<"::moec::moe::isExpertIds($_self)">, "tensor<?xkx
 /// The chosen experts, k per token: tensor<?xkxi32>.
 def MoE_ExpertIds : Type<CPred<"::moec::moe::isExpertIds($_self)">, "tensor<?xkxi32> with static k">;
 /// A whole weight in its storage type.
-def MoE_WeightType : Type<CPred<"::moec::moe::isWeight($_self)">, "statically shaped tensor of a float or signless integer storage type">;
+def MoE_WeightType : Type<CPred<"::moec::moe::isWeight($_self)">, "statically shaped tensor of a float or integer storage type with rows of whole bytes">;
 
 class MoE_Op<string mnemonic, list<Trait> traits = []> : Op<MoE_Dialect, mnemonic, traits>;
 

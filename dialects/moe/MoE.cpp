@@ -50,7 +50,8 @@ bool moec::moe::isWeight(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor || tensor.getRank() == 0 || tensor.getEncoding() || !tensor.getElementType().isIntOrFloat())
     return false;
-  if (!tensor.getElementType().isSignlessIntOrFloat() || tensor.getElementTypeBitWidth() > 64)
+  if (tensor.getElementType().isSignedInteger() || tensor.getElementTypeBitWidth() > 64 ||
+      tensor.getShape().back() % 8 * tensor.getElementTypeBitWidth() % 8)
     return false;
   int64_t bits = tensor.getElementTypeBitWidth();
   return llvm::all_of(tensor.getShape(), [&](int64_t dim) { return isDimension(dim) && !llvm::MulOverflow(bits, dim, bits); });

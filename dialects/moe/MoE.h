@@ -34,8 +34,15 @@ bool isTokenIds(mlir::Type type);
 bool isExpertIds(mlir::Type type);
 /// tensor<?xWxf32> or tensor<?xWxbf16> with static W: one row per position of every sequence.
 bool isCache(mlir::Type type);
-/// A statically shaped tensor of a storage type (at most 64 bits), whose size in bits fits an int64_t.
+/// A statically shaped tensor of a storage type (at most 64 bits), with rows of whole bytes, whose size in bits fits an int64_t.
 bool isWeight(mlir::Type type);
+/// What dequantising values of `type` gives: their shape in f32.
+mlir::Type dequantizedType(mlir::Type type);
+/// Bytes that the weight `value` takes where it is stored: of its numbers and all their scales, if it is dequantised.
+int64_t storedBytes(mlir::Value weight);
+/// Whether one piece of code can read the rows of two weights: they are stored in the same types, and as many columns share a
+/// scale.
+bool isStoredAlike(mlir::Value a, mlir::Value b);
 /// The width of rows: the last dimension of `type`.
 int64_t widthOf(mlir::Type type);
 /// Whether `op` treats each row of its operands by itself, so that it can be part of a moe.rowwise.

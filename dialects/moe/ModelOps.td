@@ -41,6 +41,35 @@ def MoE_GetWeightOp : MoE_Op<"get_weight", [Pure, DeclareOpInterfaceMethods<Symb
   let assemblyFormat = "$weight attr-dict `:` type($result)";
 }
 
+def MoE_DequantizeOp : MoE_Op<"dequantize", [Pure, TypesMatchWith<"the result has the values' shape in f32", "values", "result",
+                                                                 "::moec::moe::dequantizedType($_self)">]> {
+  let summary = "the weight that stored numbers and their scales stand for";
+  let description = [{
+    What `#moe.number_format` says, exactly. It names a weight and moves nothing: kernels read the stored numbers and dequantise them
+    in registers, so its result is only ever an operand of products.
+
+    Constraints:
+    * C1: the values have rank 2 or 3.
+    * C2: there is a scale for each block: [blocks of rows, blocks of columns], for values of rank 3 either that for each entry, or
+      the entries' rows follow one another in the tensor whose blocks are counted.
+    * C3: scales and global scale are floats.
+    * C4: a zero point is of integers.
+    * C5: the global scale has one element for each entry of values of rank 3, else one; it is there when it divides.
+    * C6: a cut lies within the rows it is cut from.
+
+    Example:
+    ```mlir
+    %w = moe.dequantize %v by %s as <rows = 128, columns = 128> : tensor<136x200xf8E4M3FN>, tensor<2x2xf32>
+    ```
+  }];
+  let arguments = (ins MoE_WeightType:$values, MoE_WeightType:$scales, Optional<MoE_WeightType>:$global, MoE_NumberFormatAttr:$format);
+  let results = (outs MoE_WeightType:$result);
+  let assemblyFormat = [{
+    $values `by` $scales (`global` $global^ `(` type($global) `)`)? `as` $format attr-dict `:` type($values) `,` type($scales)
+  }];
+  let hasVerifier = 1;
+}
+
 def MoE_CacheOp : MoE_Op<"cache", [Symbol]> {
   let summary = "a key/value cache: one row per position of every sequence";
   let description = [{

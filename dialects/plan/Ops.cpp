@@ -14,11 +14,13 @@ using namespace moec::plan;
 
 static int64_t bytesOf(RankedTensorType type) { return type.getNumElements() * type.getElementTypeBitWidth() / 8; }
 
-/// Whether `type` is a tensor of whole bytes whose size is positive and fits an int64_t.
+/// Whether `type` is a tensor with rows of whole bytes whose size is positive and fits an int64_t.
 static bool hasSize(RankedTensorType type) {
-  if (!type.hasStaticShape() || type.getRank() == 0 || !type.getElementType().isIntOrFloat() || type.getElementTypeBitWidth() % 8)
+  if (!type.hasStaticShape() || type.getRank() == 0 || !type.getElementType().isIntOrFloat())
     return false;
   int64_t bits = type.getElementTypeBitWidth();
+  if (type.getShape().back() % 8 * bits % 8)
+    return false;
   return llvm::all_of(type.getShape(), [&](int64_t dim) { return dim > 0 && !llvm::MulOverflow(bits, dim, bits); });
 }
 

@@ -9,6 +9,7 @@ static const OpTable &opTable() {
   static const OpTable table = [] {
     OpTable all;
     populateModelOps(all);
+    populateNumberFormat(all);
     populateDenseOps(all);
     populateExpertOps(all);
     populateAttentionOps(all);
@@ -32,6 +33,16 @@ void Frame::bind(Value value, const Argument &argument) {
     batches[value] = batch;
   else
     set(value, std::get<Tensor>(argument));
+}
+
+void Frame::refer(Value value, moe::WeightOp weight) {
+  refer(value, [this, weight](Operation *user) { return weights.load(weight, user); });
+}
+
+Frame::MakeWeight Frame::makerOf(Value value) const {
+  if (auto found = references.find(value); found != references.end())
+    return found->second;
+  return [tensor = tensors.lookup(value)](Operation *) { return FailureOr(tensor); };
 }
 
 LogicalResult Frame::run(Block &block) {
@@ -66,9 +77,10 @@ LogicalResult Frame::runOp(Operation &op) {
   if (op.getNumRegions() == 0 && failed(checkRows(op, *this)))
     return failure();
   SmallVector<Value> loaded;
+  bool reads = op.getNumRegions() == 0 && !isa<moe::DequantizeOp>(op);
   for (Value operand : op.getOperands())
-    if (auto found = references.find(operand); found != references.end() && op.getNumRegions() == 0) {
-      auto weight = weights.load(found->second, &op);
+    if (auto found = references.find(operand); found != references.end() && reads) {
+      auto weight = found->second(&op);
       if (failed(weight))
         return failure();
       share(operand, *weight);

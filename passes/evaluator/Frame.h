@@ -32,8 +32,13 @@ public:
   /// Makes `value` mean what `other` means: region arguments and results of groups. A weight stays a reference.
   void alias(mlir::Value value, mlir::Value other);
   void bind(mlir::Value value, const Argument &argument);
-  /// Says that `value` is a weight, to be loaded when an op uses it.
-  void refer(mlir::Value value, moe::WeightOp weight) { references[value] = weight; }
+  /// Makes a weight when an op uses it; fails after an error on `user`.
+  using MakeWeight = std::function<mlir::FailureOr<std::shared_ptr<const Tensor>>(mlir::Operation *user)>;
+  /// Says that `value` is a weight, to be made when an op uses it.
+  void refer(mlir::Value value, MakeWeight make) { references[value] = std::move(make); }
+  void refer(mlir::Value value, moe::WeightOp weight);
+  /// How to make the weight `value`, whether it is there or referred to.
+  MakeWeight makerOf(mlir::Value value) const;
 
   /// Evaluates the ops of a block but for its terminator.
   mlir::LogicalResult run(mlir::Block &block);
@@ -47,7 +52,7 @@ private:
   Trace *trace;
   llvm::DenseMap<mlir::Value, std::shared_ptr<const Tensor>> tensors;
   llvm::DenseMap<mlir::Value, const Batch *> batches;
-  llvm::DenseMap<mlir::Value, moe::WeightOp> references;
+  llvm::DenseMap<mlir::Value, MakeWeight> references;
 };
 
 /// The function of every op that can be evaluated, by the op's name.
@@ -71,6 +76,7 @@ private:
 };
 
 void populateModelOps(OpTable &table);
+void populateNumberFormat(OpTable &table);
 void populateDenseOps(OpTable &table);
 void populateExpertOps(OpTable &table);
 void populateAttentionOps(OpTable &table);

@@ -43,6 +43,19 @@ static bool convert(const char *bytes, Type type, std::span<double> elements) {
       return each([&](size_t i) { return values[elementAt<uint16_t>(bytes, i)]; });
     return each([&](size_t i) { return values[uint8_t(bytes[i])]; });
   }
+  if (type.getIntOrFloatBitWidth() == 4) {
+    auto codeOf = [&](size_t i) { return uint8_t(bytes[i / 2]) >> i % 2 * 4 & 15; };
+    if (type.isUnsignedInteger())
+      return each([&](size_t i) { return double(codeOf(i)); });
+    if (type.isInteger())
+      return each([&](size_t i) { return double(llvm::SignExtend32<4>(codeOf(i))); });
+    std::vector<double> values = valuesOf(cast<FloatType>(type));
+    return each([&](size_t i) { return values[codeOf(i)]; });
+  }
+  if (type.isUnsignedInteger(8))
+    return each([&](size_t i) { return double(uint8_t(bytes[i])); });
+  if (type.isUnsignedInteger())
+    return false;
   if (type.isInteger(8))
     return each([&](size_t i) { return double(elementAt<int8_t>(bytes, i)); });
   if (type.isInteger(16))
@@ -81,7 +94,7 @@ LogicalResult moec::evaluator::readSlice(moe::SliceAttr run, int64_t index, Rank
     return refuse() << path << ": " << buffer.getError().message();
   std::vector<double> apart(run.isStrided() ? stored : 0);
   if (!convert((*buffer)->getBufferStart(), type, run.isStrided() ? std::span<double>(apart) : elements))
-    return refuse() << "expected floats of 8 to 64 bits or integers of 8 to 64 bits, got " << type;
+    return refuse() << "expected floats or integers of 4 to 64 bits, got " << type;
   if (run.isStrided())
     for (size_t i = 0; i < elements.size(); ++i)
       elements[i] = apart[placeOf(run, i, columns)];

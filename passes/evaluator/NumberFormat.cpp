@@ -1,0 +1,48 @@
+// Evaluation of moe.dequantize: when an op uses its result, and exactly.
+#include "passes/evaluator/Frame.h"
+
+using namespace mlir;
+using namespace moec::evaluator;
+using namespace moec::moe;
+
+/// The weight that `values` stand for: shape, scales and format as the verifier has found them.
+static Tensor dequantize(NumberFormatAttr format, const Tensor &values, const Tensor &scales, const Tensor *global) {
+  Tensor result(values.shape);
+  int64_t rows = values.shape[values.shape.size() - 2];
+  int64_t tensorRows = format.getTensorRows() ? format.getTensorRows() : rows;
+  // The entries' rows may follow one another in one tensor; else each entry has scales of its own.
+  bool ownScales = scales.shape.size() == values.shape.size();
+  int64_t blockRows = scales.shape[scales.shape.size() - 2];
+  for (int64_t row = 0; row < values.rows(); ++row) {
+    int64_t entry = row / rows, inTensor = format.getFirstRow() + row % rows;
+    int64_t scaleRow =
+        ownScales ? entry * blockRows + inTensor / format.getRows() : (entry * tensorRows + inTensor) / format.getRows();
+    double overall = global ? global->elements[global->elements.size() == 1 ? 0 : size_t(entry)] : 1;
+    for (int64_t column = 0; column < values.width(); ++column) {
+      double scale = scales.row(scaleRow)[column / format.getColumns()];
+      double scaled = (values.row(row)[column] - double(format.getZeroPoint())) * scale;
+      result.row(row)[column] = format.getDivides() ? scaled / overall : scaled * overall;
+    }
+  }
+  return result;
+}
+
+static LogicalResult evaluateDequantize(DequantizeOp op, Frame &frame) {
+  SmallVector<Frame::MakeWeight> makers;
+  for (Value part : op->getOperands())
+    makers.push_back(frame.makerOf(part));
+  frame.refer(op.getResult(), [op, makers](Operation *user) mutable -> FailureOr<std::shared_ptr<const Tensor>> {
+    SmallVector<std::shared_ptr<const Tensor>> parts;
+    for (const Frame::MakeWeight &make : makers) {
+      FailureOr<std::shared_ptr<const Tensor>> part = make(user);
+      if (failed(part))
+        return failure();
+      parts.push_back(*part);
+    }
+    return std::make_shared<const Tensor>(
+        dequantize(op.getFormat(), *parts[0], *parts[1], parts.size() > 2 ? parts[2].get() : nullptr));
+  });
+  return success();
+}
+
+void moec::evaluator::populateNumberFormat(OpTable &table) { table.add(evaluateDequantize); }
