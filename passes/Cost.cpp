@@ -28,7 +28,7 @@ Cost &Cost::operator+=(const Cost &other) {
 
 double passes::roofline(const Cost &cost, double flopPerByte) { return std::max(cost.flop / flopPerByte, cost.bytes()); }
 
-bool passes::isFree(Operation *op) { return op->hasTrait<OpTrait::ConstantLike>() || isa<GetWeightOp>(op); }
+bool passes::isFree(Operation *op) { return op->hasTrait<OpTrait::ConstantLike>() || isa<GetWeightOp, DequantizeOp>(op); }
 
 //===- Sizes -----------------------------------------------------------------------------------------------------------------===//
 
@@ -39,9 +39,7 @@ static double elementBytes(Type type) { return cast<RankedTensorType>(type).getE
 /// Bytes of a row of activations; 0 for anything else.
 static double rowBytes(Type type) { return isRows(type) || isExpertIds(type) ? double(widthOf(type)) * elementBytes(type) : 0; }
 
-static double bytesOf(Value weight) {
-  return weight ? double(cast<RankedTensorType>(weight.getType()).getNumElements()) * elementBytes(weight.getType()) : 0;
-}
+static double bytesOf(Value weight) { return weight ? double(storedBytes(weight)) : 0; }
 
 static double rowsBytes(TypeRange types, int64_t rows) {
   double bytes = 0;

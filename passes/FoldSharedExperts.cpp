@@ -29,9 +29,8 @@ StringRef obstacle(arith::AddFOp sum, FusedExpertsOp routed, GatedMLPOp shared) 
     return "the compute types differ";
   if (shared.getActivation() != routed.getActivation())
     return "the activations differ";
-  auto sameStorage = [](Value a, Value b) { return getElementTypeOrSelf(a.getType()) == getElementTypeOrSelf(b.getType()); };
-  if (!sameStorage(shared.getGate(), routed.getGate()) || !sameStorage(shared.getUp(), routed.getUp()) ||
-      !sameStorage(shared.getDown(), routed.getDown()))
+  if (!isStoredAlike(shared.getGate(), routed.getGate()) || !isStoredAlike(shared.getUp(), routed.getUp()) ||
+      !isStoredAlike(shared.getDown(), routed.getDown()))
     return "the weights are stored in different types";
   return {};
 }

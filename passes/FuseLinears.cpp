@@ -15,17 +15,40 @@ namespace moec::passes {
 namespace {
 using Linears = SmallVector<LinearOp>;
 
-/// What linears must have in common: input, compute type, storage types of weight and bias (null without one).
-using Key = std::tuple<Value, Compute, Type, Type>;
+/// How a weight is stored: the types of its numbers and of their scales, and what they mean; null for plain numbers.
+using Storage = std::tuple<Type, Type, Attribute>;
+/// What linears must have in common: input, compute type, storage of the weight, type of the bias (null without one).
+using Key = std::tuple<Value, Compute, Storage, Type>;
 
 /// Whether `value` is a declared weight, so that its slices are known.
-bool isDeclared(Value value) { return value.getDefiningOp<GetWeightOp>() != nullptr; }
+bool isDeclared(Value value) { return value && value.getDefiningOp<GetWeightOp>() != nullptr; }
+
+/// How `weight` is stored, if its rows can follow or precede those of others.
+std::optional<Storage> storageOf(Value weight) {
+  if (isDeclared(weight))
+    return Storage(getElementTypeOrSelf(weight.getType()), {}, {});
+  auto dequantize = weight.getDefiningOp<DequantizeOp>();
+  if (!dequantize || !isDeclared(dequantize.getValues()) || !isDeclared(dequantize.getScales()) || dequantize.getGlobal() ||
+      dequantize.getFormat().getTensorRows())
+    return std::nullopt;
+  return Storage(getElementTypeOrSelf(dequantize.getValues().getType()), getElementTypeOrSelf(dequantize.getScales().getType()),
+                 dequantize.getFormat());
+}
 
 std::optional<Key> keyOf(LinearOp op) {
-  if (op.getResidual() || !isDeclared(op.getWeight()) || (op.getBias() && !isDeclared(op.getBias())))
+  std::optional<Storage> storage = storageOf(op.getWeight());
+  if (op.getResidual() || !storage || (op.getBias() && !isDeclared(op.getBias())))
     return std::nullopt;
   Type bias = op.getBias() ? getElementTypeOrSelf(op.getBias().getType()) : Type();
-  return Key(op.getInput(), op.getCompute(), getElementTypeOrSelf(op.getWeight().getType()), bias);
+  return Key(op.getInput(), op.getCompute(), *storage, bias);
+}
+
+/// Whether blocks of scales end where each of the products but the last ends, so that the next one's scales can follow.
+bool endWithBlocks(ArrayRef<LinearOp> linears) {
+  return llvm::all_of(linears.drop_back(), [](LinearOp op) {
+    auto dequantize = op.getWeight().getDefiningOp<DequantizeOp>();
+    return !dequantize || widthOf(op.getType()) % dequantize.getFormat().getRows() == 0;
+  });
 }
 
 /// How many elements two ranges have in common at their beginnings.
@@ -62,10 +85,20 @@ struct FuseLinears : impl::FuseLinearsBase<FuseLinears> {
           groups[*key].push_back(op);
       });
       for (Linears &linears : llvm::make_second_range(groups))
-        if (linears.size() > 1 && pays(linears, typicalWorkload(function)))
+        if (linears.size() > 1 && canFollow(linears) && pays(linears, typicalWorkload(function)))
           fuse(linears, symbols);
     }
     eraseUnread();
+  }
+
+  /// Whether the products' scales can follow one another; says so if not.
+  bool canFollow(ArrayRef<LinearOp> linears) {
+    if (endWithBlocks(linears))
+      return true;
+    LinearOp first = linears.front();
+    remark::missed(first.getLoc(), remarkOf(getArgument(), first))
+        << "blocks of rows that share a scale do not end where the products end";
+    return false;
   }
 
   /// Compares what joining `linears` saves with what the copies of columns cost, and says so.
@@ -113,12 +146,37 @@ struct FuseLinears : impl::FuseLinearsBase<FuseLinears> {
       linear.erase();
     weights.append(biases);
     for (Value part : llvm::SetVector<Value>(weights.begin(), weights.end())) // one may be there twice
-      if (part.use_empty())
-        part.getDefiningOp()->erase();
+      eraseUnused(part.getDefiningOp());
   }
 
-  /// The weight that is all of `parts`, one after the other; declared where no function has asked for it yet.
+  /// Erases a weight that nobody reads, and what it was made of.
+  static void eraseUnused(Operation *op) {
+    if (!op->use_empty())
+      return;
+    SmallVector<Value> parts(op->getOperands());
+    op->erase();
+    for (Value part : parts)
+      eraseUnused(part.getDefiningOp());
+  }
+
+  /// The weight that is all of `parts`, one after the other.
   Value join(ArrayRef<Value> parts, SymbolTable &symbols, OpBuilder &builder) {
+    auto first = parts.front().getDefiningOp<DequantizeOp>();
+    if (!first)
+      return joinDeclared(parts, symbols, builder);
+    SmallVector<Value> values, scales;
+    for (Value part : parts) {
+      auto dequantize = part.getDefiningOp<DequantizeOp>();
+      values.push_back(dequantize.getValues());
+      scales.push_back(dequantize.getScales());
+    }
+    Value joined = joinDeclared(values, symbols, builder);
+    return DequantizeOp::create(builder, joined.getLoc(), dequantizedType(joined.getType()), joined,
+                                joinDeclared(scales, symbols, builder), /*global=*/Value(), first.getFormat());
+  }
+
+  /// The same of declared weights; declared where no function has asked for it yet.
+  Value joinDeclared(ArrayRef<Value> parts, SymbolTable &symbols, OpBuilder &builder) {
     SmallVector<StringRef> names;
     SmallVector<Attribute> slices;
     int64_t rows = 0;

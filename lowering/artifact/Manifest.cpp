@@ -69,6 +69,12 @@ std::string irOf(plan::KernelOp kernel) {
   return text;
 }
 
+/// Numbers that only kernels understand are bytes to everybody else: `count` elements of `type` as elements that have a place.
+/// (Rows are whole bytes.)
+bool isBytes(mlir::Type type) { return type.getIntOrFloatBitWidth() <= 8 && !type.isInteger(8); }
+mlir::Type inArtifact(mlir::Type type) { return isBytes(type) ? mlir::IntegerType::get(type.getContext(), 8) : type; }
+uint64_t inArtifact(mlir::Type type, uint64_t count) { return isBytes(type) ? count * type.getIntOrFloatBitWidth() / 8 : count; }
+
 template <typename T> std::vector<std::unique_ptr<T>> owned(std::vector<T> values) {
   std::vector<std::unique_ptr<T>> result;
   for (T &value : values)
@@ -125,13 +131,14 @@ private:
   Error addWeights(PlacedWeights placed) {
     for (auto [op, runs] : zip_equal(plan.getOps<plan::WeightOp>(), placed.runs)) {
       auto type = cast<mlir::RankedTensorType>(op.getType());
-      Expected<artifact::ElementType> element = elementOf(type.getElementType(), "weight '" + op.getSymName() + "'");
+      Expected<artifact::ElementType> element = elementOf(inArtifact(type.getElementType()), "weight '" + op.getSymName() + "'");
       if (!element)
         return element.takeError();
       auto weight = std::make_unique<artifact::WeightT>();
       weight->name = op.getSymName().str();
       weight->element = *element;
       weight->shape.assign(type.getShape().begin(), type.getShape().end());
+      weight->shape.back() = inArtifact(type.getElementType(), weight->shape.back());
       weight->runs = owned(std::move(runs));
       indices[op.getSymNameAttr()] = uint32_t(manifest.weights.size());
       manifest.weights.push_back(std::move(weight));
@@ -179,6 +186,7 @@ private:
     buffer.width = 1;
     for (int64_t dim : type.getShape())
       buffer.width *= mlir::ShapedType::isDynamic(dim) ? 1 : uint64_t(dim);
+    buffer.width = inArtifact(type.getElementType(), buffer.width);
     buffer.offset = uint64_t(op.getOffset().value_or(0));
     if (std::optional<StringRef> symbol = op.getSymbol()) {
       buffer.name = symbol->str();
@@ -192,7 +200,7 @@ private:
     } else {
       buffer.name = stringifyBufferKind(op.getKind()).str() + "." + std::to_string(manifest.buffers.size());
     }
-    Expected<artifact::ElementType> element = elementOf(type.getElementType(), "buffer '" + buffer.name + "'");
+    Expected<artifact::ElementType> element = elementOf(inArtifact(type.getElementType()), "buffer '" + buffer.name + "'");
     if (!element)
       return element.takeError();
     buffer.element = *element;

@@ -143,7 +143,7 @@ public:
       if (failed(convertArgument(argument)))
         return failure();
     for (Operation &op : function.getBody().front().without_terminator())
-      if (!isa<GetWeightOp>(op) && failed(launch(&op)))
+      if (!isa<GetWeightOp, DequantizeOp>(op) && failed(launch(&op)))
         return failure();
     return convertResults();
   }

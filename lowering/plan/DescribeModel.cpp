@@ -77,11 +77,25 @@ void recordRouting(OpBuilder &builder, func::FuncOp function) {
 
 //===- The model ------------------------------------------------------------------------------------------------------------===//
 
-/// Elements of all weights; a slice that several weights share counts once.
+/// The names of weights that only scale others.
+llvm::DenseSet<StringRef> scaleNames(ModuleOp module) {
+  llvm::DenseSet<StringRef> names;
+  module.walk([&](DequantizeOp op) {
+    for (Value scale : op->getOperands().drop_front())
+      if (auto get = scale.getDefiningOp<GetWeightOp>())
+        names.insert(get.getWeight());
+  });
+  return names;
+}
+
+/// Elements of all weights but scales; a slice that several weights share counts once.
 int64_t countParameters(ModuleOp module) {
   int64_t parameters = 0;
   llvm::DenseSet<Attribute> seen;
+  llvm::DenseSet<StringRef> scales = scaleNames(module);
   for (auto weight : module.getOps<WeightOp>()) {
+    if (scales.contains(weight.getSymName()))
+      continue;
     auto type = cast<RankedTensorType>(weight.getType());
     int64_t rowElements = type.getNumElements() / type.getDimSize(0);
     for (auto slice : weight.getSlices().getAsRange<SliceAttr>())

@@ -50,6 +50,32 @@ FailureOr<KernelUse> KernelTable::use(Operation *op, Extent rows) {
   return use;
 }
 
+/// The weights of which `weight` is made: its numbers and scales, or itself.
+static SmallVector<Value> partsOf(Value weight) {
+  auto dequantize = weight.getDefiningOp<DequantizeOp>();
+  return dequantize ? SmallVector<Value>(dequantize->getOperands()) : SmallVector<Value>{weight};
+}
+
+/// Kernels read all weights of a product with the same code.
+static LogicalResult checkAlike(Operation *op, ValueRange weights) {
+  for (Value weight : weights)
+    if (weight && !isStoredAlike(weights.front(), weight))
+      return op->emitOpError() << "expected weights stored in the same types and number formats; no kernel takes several";
+  return success();
+}
+
+/// That there can be a kernel which reads the weights of `op` as they are stored.
+static LogicalResult checkStorage(Operation *op) {
+  bool readsPlain = !isa<LinearOp, GateUpOp, ExpertHiddenOp, CombineOp, LatentAttentionOp, AbsorbedAttentionOp>(op);
+  if (readsPlain && llvm::any_of(op->getOperands(), [](Value value) { return bool(value.getDefiningOp<DequantizeOp>()); }))
+    return op->emitOpError() << "expected weights of plain numbers; no kernel of this op dequantises them";
+  return TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([](GateUpOp op) { return checkAlike(op, {op.getGate(), op.getUp()}); })
+      .Case([](ExpertHiddenOp op) { return checkAlike(op, {op.getGate(), op.getUp(), op.getSharedGate(), op.getSharedUp()}); })
+      .Case([](CombineOp op) { return checkAlike(op, {op.getDown(), op.getSharedDown()}); })
+      .Default(success());
+}
+
 /// The parts of the weight that `value` is; none for any other value.
 SmallVector<int64_t> KernelTable::partRowsOf(Value value) const {
   auto get = value.getDefiningOp<GetWeightOp>();
@@ -75,15 +101,23 @@ KernelTable::Key KernelTable::keyOf(Operation *op, Extent rows, KernelUse &use) 
     add(symbols.lookup<plan::CacheOp>(symbol.getAttr()).getType().getAsOpaquePointer());
   };
 
-  for (Value operand : op->getOperands()) {
-    if (numbers.contains(operand))
-      continue;
-    use.arguments.push_back(operand);
-    define(operand);
-    SmallVector<int64_t> partRows = partRowsOf(operand);
-    key.push_back(partRows.size());
-    key.insert(key.end(), partRows.begin(), partRows.end());
-  }
+  for (Value operand : op->getOperands())
+    for (Value part : partsOf(operand)) {
+      if (numbers.contains(part))
+        continue;
+      use.arguments.push_back(part);
+      define(part);
+      SmallVector<int64_t> partRows = partRowsOf(part);
+      key.push_back(partRows.size());
+      key.insert(key.end(), partRows.begin(), partRows.end());
+    }
+  for (Value operand : op->getOperands())
+    if (auto dequantize = operand.getDefiningOp<DequantizeOp>(); dequantize && !numbers.contains(operand)) {
+      add(dequantize.getFormat().getAsOpaquePointer());
+      for (Value part : dequantize->getOperands())
+        key.push_back(numbers.at(part));
+      define(operand);
+    }
   op->walk<WalkOrder::PreOrder>([&](Operation *nested) {
     add(nested->getName().getAsOpaquePointer());
     for (NamedAttribute attr : nested->getAttrDictionary()) {
@@ -103,10 +137,12 @@ KernelTable::Key KernelTable::keyOf(Operation *op, Extent rows, KernelUse &use) 
 }
 
 LogicalResult KernelTable::make(Operation *op, Extent rows, const KernelUse &use, plan::KernelOp &kernel) {
+  if (failed(checkStorage(op)))
+    return failure();
   SmallVector<Attribute> partRows;
   for (Value argument : use.arguments)
     partRows.push_back(builder.getDenseI64ArrayAttr(partRowsOf(argument)));
-  RowCost cost = costOfRow(op, [](Value value) { return bool(value.getDefiningOp<GetWeightOp>()); });
+  RowCost cost = costOfRow(op, [](Value value) { return isa_and_nonnull<GetWeightOp, DequantizeOp>(value.getDefiningOp()); });
   kernel = plan::KernelOp::create(builder, op->getLoc(), nameFor(op->getName().stripDialect()), 1, rows, rows,
                                   builder.getArrayAttr(partRows), cost.flop, cost.weightBytes);
   std::optional<Items> items = itemsOf(cloneInto(kernel, op, use), rows);
@@ -130,6 +166,9 @@ Operation *KernelTable::cloneInto(plan::KernelOp kernel, Operation *op, const Ke
     CacheOp::create(inside, op->getLoc(), local, symbols.lookup<plan::CacheOp>(cache.getAttr()).getTypeAttr());
     locals[cache] = FlatSymbolRefAttr::get(op->getContext(), local);
   }
+  for (Value operand : op->getOperands())
+    if (Operation *dequantize = operand.getDefiningOp<DequantizeOp>(); dequantize && !mapping.contains(operand))
+      inside.clone(*dequantize, mapping);
   Operation *copy = inside.clone(*op, mapping);
   copy->walk([&](Operation *nested) {
     for (NamedAttribute attr : nested->getAttrs())

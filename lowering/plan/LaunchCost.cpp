@@ -11,7 +11,7 @@ static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(valu
 
 static int64_t elements(Value value) { return value ? typeOf(value).getNumElements() : 0; }
 
-static int64_t bytes(Value value) { return elements(value) * typeOf(value).getElementTypeBitWidth() / 8; }
+static int64_t bytes(Value value) { return value ? storedBytes(value) : 0; }
 
 /// FLOP of the chosen k of the experts that `weights` stack.
 static int64_t expertFlop(std::initializer_list<Value> weights, int64_t k) {

@@ -122,3 +122,43 @@ func.func @names(%x: !rows) -> (tensor<?x32xf32>, tensor<?x16xf32>, tensor<?x32x
   %rn = moe.rms_norm %r {epsilon = 1.0e-6 : f64, group = 32 : i64} : tensor<?x32xf32>
   return %pn, %qn, %rn : tensor<?x32xf32>, tensor<?x16xf32>, tensor<?x32xf32>
 }
+
+// -----
+
+// Quantised weights are joined, and so are their scales, where a block of rows that shares a scale ends with the first product.
+// CHECK: moe.weight @"{q,k}.weight" : tensor<48x64xf8E4M3FN> = [#moe.slice<"q" in "m" at 0 rows 32>, #moe.slice<"k" in "m" at 4096 rows 16>]
+// CHECK: moe.weight @"{q,k}.scale" : tensor<3x2xf32> = [#moe.slice<"qs" in "m" at 8192 rows 2>, #moe.slice<"ks" in "m" at 9216 rows 1>]
+// CHECK-LABEL: @aligned
+// CHECK: %[[W:.*]] = moe.dequantize %{{.*}} by %{{.*}} as <rows = 16, columns = 32> : tensor<48x64xf8E4M3FN>, tensor<3x2xf32>
+// CHECK: moe.linear %{{.*}}, %[[W]]
+// CHECK-LABEL: @straddling
+// CHECK-COUNT-2: moe.linear
+moe.weight @q.weight : tensor<32x64xf8E4M3FN> = [#moe.slice<"q" in "m" at 0 rows 32>]
+moe.weight @q.scale : tensor<2x2xf32> = [#moe.slice<"qs" in "m" at 8192 rows 2>]
+moe.weight @k.weight : tensor<16x64xf8E4M3FN> = [#moe.slice<"k" in "m" at 4096 rows 16>]
+moe.weight @k.scale : tensor<1x2xf32> = [#moe.slice<"ks" in "m" at 9216 rows 1>]
+func.func @aligned(%x: tensor<?x64xf32>) -> (tensor<?x32xf32>, tensor<?x16xf32>) attributes {moe.phase = "decode"} {
+  %qv = moe.get_weight @q.weight : tensor<32x64xf8E4M3FN>
+  %qs = moe.get_weight @q.scale : tensor<2x2xf32>
+  %wq = moe.dequantize %qv by %qs as <rows = 16, columns = 32> : tensor<32x64xf8E4M3FN>, tensor<2x2xf32>
+  // expected-remark@below {{2 products of one input: joining saves}}
+  %q = moe.linear %x, %wq : tensor<?x64xf32>, tensor<32x64xf32> -> tensor<?x32xf32>
+  %kv = moe.get_weight @k.weight : tensor<16x64xf8E4M3FN>
+  %ks = moe.get_weight @k.scale : tensor<1x2xf32>
+  %wk = moe.dequantize %kv by %ks as <rows = 16, columns = 32> : tensor<16x64xf8E4M3FN>, tensor<1x2xf32>
+  %k = moe.linear %x, %wk : tensor<?x64xf32>, tensor<16x64xf32> -> tensor<?x16xf32>
+  %qn = moe.rms_norm %q {epsilon = 1.0e-6 : f64, group = 32 : i64} : tensor<?x32xf32>
+  %kn = moe.rms_norm %k {epsilon = 1.0e-6 : f64, group = 16 : i64} : tensor<?x16xf32>
+  return %qn, %kn : tensor<?x32xf32>, tensor<?x16xf32>
+}
+moe.weight @a.weight : tensor<24x64xf8E4M3FN> = [#moe.slice<"a" in "m" at 0 rows 24>]
+moe.weight @a.scale : tensor<2x2xf32> = [#moe.slice<"as" in "m" at 8192 rows 2>]
+func.func @straddling(%x: tensor<?x64xf32>) -> (tensor<?x24xf32>, tensor<?x24xf32>) attributes {moe.phase = "decode"} {
+  %av = moe.get_weight @a.weight : tensor<24x64xf8E4M3FN>
+  %as = moe.get_weight @a.scale : tensor<2x2xf32>
+  %wa = moe.dequantize %av by %as as <rows = 16, columns = 32> : tensor<24x64xf8E4M3FN>, tensor<2x2xf32>
+  // expected-remark@below {{blocks of rows that share a scale do not end where the products end}}
+  %a = moe.linear %x, %wa : tensor<?x64xf32>, tensor<24x64xf32> -> tensor<?x24xf32>
+  %b = moe.linear %x, %wa : tensor<?x64xf32>, tensor<24x64xf32> -> tensor<?x24xf32>
+  return %a, %b : tensor<?x24xf32>, tensor<?x24xf32>
+}

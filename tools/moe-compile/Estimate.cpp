@@ -28,13 +28,19 @@ static int64_t flopPerPosition(plan::KernelOp kernel, mlir::SymbolTableCollectio
   return int64_t(flop);
 }
 
+/// Whether a kernel's argument is of scales, which are no parameters.
+static bool isScale(mlir::Value argument) {
+  return any_of(argument.getUses(),
+                [](mlir::OpOperand &use) { return isa<moe::DequantizeOp>(use.getOwner()) && use.getOperandNumber() > 0; });
+}
+
 /// Parameters among the weight bytes that a single row reads: the share of all in the kernel's weights that it is of their bytes.
 static int64_t activeParameters(plan::KernelOp kernel) {
   int64_t elements = 0, bits = 0;
   for (auto [argument, partRows] :
        zip_equal(kernel.getBody().getArguments(), kernel.getPartRows().getAsRange<mlir::DenseI64ArrayAttr>()))
     if (!partRows.empty()) {
-      elements += cast<mlir::RankedTensorType>(argument.getType()).getNumElements();
+      elements += isScale(argument) ? 0 : cast<mlir::RankedTensorType>(argument.getType()).getNumElements();
       bits += bitsOf(argument.getType());
     }
   return bits ? int64_t(double(elements) * double(kernel.getBytesPerRow() * 8) / double(bits)) : 0;
