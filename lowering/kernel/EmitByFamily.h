@@ -20,7 +20,7 @@ template <typename KernelFrame, typename OpT> mlir::LogicalResult emitOrRefuse(K
 template <typename KernelFrame> mlir::LogicalResult emitByFamily(KernelFrame &frame) {
   llvm::SmallVector<mlir::Operation *> ops;
   for (mlir::Operation &op : frame.kernel.getBody().front().without_terminator())
-    if (!llvm::isa<moe::CacheOp>(op))
+    if (!llvm::isa<moe::CacheOp, moe::DequantizeOp>(op))
       ops.push_back(&op);
   if (ops.size() != 1)
     return emitRowwise(frame);

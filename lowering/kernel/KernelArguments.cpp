@@ -8,30 +8,6 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::lowering;
 
-Weight::Weight(FunctionBuilder &b, RankedTensorType type, Pointer parts, ArrayRef<int64_t> partRows)
-    : builder(&b), type(type), parts(parts), partRows(partRows) {}
-
-Pointer Weight::row(Number index) const {
-  int64_t elements = type.getNumElements() / leadingRows();
-  if (partRows.size() == 1 && partRows[0] == leadingRows())
-    return builder->loadAddress(parts, element()) + index * elements;
-  if (partRows.size() == 1) {
-    Number part = partRows[0] == 1 ? index : index / partRows[0];
-    Pointer base = builder->loadAddress(parts + part, element());
-    return partRows[0] == 1 ? base : base + (index % partRows[0]) * elements;
-  }
-  // Few parts of different sizes (fused projections): count the boundaries at or below the row.
-  Number part = builder->integer(0), first = builder->integer(0);
-  int64_t boundary = 0;
-  for (int64_t rows : partRows.drop_back()) {
-    boundary += rows;
-    Number beyond = index >= boundary;
-    part = part + beyond.toUnsigned(builder->i64);
-    first = select(beyond, builder->integer(boundary), first);
-  }
-  return builder->loadAddress(parts + part, element()) + (index - first) * elements;
-}
-
 static unsigned countTables(plan::KernelOp kernel) {
   unsigned tables = 0;
   kernel.walk([&](Operation *op) { tables += tablesOf(op).size(); });
@@ -78,6 +54,8 @@ Pointer KernelArguments::buffer(Value argument) const {
 Weight KernelArguments::weight(Value argument) const {
   if (!argument)
     return {};
+  if (auto dequantize = argument.getDefiningOp<moe::DequantizeOp>())
+    return {dequantize, weight(dequantize.getValues()), weight(dequantize.getScales()), weight(dequantize.getGlobal())};
   auto rows = cast<DenseI64ArrayAttr>(kernel.getPartRows()[cast<BlockArgument>(argument).getArgNumber()]);
   return {builder, cast<RankedTensorType>(argument.getType()), bufferAt(indexOf(argument), builder.ptr), rows.asArrayRef()};
 }

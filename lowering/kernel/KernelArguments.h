@@ -5,28 +5,9 @@
 #include "dialects/moe/MoE.h"
 #include "dialects/plan/Plan.h"
 #include "lowering/kernel/FunctionBuilder.h"
+#include "lowering/kernel/Weight.h"
 
 namespace moec::lowering {
-
-/// A weight: the addresses of its parts and how its leading rows are dealt out over them.
-class Weight {
-public:
-  Weight() = default;
-  Weight(FunctionBuilder &b, mlir::RankedTensorType type, Pointer parts, llvm::ArrayRef<int64_t> partRows);
-
-  explicit operator bool() const { return builder; }
-  mlir::Type element() const { return type.getElementType(); }
-  int64_t width() const { return type.getShape().back(); }
-  int64_t leadingRows() const { return type.getShape().front(); }
-  /// The address of entry `index` of the first dimension.
-  Pointer row(Number index) const;
-
-private:
-  FunctionBuilder *builder = nullptr;
-  mlir::RankedTensorType type;
-  Pointer parts;
-  llvm::ArrayRef<int64_t> partRows;
-};
 
 /// The buffers that `!moe.batch` stands for.
 struct Batch {

@@ -65,6 +65,10 @@ static Number resize(const Number &number, Type element, bool isSigned) {
 Number Number::toInteger(Type element) const { return resize(*this, element, true); }
 Number Number::toUnsigned(Type element) const { return resize(*this, element, false); }
 
+Number Number::toReal() const {
+  return {*builder, arith::SIToFPOp::create(*builder, inLanes(builder->getF32Type(), lanes()), value)};
+}
+
 template <typename FloatOp, typename IntegerOp> static Number binary(Number a, Number b) {
   ImplicitLocOpBuilder &builder = *a.builder;
   return a.isFloat() ? Number(builder, FloatOp::create(builder, a.value, b.value))

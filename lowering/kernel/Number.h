@@ -35,6 +35,8 @@ public:
   /// An integer in another width: sign extended (zero extended) or cut.
   Number toInteger(mlir::Type element) const;
   Number toUnsigned(mlir::Type element) const;
+  /// The f32 that is this integer.
+  Number toReal() const;
 
   mlir::ImplicitLocOpBuilder *builder = nullptr;
   mlir::Value value;

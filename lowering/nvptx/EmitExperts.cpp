@@ -76,7 +76,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   const ExpertProducts products(frame, byMatrix, given.offsets, given.experts, given.k, given.intermediate, sharedColumns, 2);
   frame.launch(Product::threads, {KernelFrame::constant(products.blocks())});
 
-  Product product(frame, byMatrix, op.getCompute(), given.in, {}, 2);
+  Product product(frame, byMatrix, given.gate.storage(), op.getCompute(), given.in, {}, 2);
   auto store = [&](Pointer destination, Number g, Number u) { destination.store(activate(op.getActivation(), g, u)); };
   products.forShare(
       b.block(0),
@@ -84,7 +84,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
         auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).load().toInteger(b.i64); };
         product.multiply(
             cut, block, given.intermediate, piece.end - piece.begin,
-            [&](int64_t group, Number column) { return (group ? given.up : given.gate).row(piece.expert) + column * given.in; },
+            [&](int64_t group, Number column) { return (group ? given.up : given.gate).matrixRow(piece.expert, column); },
             [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; },
             [&](Number i, Number column, ArrayRef<Number> sums) {
               Number g = sums[0], u = sums[1];
@@ -103,7 +103,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
       [&](Product::Blocks cut, Number block, Number begin, Number end) {
         product.multiply(
             cut, block, sharedColumns, end - begin,
-            [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).row(column); },
+            [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).matrixRow(column); },
             [&](Number row) { return given.input + (begin + row) * given.in; },
             [&](Number row, Number column, ArrayRef<Number> sums) {
               store(given.hidden.shared(begin + row) + column, sums[0], sums[1]);
@@ -159,11 +159,11 @@ private:
         piece,
         [&](Product::Blocks cut, Number block, ChosenExperts::Piece piece) {
           frame.alternative([&] {
-            Product product(frame, byMatrix, compute, given.intermediate, {hiddenWidth}, 1);
+            Product product(frame, byMatrix, given.down.storage(), compute, given.intermediate, {hiddenWidth}, 1);
             auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).load().toInteger(b.i64); };
             product.multiply(
                 cut, block, given.out, piece.end - piece.begin,
-                [&](int64_t, Number column) { return given.down.row(piece.expert) + column * given.intermediate; },
+                [&](int64_t, Number column) { return given.down.matrixRow(piece.expert, column); },
                 [&](Number i) { return given.hidden.slot(assignmentAt(i)); },
                 [&](Number i, Number column, ArrayRef<Number> sums) {
                   Number sum = sums[0], assignment = assignmentAt(i);
@@ -175,9 +175,10 @@ private:
         },
         [&](Product::Blocks cut, Number block, Number begin, Number end) {
           frame.alternative([&] {
-            Product product(frame, byMatrix, compute, sharedWidth, {hiddenWidth, given.k * given.intermediate}, 1);
+            Product product(frame, byMatrix, given.sharedDown.storage(), compute, sharedWidth,
+                            {hiddenWidth, given.k * given.intermediate}, 1);
             product.multiply(
-                cut, block, given.out, end - begin, [&](int64_t, Number column) { return given.sharedDown.row(column); },
+                cut, block, given.out, end - begin, [&](int64_t, Number column) { return given.sharedDown.matrixRow(column); },
                 [&](Number row) { return given.hidden.shared(begin + row); },
                 [&](Number row, Number column, ArrayRef<Number> sums) {
                   place(begin + row, b.integer(given.k), column).store(sums[0]);

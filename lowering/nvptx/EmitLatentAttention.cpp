@@ -1,4 +1,5 @@
 // Multi-head latent attention, re-associated in both phases: by matrix units, or a block for one head of one token.
+#include "lowering/kernel/NumberFormat.h"
 #include "lowering/kernel/Operands.h"
 #include "lowering/nvptx/Emit.h"
 #include "lowering/nvptx/LatentByMatrix.h"
@@ -31,10 +32,10 @@ static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands 
   b.forThreads(b.integer(sizes.rotary), threads,
                [&](Number i) { (softmax.query + sizes.latent + i).store(rounded((query + sizes.nope + i).load())); });
   b.barrier();
-  Pointer key = keyUp.row(head);
   b.forThreads(b.integer(sizes.latent), threads, [&](Number column) {
     Number sum = b.forRange(b.integer(0), b.integer(sizes.nope), 1, {b.real(0)}, [&](Number i, ArrayRef<Number> sums) {
-      return KernelBuilder::Numbers{fma((key + i * sizes.latent + column).loadF32(), (nopeQuery + i).load(), sums[0])};
+      return KernelBuilder::Numbers{
+          fma(loadElements(keyUp.storage(), keyUp.matrixRow(head, i), column, 0), (nopeQuery + i).load(), sums[0])};
     })[0];
     (softmax.query + column).store(rounded(sum));
   });
@@ -43,10 +44,10 @@ static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands 
   PagedSoftmax::Rows rows{cache.width, page};
   Pointer context = softmax.attend(b.integer(0), position, {.scale = op.getScale().convertToDouble()}, rows, rows);
 
-  Pointer value = valueUp.row(head), result = results + (token * sizes.heads + head) * sizes.value;
-  WarpProduct product(b, op.getCompute(), sizes.latent);
+  Pointer result = results + (token * sizes.heads + head) * sizes.value;
+  WarpProduct product(b, valueUp.storage(), op.getCompute(), sizes.latent);
   b.forRange(b.warp(), b.integer(sizes.value), threads / warpSize, [&](Number column) {
-    Number sum = product.dot(value + column * sizes.latent, context);
+    Number sum = product.dot(valueUp.matrixRow(head, column), context);
     b.ifThen(b.lane() == 0, [&] { (result + column).store(sum); });
   });
 }

@@ -16,13 +16,13 @@ static void emitProducts(KernelFrame &frame, Pointer input, ArrayRef<Weight> wei
   int64_t in = weights[0].width(), columns = weights[0].leadingRows();
   Pointer result = frame.result(0);
   bool byMatrix = MatrixProduct::covers(b.target, compute, weights[0].element(), in);
-  Product product(frame, byMatrix, compute, in, {}, int64_t(weights.size()));
+  Product product(frame, byMatrix, weights[0].storage(), compute, in, {}, int64_t(weights.size()));
   const int64_t rows = product.rowsOfBlock(), blocks = Product::blocksOf(columns, byMatrix);
   frame.launch(Product::threads, {KernelFrame::constant(blocks), frame.perRow(rows)});
   auto multiply = [&](Product::Blocks cut, Number block, Number first) {
     product.multiply(
         cut, block, columns, minimum(frame.rows - first, b.integer(rows)),
-        [&](int64_t group, Number column) { return weights[group].row(column); },
+        [&](int64_t group, Number column) { return weights[group].matrixRow(column); },
         [&](Number row) { return input + (first + row) * in; },
         [&](Number row, Number column, ArrayRef<Number> sums) {
           Number element = (first + row) * columns + column;

@@ -138,14 +138,14 @@ KernelBuilder::Numbers MatrixProduct::accumulate(int64_t tiles, ArrayRef<Pointer
   return sums;
 }
 
-void MatrixProduct::multiplyTiles(int64_t tiles, Number first, int64_t count, Number activations, WeightRow weight,
+void MatrixProduct::multiplyTiles(int64_t tiles, Number first, int64_t count, Number activations, Weights weight,
                                   ActivationRow activation, Store store) {
   Number lane = b.lane(), lanesRow = lane >> 2;
   // Rows beyond the last are read as the last; what comes of them is not stored.
   SmallVector<Pointer> weightRows, activationRows;
   for (int64_t group = 0; group < groups; ++group)
     for (int64_t half = 0; half < 2; ++half)
-      weightRows.push_back(weight(group, minimum(first + lanesRow + half * 8, b.integer(count - 1))));
+      weightRows.push_back(weight(group, minimum(first + lanesRow + half * 8, b.integer(count - 1))).elements);
   for (int64_t tile = 0; tile < tiles; ++tile)
     activationRows.push_back(activation(minimum(lanesRow + tile * MatrixTile::columns, activations - 1)));
   KernelBuilder::Numbers sums = accumulate(tiles, weightRows, activationRows);
@@ -174,7 +174,7 @@ void MatrixProduct::multiplyTiles(int64_t tiles, Number first, int64_t count, Nu
   b.barrier();
 }
 
-void MatrixProduct::multiply(Number first, int64_t count, Number activations, WeightRow weight, ActivationRow activation,
+void MatrixProduct::multiply(Number first, int64_t count, Number activations, Weights weight, ActivationRow activation,
                              Store store) {
   b.ifThenElse(
       activations <= MatrixTile::columns, [&] { multiplyTiles(1, first, count, activations, weight, activation, store); },

@@ -28,16 +28,16 @@ public:
   MatrixProduct(KernelFrame &frame, int64_t width, int64_t groups);
 
   /// A row of weights and a row of f32 activations.
-  using WeightRow = llvm::function_ref<Pointer(int64_t group, Number column)>;
+  using Weights = llvm::function_ref<WeightRow(int64_t group, Number column)>;
   using ActivationRow = llvm::function_ref<Pointer(Number row)>;
   /// Takes the products of all groups for one element; called by one thread.
   using Store = llvm::function_ref<void(Number row, Number column, llvm::ArrayRef<Number> sums)>;
   /// Multiplies columns [first, first + 16) of `count` with activation rows [0, activations), 1 to 32 of them. For all threads of
   /// the block; ends with a barrier.
-  void multiply(Number first, int64_t count, Number activations, WeightRow weight, ActivationRow activation, Store store);
+  void multiply(Number first, int64_t count, Number activations, Weights weight, ActivationRow activation, Store store);
 
 private:
-  void multiplyTiles(int64_t tiles, Number first, int64_t count, Number activations, WeightRow weight, ActivationRow activation,
+  void multiplyTiles(int64_t tiles, Number first, int64_t count, Number activations, Weights weight, ActivationRow activation,
                      Store store);
   KernelBuilder::Numbers accumulate(int64_t tiles, llvm::ArrayRef<Pointer> weights, llvm::ArrayRef<Pointer> activations);
   /// Where a warp's part of the shared memory begins.

@@ -6,7 +6,8 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-Product::Product(KernelFrame &frame, bool byMatrix, moe::Compute compute, int64_t width, ArrayRef<int64_t> strides, int64_t groups)
+Product::Product(KernelFrame &frame, bool byMatrix, const Storage &storage, moe::Compute compute, int64_t width,
+                 ArrayRef<int64_t> strides, int64_t groups)
     : b(frame.b), groups(groups) {
   if (hasTiles(frame, byMatrix)) {
     frame.alternative([&] { matrix.emplace(frame, width, groups); });
@@ -14,11 +15,11 @@ Product::Product(KernelFrame &frame, bool byMatrix, moe::Compute compute, int64_
   } else if (byMatrix) {
     matrix.emplace(frame, width, groups);
   } else {
-    warp.emplace(b, compute, width, strides);
+    warp.emplace(b, storage, compute, width, strides);
   }
 }
 
-void Product::multiply(Blocks blocks, Number block, int64_t columns, Number rows, MatrixProduct::WeightRow weight,
+void Product::multiply(Blocks blocks, Number block, int64_t columns, Number rows, MatrixProduct::Weights weight,
                        MatrixProduct::ActivationRow activation, Store store) {
   if (blocks == Blocks::tiles)
     return tile->multiply(block * tile->columns(), columns, rows, weight, activation, store);

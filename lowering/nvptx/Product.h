@@ -16,8 +16,9 @@ public:
   static constexpr int64_t threads = MatrixProduct::threads;
   static_assert(threads == productThreads);
 
-  /// For `groups` weights of the same shape that are multiplied with the same activations.
-  Product(KernelFrame &frame, bool byMatrix, moe::Compute compute, int64_t width, llvm::ArrayRef<int64_t> strides, int64_t groups);
+  /// For `groups` weights of the same shape and storage that are multiplied with the same activations.
+  Product(KernelFrame &frame, bool byMatrix, const Storage &storage, moe::Compute compute, int64_t width,
+          llvm::ArrayRef<int64_t> strides, int64_t groups);
 
   /// How a block's part is cut: for few rows or any number of them, or for many.
   enum class Blocks { narrow, tiles };
@@ -36,7 +37,7 @@ public:
   using Store = MatrixProduct::Store;
   /// Products of `rows` rows of activations, at most TileProduct::rows for a tile, with the columns of the `block`th block of
   /// `columns`. For all threads of the block.
-  void multiply(Blocks blocks, Number block, int64_t columns, Number rows, MatrixProduct::WeightRow weight,
+  void multiply(Blocks blocks, Number block, int64_t columns, Number rows, MatrixProduct::Weights weight,
                 MatrixProduct::ActivationRow activation, Store store);
 
 private:

@@ -114,7 +114,7 @@ void TileProduct::accumulate(ArrayRef<Pointer> weights, ArrayRef<Pointer> activa
   });
 }
 
-void TileProduct::multiply(Number first, int64_t count, Number activations, MatrixProduct::WeightRow weight,
+void TileProduct::multiply(Number first, int64_t count, Number activations, MatrixProduct::Weights weight,
                            MatrixProduct::ActivationRow activation, MatrixProduct::Store store) {
   // A warp's rows of weights are the same columns of each group in turn, so that a thread has an element's products of all groups.
   const int64_t columnsOfWarp = columns() / warps;
@@ -128,9 +128,10 @@ void TileProduct::multiply(Number first, int64_t count, Number activations, Matr
     // Rows that a thread takes are 32 apart, as a warp's are, so that their place within a warp's is the same.
     Number inWarp = row % (columnsOfWarp * groups);
     Number column = minimum(first + inWarp % columnsOfWarp + i * columnsOfWarp, b.integer(count - 1));
-    Pointer of = weight(0, column);
+    Pointer of = weight(0, column).elements;
     for (int64_t group = 1; group < groups; ++group)
-      of = b.pointer(select(inWarp < group * columnsOfWarp, b.number(of.value), b.number(weight(group, column).value)), of.element);
+      of = b.pointer(select(inWarp < group * columnsOfWarp, b.number(of.value), b.number(weight(group, column).elements.value)),
+                     of.element);
     weightPointers.push_back(of);
   }
   for (int64_t i = 0; i < loadsOfThread; ++i)

@@ -17,10 +17,10 @@ void moec::lowering::x86::forItemColumns(KernelBuilder &b, Number item, int64_t 
       [&] { b.forRange(left, [&](Number column) { body(column, 0); }); });
 }
 
-BlockedProduct::BlockedProduct(KernelFrame &frame, Type weight, moe::Compute compute, int64_t width, int64_t groups)
+BlockedProduct::BlockedProduct(KernelFrame &frame, const Storage &weight, moe::Compute compute, int64_t width, int64_t groups)
     : b(frame.b), form(frame.b, weight, compute), width(width), groups(groups), blockRows(form.blockRows(width)),
       activations(frame.allocate(form.activation(), form.activationElements(blockRows, width))),
-      weightRows(frame.allocate(b.ptr, groups * columnsPerItem)),
+      weightRows(WeightRows::allocate(frame, weight, groups * columnsPerItem)),
       results(frame.allocate(b.f32, form.resultElements(blockRows, groups * columnsPerItem))) {}
 
 void BlockedProduct::forBlocks(Number rows, function_ref<Pointer(Number)> source, function_ref<void(Number, Number)> body) {
@@ -32,14 +32,14 @@ void BlockedProduct::forBlocks(Number rows, function_ref<Pointer(Number)> source
   });
 }
 
-void BlockedProduct::multiply(Number count, Number item, int64_t columns, function_ref<Pointer(int64_t, Number)> weightRow) {
+void BlockedProduct::multiply(Number count, Number item, int64_t columns, function_ref<WeightRow(int64_t, Number)> weightRow) {
   // Columns beyond the last repeat it; nobody looks at what comes out.
   b.forRange(columnsPerItem, [&](Number i) {
     Number column = item * columnsPerItem + i;
     if (columns % columnsPerItem)
       column = minimum(column, b.integer(columns - 1));
     for (int64_t group = 0; group < groups; ++group)
-      (weightRows + i + group * columnsPerItem).store(b.number(weightRow(group, column).value));
+      weightRows.set(i + group * columnsPerItem, weightRow(group, column));
   });
   form.multiply(activations, count, weightRows, b.integer(groups * columnsPerItem), width, results, groups * columnsPerItem);
 }

@@ -13,16 +13,16 @@ void forItemColumns(KernelBuilder &b, Number item, int64_t width, llvm::function
 
 class BlockedProduct {
 public:
-  /// Products over `width` elements with weights of one element type, `groups` items of columns side by side (gate and up: two).
-  BlockedProduct(KernelFrame &frame, mlir::Type weight, moe::Compute compute, int64_t width, int64_t groups);
+  /// Products over `width` elements with weights stored in one way, `groups` items of columns side by side (gate and up: two).
+  BlockedProduct(KernelFrame &frame, const Storage &weight, moe::Compute compute, int64_t width, int64_t groups);
 
   /// Cuts `rows` rows into blocks: `source(i)` is where row i is read, and `body(first, count)` may multiply rows
   /// [first, first + count).
   void forBlocks(Number rows, llvm::function_ref<Pointer(Number)> source, llvm::function_ref<void(Number, Number)> body);
 
-  /// Multiplies the block with the weight rows of item `item` of each group: `weightRow(group, column)` is where the row of a
-  /// column is found, for columns below `columns`.
-  void multiply(Number count, Number item, int64_t columns, llvm::function_ref<Pointer(int64_t, Number)> weightRow);
+  /// Multiplies the block with the weight rows of item `item` of each group: `weightRow(group, column)` is the row of a
+  /// column, for columns below `columns`.
+  void multiply(Number count, Number item, int64_t columns, llvm::function_ref<WeightRow(int64_t, Number)> weightRow);
 
   /// The product of row `row` of the block at `column` of the item.
   Number result(int64_t group, Number row, Number column, int64_t lanes) const;
@@ -31,7 +31,9 @@ private:
   KernelBuilder &b;
   DotForm form;
   int64_t width, groups, blockRows;
-  Pointer activations, weightRows, results;
+  Pointer activations;
+  WeightRows weightRows;
+  Pointer results;
 };
 
 } // namespace moec::lowering::x86

@@ -5,6 +5,7 @@
 #include "lowering/kernel/LowerToLLVM.h"
 #include "lowering/x86/Emit.h"
 #include "lowering/x86/MachineCode.h"
+#include "lowering/x86/WeightBlock.h"
 
 #include "llvm/Support/ThreadPool.h"
 
@@ -12,6 +13,18 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::x86;
+
+/// That the weights of `kernel` are in number formats that its code can read.
+static LogicalResult checkFormats(plan::KernelOp kernel) {
+  WalkResult result = kernel.walk([](moe::DequantizeOp op) {
+    if (WeightBlock::covers(storageOf(op.getResult())))
+      return WalkResult::advance();
+    op.emitOpError() << "expected a number format that code for x86-64 reads, got " << op.getFormat() << " of "
+                     << op.getValues().getType() << " by " << op.getScales().getType();
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
 
 /// The kernels of `plan` for `target`, as functions in MLIR; `scratchBytes` receives each kernel's need.
 static OwningOpRef<ModuleOp> emitKernels(ModuleOp plan, const Target &target, SmallVectorImpl<int64_t> &scratchBytes) {
@@ -58,6 +71,9 @@ static void generateFor(ModuleOp plan, const Target &target, Generated &generate
 
 FailureOr<std::vector<CodeVariant>> moec::lowering::x86::generateCode(ModuleOp plan, ArrayRef<Target> targets) {
   loadKernelDialects(*plan.getContext());
+  for (auto kernel : plan.getOps<plan::KernelOp>())
+    if (failed(checkFormats(kernel)))
+      return failure();
   SmallVector<Generated> results(targets.size());
   {
     // Targets share the context, which is safe for threads, and nothing else.

@@ -1,6 +1,8 @@
 // The micro-kernel: tiles of dot products, the loops around them, the form in which they want activations.
 #include "lowering/x86/DotTile.h"
 
+#include "lowering/kernel/NumberFormat.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 #include <numeric>
@@ -10,15 +12,12 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
-DotForm::DotForm(KernelBuilder &b, Type weight, moe::Compute compute)
-    : b(b), weight(weight), rounds(compute == moe::Compute::BF16), product(Product::Plain), step(b.lanes) {
-  if (!weight.isBF16())
-    return;
-  product = rounds && b.target.hasBf16Dot ? Product::Bf16Dot : Product::Pairs;
-  step = 2 * b.lanes;
+DotForm::DotForm(KernelBuilder &b, const Storage &storage, moe::Compute compute)
+    : b(b), storage(storage), block(b, storage), rounds(compute == moe::Compute::BF16),
+      hasBf16Dot(rounds && storage.element.isBF16() && b.target.hasBf16Dot), memory(inMemory(storage.element)), step(block.size()) {
 }
 
-Type DotForm::activation() const { return product == Product::Bf16Dot ? b.bf16 : b.f32; }
+Type DotForm::activation() const { return hasBf16Dot ? b.bf16 : b.f32; }
 
 int64_t DotForm::rowBytes(int64_t width) const {
   int64_t lines = llvm::divideCeil(llvm::alignTo(width, step) * bytesOf(activation()), 64);
@@ -40,18 +39,17 @@ int64_t DotForm::blockRows(int64_t width) const {
 DotForm::Shape DotForm::tallTile() const {
   if (b.target.vectorRegisters < 32)
     return {2, 4};
-  return product == Product::Bf16Dot ? Shape{6, 4} : Shape{4, 4};
+  return hasBf16Dot ? Shape{6, 4} : Shape{4, 4};
 }
 
 int64_t DotForm::lowRows() const {
   if (b.target.vectorRegisters < 32)
     return 1;
-  return product == Product::Bf16Dot ? 3 : 2;
+  return hasBf16Dot ? 3 : 2;
 }
 
 std::string DotForm::name(StringRef prefix) const {
-  StringRef type = weight.isBF16() ? "bf16" : weight.isF16() ? "f16" : "f32";
-  return ("moec." + prefix + "." + type + (rounds ? ".bf16" : ".f32")).str();
+  return ("moec." + prefix + "." + storage.name() + (rounds ? ".bf16" : ".f32")).str();
 }
 
 void DotForm::convertRow(Pointer source, Pointer destination, int64_t width) const {
@@ -60,84 +58,127 @@ void DotForm::convertRow(Pointer source, Pointer destination, int64_t width) con
                [&](ArrayRef<Number> arguments) { buildConvert(type, arguments); });
 }
 
+/// Vectors of consecutive elements as vectors of every `stride`-th: those from the first element, from the second, ...
+static KernelBuilder::Numbers byStride(ArrayRef<Number> vectors, int64_t stride) {
+  if (stride == 1)
+    return KernelBuilder::Numbers(vectors);
+  int64_t lanes = vectors.front().lanes();
+  KernelBuilder::Numbers halves[2];
+  for (int64_t from : {0, 1}) {
+    SmallVector<int64_t> mask;
+    for (int64_t i = 0; i < lanes; ++i)
+      mask.push_back(2 * i + from);
+    KernelBuilder::Numbers every2nd;
+    for (size_t v = 0; v < vectors.size(); v += 2)
+      every2nd.push_back(vectors[v].shuffle(vectors[v + 1], mask));
+    halves[from] = byStride(every2nd, stride / 2);
+  }
+  KernelBuilder::Numbers result;
+  for (int64_t i = 0; i < stride / 2; ++i)
+    result.append({halves[0][i], halves[1][i]});
+  return result;
+}
+
+/// A zero to store where numbers of `type` are.
+static Number zeroOf(KernelBuilder &b, Type type) {
+  Type bits = b.getIntegerType(type.getIntOrFloatBitWidth());
+  return b.number(arith::ConstantOp::create(b, b.getIntegerAttr(bits, 0)));
+}
+
 void DotForm::buildConvert(Type sourceType, ArrayRef<Number> arguments) const {
   Pointer source = b.pointer(arguments[0], sourceType), destination = b.pointer(arguments[1], activation());
   Number width = arguments[2], whole = width - width % step;
-  auto rounded = [&](Number value) { return rounds && product != Product::Bf16Dot ? widen(narrow(value, b.bf16)) : value; };
+  auto rounded = [&](Number value) { return rounds && !hasBf16Dot ? widen(narrow(value, b.bf16)) : value; };
+  int64_t stride = hasBf16Dot ? 1 : block.stride();
   b.forRange(b.integer(0), whole, step, [&](Number k) {
-    SmallVector<Number> parts;
+    KernelBuilder::Numbers parts;
     for (int64_t part = 0; part < step; part += b.lanes)
       parts.push_back(rounded((source + k + part).loadF32(b.lanes)));
-    if (product == Product::Pairs) {
-      SmallVector<int64_t> even, odd;
-      for (int64_t i = 0; i < b.lanes; ++i) {
-        even.push_back(2 * i);
-        odd.push_back(2 * i + 1);
-      }
-      parts = {parts[0].shuffle(parts[1], even), parts[0].shuffle(parts[1], odd)};
-    }
-    for (auto [i, part] : llvm::enumerate(parts))
+    for (auto [i, part] : llvm::enumerate(byStride(parts, stride)))
       (destination + k + int64_t(i) * b.lanes).storeF32(part);
   });
   b.ifThen(whole < width, [&] {
     for (int64_t part = 0; part < step; part += b.lanes)
       (destination + whole + part).storeF32(b.zero(b.lanes));
     b.forRange(b.integer(0), width - whole, 1, [&](Number k) {
-      Number place = product == Product::Pairs ? (k % 2) * b.lanes + k / 2 : k;
+      Number place = stride > 1 ? (k % stride) * b.lanes + k / stride : k;
       (destination + whole + place).storeF32(rounded((source + whole + k).loadF32()));
     });
   });
 }
 
-void DotForm::multiply(Pointer activations, Number rows, Pointer weightRows, Number columns, int64_t width, Pointer result,
-                       int64_t resultWidth) const {
+void DotForm::append(SmallVectorImpl<Value> &arguments, const WeightRows &rows) const {
+  arguments.push_back(rows.elements);
+  if (storage.isQuantized)
+    arguments.push_back(rows.factors);
+  if (storage.scale)
+    arguments.push_back(rows.scales);
+}
+
+WeightRows DotForm::rowsFrom(ArrayRef<Number> arguments) const {
+  WeightRows rows{b.pointer(arguments[0], b.ptr)};
+  if (storage.isQuantized)
+    rows.factors = b.pointer(arguments[1], b.f32);
+  if (storage.scale)
+    rows.scales = b.pointer(arguments[2], b.ptr);
+  return rows;
+}
+
+void DotForm::multiply(Pointer activations, Number rows, const WeightRows &weightRows, Number columns, int64_t width,
+                       Pointer result, int64_t resultWidth) const {
   bool tail = width % step;
-  b.callShared(
-      name(tail ? "multiply_tail" : "multiply"),
-      {activations, b.integer(rowBytes(width)), rows, weightRows, columns, b.integer(width), result, b.integer(resultWidth)},
-      [&](ArrayRef<Number> arguments) { buildMultiply(tail, arguments); });
+  SmallVector<Value> arguments{activations, b.integer(rowBytes(width)), rows, columns, b.integer(width),
+                               result,      b.integer(resultWidth)};
+  append(arguments, weightRows);
+  b.callShared(name(tail ? "multiply_tail" : "multiply"), arguments, [&](ArrayRef<Number> a) { buildMultiply(tail, a); });
+}
+
+WeightRows DotForm::copyTails(const WeightRows &rows, Number columns, Number width) const {
+  auto copies = [&](Pointer places, Type type, int64_t count, Number first, Number rest) {
+    Pointer memory = b.pointer(LLVM::AllocaOp::create(b, b.ptr, type, b.integer(maxColumns * count).value, 64), type);
+    b.forRange(columns, [&](Number n) {
+      Pointer source = (places + n).loadPointer(type) + first, destination = memory + n * count;
+      b.forRange(count, [&](Number k) { (destination + k).store(zeroOf(b, type)); });
+      b.forRange(rest, [&](Number k) { (destination + k).store((source + k).load()); });
+    });
+    return memory;
+  };
+  Number blocks = width / step, rest = width % step;
+  int64_t perElement = memory.getIntOrFloatBitWidth() / storage.element.getIntOrFloatBitWidth();
+  WeightRows tails{copies(rows.elements, memory, step / perElement, blocks * (step / perElement), rest / perElement)};
+  if (int64_t count = block.scales())
+    tails.scales = copies(rows.scales, inMemory(storage.scale), count, blocks * count,
+                          (rest + (storage.scaleColumns - 1)) / storage.scaleColumns);
+  return tails;
 }
 
 void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
-  Pointer activations = b.pointer(arguments[0], activation()), weightRows = b.pointer(arguments[3], b.ptr),
-          result = b.pointer(arguments[6], b.f32);
-  Number rowBytes = arguments[1], rows = arguments[2], columns = arguments[4], width = arguments[5], resultWidth = arguments[7];
-  Number steps = width / step, rest = width % step, ahead = width * bytesOf(weight);
+  Pointer activations = b.pointer(arguments[0], activation()), result = b.pointer(arguments[5], b.f32);
+  Number rowBytes = arguments[1], rows = arguments[2], columns = arguments[3], width = arguments[4], resultWidth = arguments[6];
+  WeightRows weightRows = rowsFrom(arguments.drop_front(7)), tails;
+  Number steps = width / step, ahead = block.bytesOf(width);
+  if (tail)
+    tails = copyTails(weightRows, columns, width);
 
-  // The last, incomplete step of every weight row, padded with zeros: nothing is read beyond a row's end.
-  Pointer tails;
-  if (tail) {
-    tails = b.pointer(LLVM::AllocaOp::create(b, b.ptr, weight, b.integer(maxColumns * step).value, 64), weight);
-    b.forRange(columns, [&](Number n) {
-      Pointer source = (weightRows + n).loadPointer(weight) + steps * step, destination = tails + n * step;
-      for (int64_t part = 0; part < step; part += b.lanes)
-        (destination + part).storeF32(b.zero(b.lanes));
-      b.forRange(rest, [&](Number k) { (destination + k).store((source + k).load()); });
-    });
-  }
-
+  auto tile = [&](Shape shape, Number row, Number n) {
+    SmallVector<Value> operands{activations.plusBytes(row * rowBytes), rowBytes,    steps,
+                                result + (row * resultWidth + n),      resultWidth, ahead};
+    append(operands, weightRows.from(n));
+    if (tail)
+      operands.push_back(tails.elements + n * (block.bytesOf(step) / bytesOf(memory)));
+    if (tail && tails.scales.builder)
+      operands.push_back(tails.scales + n * block.scales());
+    callTile(shape, tail, operands);
+  };
   auto tilesOfRow = [&](Shape shape, Number row) {
-    b.forRange(b.integer(0), columns, shape.columns, [&](Number n) {
-      SmallVector<Value> operands{activations.plusBytes(row * rowBytes), rowBytes,    weightRows + n, steps,
-                                  result + (row * resultWidth + n),      resultWidth, ahead};
-      if (tail)
-        operands.push_back(tails + n * step);
-      callTile(shape, tail, operands);
-    });
+    b.forRange(b.integer(0), columns, shape.columns, [&](Number n) { tile(shape, row, n); });
   };
 
   // Columns outside: a tile's weight rows stay in the first-level cache while the activations pass by.
   Shape tall = tallTile();
   Number whole = rows - rows % tall.rows, over = rows - whole;
-  b.forRange(b.integer(0), columns, tall.columns, [&](Number n) {
-    b.forRange(b.integer(0), whole, tall.rows, [&](Number row) {
-      SmallVector<Value> operands{activations.plusBytes(row * rowBytes), rowBytes,    weightRows + n, steps,
-                                  result + (row * resultWidth + n),      resultWidth, ahead};
-      if (tail)
-        operands.push_back(tails + n * step);
-      callTile(tall, tail, operands);
-    });
-  });
+  b.forRange(b.integer(0), columns, tall.columns,
+             [&](Number n) { b.forRange(b.integer(0), whole, tall.rows, [&](Number row) { tile(tall, row, n); }); });
   for (int64_t low = 1; low <= lowRows(); ++low)
     b.ifThen(over == low, [&] { tilesOfRow({low, 8}, whole); });
   // More rows left than a low tile has: a tall one, over rows already done (they come out the same) or over padding.
@@ -151,38 +192,39 @@ void DotForm::callTile(Shape shape, bool tail, ArrayRef<Value> arguments) const 
                [&](ArrayRef<Number> values) { buildTile(shape, tail, values); });
 }
 
-void DotForm::accumulate(MutableArrayRef<Number> sums, ArrayRef<Pointer> activationRows, ArrayRef<Pointer> weightRows) const {
-  size_t columns = weightRows.size();
-  auto addProducts = [&](ArrayRef<Number> a, Number w, size_t n) {
-    for (size_t m = 0; m < a.size(); ++m)
-      sums[m * columns + n] = fma(a[m], w, sums[m * columns + n]);
-  };
-  auto activationsAt = [&](int64_t offset, int64_t count) {
-    return llvm::to_vector(llvm::map_range(activationRows, [&](Pointer row) { return (row + offset).load(count); }));
-  };
-  if (product == Product::Bf16Dot) {
-    Type sumType = sums[0].type();
-    SmallVector<Number> a = activationsAt(0, step);
-    for (size_t n = 0; n < columns; ++n) {
-      Number w = weightRows[n].load(step).bitsAs(b.bf16);
-      for (size_t m = 0; m < a.size(); ++m) {
-        Number &sum = sums[m * columns + n];
-        auto call = LLVM::CallIntrinsicOp::create(b, sumType, b.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
-                                                  ValueRange{sum, a[m].bitsAs(b.bf16), w});
-        sum = b.number(call.getResult(0));
-      }
+void DotForm::accumulateBf16(MutableArrayRef<Number> sums, ArrayRef<Pointer> activationRows, ArrayRef<Pointer> weightRows) const {
+  Type sumType = sums[0].type();
+  SmallVector<Number> a = llvm::map_to_vector(activationRows, [&](Pointer row) { return row.load(step); });
+  for (size_t n = 0; n < weightRows.size(); ++n) {
+    Number w = weightRows[n].load(step).bitsAs(b.bf16);
+    for (size_t m = 0; m < a.size(); ++m) {
+      Number &sum = sums[m * weightRows.size() + n];
+      auto call = LLVM::CallIntrinsicOp::create(b, sumType, b.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
+                                                ValueRange{sum, a[m].bitsAs(b.bf16), w});
+      sum = b.number(call.getResult(0));
     }
-  } else if (product == Product::Pairs) {
-    SmallVector<Number> even = activationsAt(0, b.lanes), odd = activationsAt(b.lanes, b.lanes);
-    for (size_t n = 0; n < columns; ++n) {
-      Number pair = weightRows[n].as(b.i32).load(b.lanes);
-      addProducts(even, (pair << 16).bitsAs(b.f32), n);
-      addProducts(odd, (pair & pair.like(int64_t(0xffff0000u))).bitsAs(b.f32), n);
+  }
+}
+
+void DotForm::accumulate(MutableArrayRef<Number> sums, ArrayRef<Pointer> activationRows, ArrayRef<Pointer> weightRows,
+                         ArrayRef<Number> scales) const {
+  if (hasBf16Dot)
+    return accumulateBf16(sums, activationRows, weightRows);
+  size_t rows = activationRows.size(), columns = weightRows.size();
+  SmallVector<KernelBuilder::Numbers> activations(rows);
+  for (size_t m = 0; m < rows; ++m)
+    for (int64_t part = 0; part < step; part += b.lanes)
+      activations[m].push_back((activationRows[m] + part).load(b.lanes));
+  for (size_t n = 0; n < columns; ++n) {
+    KernelBuilder::Numbers weights = block.load(weightRows[n]);
+    for (size_t m = 0; m < rows; ++m) {
+      Number &sum = sums[m * columns + n];
+      // What shares scales is summed first and scaled then.
+      Number ofBlock = scales.empty() ? sum : b.zero(b.lanes);
+      for (auto [activation, weight] : llvm::zip(activations[m], weights))
+        ofBlock = fma(activation, weight, ofBlock);
+      sum = scales.empty() ? ofBlock : fma(ofBlock, scales[n], sum);
     }
-  } else {
-    SmallVector<Number> a = activationsAt(0, b.lanes);
-    for (size_t n = 0; n < columns; ++n)
-      addProducts(a, weightRows[n].loadF32(b.lanes), n);
   }
 }
 
@@ -228,38 +270,49 @@ static Number sumsOfLanes(ArrayRef<Number> vectors) {
 }
 
 void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) const {
-  Pointer activations = b.pointer(arguments[0], activation()), weights = b.pointer(arguments[2], b.ptr),
-          result = b.pointer(arguments[4], b.f32);
-  Number rowBytes = arguments[1], steps = arguments[3], resultWidth = arguments[5], ahead = arguments[6];
-  SmallVector<Pointer> activationRows, weightRows;
+  Pointer activations = b.pointer(arguments[0], activation()), result = b.pointer(arguments[3], b.f32);
+  Number rowBytes = arguments[1], steps = arguments[2], resultWidth = arguments[4], ahead = arguments[5];
+  WeightRows rows = rowsFrom(arguments.drop_front(6));
+  SmallVector<Pointer> activationRows, weightRows, scaleRows;
   for (int64_t m = 0; m < shape.rows; ++m)
     activationRows.push_back(activations.plusBytes(rowBytes * m));
-  for (int64_t n = 0; n < shape.columns; ++n)
-    weightRows.push_back((weights + n).loadPointer(weight));
+  for (int64_t n = 0; n < shape.columns; ++n) {
+    weightRows.push_back((rows.elements + n).loadPointer(memory));
+    if (storage.scale)
+      scaleRows.push_back((rows.scales + n).loadPointer(inMemory(storage.scale)));
+  }
 
+  int64_t blockElements = block.bytesOf(step) / bytesOf(memory);
   auto movedBy = [&](ArrayRef<Pointer> rows, Number elements) {
-    return llvm::to_vector(llvm::map_range(rows, [&](Pointer row) { return row + elements; }));
+    return llvm::map_to_vector(rows, [&](Pointer row) { return row + elements; });
+  };
+  auto scalesAt = [&](ArrayRef<Pointer> rows, Number index) {
+    return llvm::map_to_vector(rows, [&](Pointer row) { return block.loadScales(row, index); });
   };
   bool prefetches = shape.rows <= lowRows();
   Number distance = ahead * shape.columns;
   SmallVector<Number> sums = b.forRange(b.integer(0), steps, 1, SmallVector<Number>(shape.rows * shape.columns, b.zero(b.lanes)),
                                         [&](Number k, ArrayRef<Number> before) {
                                           SmallVector<Number> after(before);
-                                          SmallVector<Pointer> here = movedBy(weightRows, k * step);
+                                          SmallVector<Pointer> here = movedBy(weightRows, k * blockElements);
                                           // Few rows: memory is the limit. Ask for the rows of the next tile, which follow these in
                                           // memory.
                                           if (prefetches)
                                             for (Pointer row : here)
                                               row.plusBytes(distance).prefetch();
-                                          accumulate(after, movedBy(activationRows, k * step), here);
+                                          accumulate(after, movedBy(activationRows, k * step), here, scalesAt(scaleRows, k));
                                           return after;
                                         });
   if (tail) {
-    Pointer tails = b.pointer(arguments[7], weight);
-    SmallVector<Pointer> tailRows;
-    for (int64_t n = 0; n < shape.columns; ++n)
-      tailRows.push_back(tails + n * step);
-    accumulate(sums, movedBy(activationRows, steps * step), tailRows);
+    ArrayRef<Number> rest = arguments.drop_front(7 + storage.isQuantized + bool(storage.scale));
+    SmallVector<Pointer> tailRows, tailScales;
+    for (int64_t n = 0; n < shape.columns; ++n) {
+      tailRows.push_back(b.pointer(rest[0], memory) + n * blockElements);
+      if (block.scales())
+        tailScales.push_back(b.pointer(rest[1], inMemory(storage.scale)) + n * block.scales());
+    }
+    SmallVector<Number> scales = block.scales() ? scalesAt(tailScales, b.integer(0)) : scalesAt(scaleRows, steps);
+    accumulate(sums, movedBy(activationRows, steps * step), tailRows, scales);
   }
 
   for (size_t first = 0; first < sums.size();) {
@@ -270,7 +323,10 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
       SmallVector<int64_t> lanes(run);
       std::iota(lanes.begin(), lanes.end(), int64_t(i));
       int64_t m = (first + i) / shape.columns, n = (first + i) % shape.columns;
-      (result + (resultWidth * m + n)).store(group.shuffle(group, lanes));
+      Number products = group.shuffle(group, lanes);
+      if (storage.isQuantized)
+        products = products * (rows.factors + n).load(run);
+      (result + (resultWidth * m + n)).store(products);
     }
     first += count;
   }

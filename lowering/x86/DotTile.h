@@ -7,14 +7,15 @@
 #define MOEC_LOWERING_X86_DOTTILE_H
 
 #include "dialects/moe/MoE.h"
-#include "lowering/x86/KernelBuilder.h"
+#include "lowering/x86/WeightBlock.h"
+#include "lowering/x86/WeightRows.h"
 
 namespace moec::lowering::x86 {
 
-/// How the products of one weight type and one compute type are formed on a target.
+/// How the products of weights stored in one way and of one compute type are formed on a target.
 class DotForm {
 public:
-  DotForm(KernelBuilder &b, mlir::Type weight, moe::Compute compute);
+  DotForm(KernelBuilder &b, const Storage &storage, moe::Compute compute);
 
   /// Type of activations in scratch memory: bf16 where the target multiplies bf16, else f32.
   mlir::Type activation() const;
@@ -30,18 +31,13 @@ public:
   /// Writes `width` elements of `source` as a row of activations: rounded as the compute type says, padded with zeros.
   void convertRow(Pointer source, Pointer destination, int64_t width) const;
 
-  /// result[m][n] for m < rows and n < columns, where row n of the weight is at weightRows[n] and `columns`, a multiple of 8, is at
-  /// most `maxColumns`. Rows of the result are `resultWidth` elements apart.
-  void multiply(Pointer activations, Number rows, Pointer weightRows, Number columns, int64_t width, Pointer result,
+  /// result[m][n] for m < rows and n < columns, where row n of the weight is entry n of `weightRows` and `columns`, a multiple of
+  /// 8, is at most `maxColumns`. Rows of the result are `resultWidth` elements apart.
+  void multiply(Pointer activations, Number rows, const WeightRows &weightRows, Number columns, int64_t width, Pointer result,
                 int64_t resultWidth) const;
   static constexpr int64_t maxColumns = 64;
 
 private:
-  enum class Product {
-    Bf16Dot, ///< pairs of bf16 with the target's instruction
-    Pairs,   ///< bf16 weights widened in pairs: even elements and odd elements apart, activations to match
-    Plain,   ///< elements widened to f32 one by one
-  };
   struct Shape {
     int64_t rows, columns;
   };
@@ -54,15 +50,24 @@ private:
   void buildTile(Shape shape, bool tail, llvm::ArrayRef<Number> arguments) const;
   void buildMultiply(bool tail, llvm::ArrayRef<Number> arguments) const;
   void buildConvert(mlir::Type source, llvm::ArrayRef<Number> arguments) const;
-  /// One step of a tile: adds the products of `step` elements at `offset` of activation rows and at weight rows.
-  void accumulate(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows,
-                  llvm::ArrayRef<Pointer> weightRows) const;
+  /// The tables of weight rows as arguments of functions, and back from those that follow `arguments`.
+  void append(llvm::SmallVectorImpl<mlir::Value> &arguments, const WeightRows &rows) const;
+  WeightRows rowsFrom(llvm::ArrayRef<Number> arguments) const;
+  /// The last, incomplete block of each of `columns` rows, padded with zeros: nothing is read beyond a row's end.
+  WeightRows copyTails(const WeightRows &rows, Number columns, Number width) const;
+  /// One step of a tile: adds the products of a block at `activationRows` and at `weightRows`, whose scales are `scales`, if any.
+  void accumulate(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows, llvm::ArrayRef<Pointer> weightRows,
+                  llvm::ArrayRef<Number> scales) const;
+  void accumulateBf16(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows,
+                      llvm::ArrayRef<Pointer> weightRows) const;
 
   KernelBuilder &b;
-  mlir::Type weight;
-  bool rounds; ///< activations to bf16
-  Product product;
-  int64_t step; ///< elements of k that one vector of partial sums takes at once
+  Storage storage;
+  WeightBlock block;
+  bool rounds;       ///< activations to bf16
+  bool hasBf16Dot;   ///< pairs of bf16 are multiplied by the target's instruction
+  mlir::Type memory; ///< of weights in memory
+  int64_t step;      ///< elements of a block
 };
 
 } // namespace moec::lowering::x86

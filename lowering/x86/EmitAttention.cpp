@@ -19,9 +19,10 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AttentionOp op) {
   KernelBuilder &b = frame.b;
   const AttentionOperands given(frame, op);
 
-  DotForm form(b, given.keys.base.element, op.getCompute());
+  const Storage keyStorage{given.keys.base.element};
+  DotForm form(b, keyStorage, op.getCompute());
   Pointer activations = frame.allocate(form.activation(), form.activationElements(blockRows, given.headDim));
-  Pointer keyRows = frame.allocate(b.ptr, pageSize);
+  WeightRows keyRows = WeightRows::allocate(frame, keyStorage, pageSize);
   std::optional<double> softCap;
   if (op.getSoftCap())
     softCap = op.getSoftCap()->convertToDouble();
@@ -51,7 +52,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AttentionOp op) {
         Number pageStart = page * pageSize;
         Pointer key = frame.cacheRow(given.keys, given.batch, sequence, pageStart) + keyHead * given.headDim;
         Pointer value = frame.cacheRow(given.values, given.batch, sequence, pageStart) + keyHead * given.valueDim;
-        b.forRange(pageSize, [&](Number i) { (keyRows + i).store(b.number((key + i * given.keys.width).value)); });
+        b.forRange(pageSize, [&](Number i) { keyRows.set(i, {key + i * given.keys.width}); });
         // Rows of tokens before the page have no business with it.
         Number from = maximum((pageStart - firstPosition) * given.group - firstRow, b.integer(0));
         form.multiply(activations.plusBytes(from * form.rowBytes(given.headDim)), count - from, keyRows, b.integer(pageSize),

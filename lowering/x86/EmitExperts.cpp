@@ -62,15 +62,14 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   KernelBuilder &b = frame.b;
   const ExpertHiddenOperands given(frame, op);
 
-  BlockedProduct product(frame, given.gate.element(), op.getCompute(), given.in, 2);
+  BlockedProduct product(frame, given.gate.storage(), op.getCompute(), given.in, 2);
   forChosenExperts(b, given.offsets, given.experts, [&](Number expert, Number begin, Number assignments) {
     auto assignmentAt = [&](Number i) { return (given.order + begin + i).load().toInteger(b.i64); };
     auto source = [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; };
     product.forBlocks(assignments, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        product.multiply(count, item, given.intermediate, [&](int64_t group, Number column) {
-          return (group ? given.up : given.gate).row(expert) + column * given.in;
-        });
+        product.multiply(count, item, given.intermediate,
+                         [&](int64_t group, Number column) { return (group ? given.up : given.gate).matrixRow(expert, column); });
         b.forRange(count, [&](Number row) {
           Number firstColumn = item * columnsPerItem;
           Number assignment = assignmentAt(first + row);
@@ -96,13 +95,13 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
     return;
 
   int64_t sharedColumns = given.sharedGate.leadingRows();
-  BlockedProduct shared(frame, given.sharedGate.element(), op.getCompute(), given.in, 2);
+  BlockedProduct shared(frame, given.sharedGate.storage(), op.getCompute(), given.in, 2);
   auto [sharedBegin, sharedEnd] = sharedItems(frame, sharedColumns, itemsOfColumns(given.intermediate));
   auto source = [&](Number row) { return given.input + row * given.in; };
   shared.forBlocks(frame.rows, source, [&, begin = sharedBegin, end = sharedEnd](Number first, Number count) {
     b.forRange(begin, end, 1, [&](Number item) {
       shared.multiply(count, item, sharedColumns,
-                      [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).row(column); });
+                      [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).matrixRow(column); });
       b.forRange(count, [&](Number row) {
         Pointer destination = given.hidden.shared(first + row) + item * columnsPerItem;
         forItemColumns(b, item, sharedColumns, [&](Number column, int64_t lanes) {
@@ -130,14 +129,13 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
   forResults(b.integer(0), frame.rows,
              [&](Number start, Number column, int64_t lanes) { (given.result + start + column).store(b.zero(lanes)); });
 
-  BlockedProduct product(frame, given.down.element(), op.getCompute(), given.intermediate, 1);
+  BlockedProduct product(frame, given.down.storage(), op.getCompute(), given.intermediate, 1);
   forChosenExperts(b, given.offsets, given.experts, [&](Number expert, Number begin, Number assignments) {
     auto assignmentAt = [&](Number i) { return (given.order + begin + i).load().toInteger(b.i64); };
     auto source = [&](Number i) { return given.hidden.slot(assignmentAt(i)); };
     product.forBlocks(assignments, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        product.multiply(count, item, given.out,
-                         [&](int64_t, Number column) { return given.down.row(expert) + column * given.intermediate; });
+        product.multiply(count, item, given.out, [&](int64_t, Number column) { return given.down.matrixRow(expert, column); });
         b.forRange(count, [&](Number row) {
           Number assignment = assignmentAt(first + row);
           Number weight = given.weights.builder ? (given.weights + assignment).load() : b.real(1);
@@ -161,11 +159,11 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
   };
   if (given.sharedDown) {
     int64_t sharedColumns = given.sharedDown.width();
-    BlockedProduct shared(frame, given.sharedDown.element(), op.getCompute(), sharedColumns, 1);
+    BlockedProduct shared(frame, given.sharedDown.storage(), op.getCompute(), sharedColumns, 1);
     auto source = [&](Number row) { return given.hidden.shared(row); };
     shared.forBlocks(frame.rows, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        shared.multiply(count, item, given.out, [&](int64_t, Number column) { return given.sharedDown.row(column); });
+        shared.multiply(count, item, given.out, [&](int64_t, Number column) { return given.sharedDown.matrixRow(column); });
         b.forRange(count, [&](Number row) {
           Number start = (first + row) * given.out + item * columnsPerItem;
           forItemColumns(b, item, given.out, [&](Number column, int64_t lanes) {

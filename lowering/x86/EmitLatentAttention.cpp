@@ -1,10 +1,13 @@
 // Multi-head latent attention in its two forms: expanded for many query tokens, absorbed for one.
+#include "lowering/kernel/NumberFormat.h"
 #include "lowering/kernel/Operands.h"
 #include "lowering/x86/DotTile.h"
 #include "lowering/x86/Emit.h"
 #include "lowering/x86/OnlineSoftmax.h"
 
 #include "lowering/plan/Schedule.h"
+
+#include <numeric>
 
 using namespace mlir;
 using namespace moec;
@@ -17,20 +20,18 @@ namespace {
 class HeadProduct {
 public:
   HeadProduct(KernelFrame &frame, Weight weight, moe::Compute compute, int64_t rows, int64_t columns, int64_t width)
-      : b(frame.b), form(frame.b, weight.element(), compute), columns(columns), width(width),
+      : b(frame.b), weight(weight), form(frame.b, weight.storage(), compute), columns(columns), width(width),
         activations(frame.allocate(form.activation(), form.activationElements(rows, width))),
-        weightRows(frame.allocate(b.ptr, columnsPerItem)),
+        weightRows(WeightRows::allocate(frame, weight.storage(), columnsPerItem)),
         results{frame.allocate(b.f32, form.resultElements(rows, resultStride())), resultStride()} {}
 
   void setRow(Number row, Pointer source) { form.convertRow(source, activations.plusBytes(row * form.rowBytes(width)), width); }
 
-  /// The first `count` rows from `firstRow` with the matrix at `head`, into rows of the results.
-  void multiply(Number firstRow, Number count, Pointer head) {
+  /// The first `count` rows from `firstRow` with the matrix of `head`, into rows of the results.
+  void multiply(Number firstRow, Number count, Number head) {
     b.forRange(b.integer(0), b.integer(columns), columnsPerItem, [&](Number column) {
-      b.forRange(columnsPerItem, [&](Number i) {
-        Number row = minimum(column + i, b.integer(columns - 1));
-        (weightRows + i).store(b.number((head + row * width).value));
-      });
+      b.forRange(columnsPerItem,
+                 [&](Number i) { weightRows.set(i, weight.matrixRow(head, minimum(column + i, b.integer(columns - 1)))); });
       form.multiply(activations.plusBytes(firstRow * form.rowBytes(width)), count, weightRows, b.integer(columnsPerItem), width,
                     results.row(firstRow) + column, results.stride);
     });
@@ -41,13 +42,24 @@ private:
   int64_t resultStride() const { return llvm::alignTo(columns, columnsPerItem); }
 
   KernelBuilder &b;
+  Weight weight;
   DotForm form;
   int64_t columns, width;
-  Pointer activations, weightRows;
+  Pointer activations;
+  WeightRows weightRows;
   Matrix results;
 };
 
 } // namespace
+
+/// Writes `width` elements of a quantised row, dequantised.
+static void loadRow(KernelBuilder &b, const Storage &storage, const WeightRow &row, int64_t width, Pointer destination) {
+  int64_t lanes = storage.scale ? std::gcd(b.lanes, storage.scaleColumns) : b.lanes, whole = width - width % lanes;
+  b.forRange(b.integer(0), b.integer(whole), lanes,
+             [&](Number column) { (destination + column).store(loadElements(storage, row, column, lanes)); });
+  b.forRange(b.integer(whole), b.integer(width), 1,
+             [&](Number column) { (destination + column).store(loadElements(storage, row, column, 0)); });
+}
 
 namespace {
 
@@ -106,9 +118,9 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
   HeadProduct valueProduct(frame, valueUp, op.getCompute(), pageSize, sizes.value, sizes.latent);
   Type keyType = op.getCompute() == moe::Compute::BF16 ? b.bf16 : b.f32;
   Matrix keys{frame.allocate(keyType, pageSize * sizes.query), sizes.query};
-  Pointer keyRows = frame.allocate(b.ptr, pageSize);
+  WeightRows keyRows = WeightRows::allocate(frame, {keyType}, pageSize);
 
-  DotForm form(b, keyType, op.getCompute());
+  DotForm form(b, {keyType}, op.getCompute());
   Pointer activations = frame.allocate(form.activation(), form.activationElements(expandedRows, sizes.query));
   OnlineSoftmax softmax(frame, expandedRows, sizes.value, op.getScale().convertToDouble());
   std::optional<PageMarks> lists;
@@ -120,8 +132,8 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
       keyProduct.setRow(i, latents + i * cache.width);
       valueProduct.setRow(i, latents + i * cache.width);
     });
-    keyProduct.multiply(b.integer(0), count, keyUp.row(head));
-    valueProduct.multiply(b.integer(0), count, valueUp.row(head));
+    keyProduct.multiply(b.integer(0), count, head);
+    valueProduct.multiply(b.integer(0), count, head);
     b.forRange(count, [&](Number i) {
       Pointer key = keys.row(i), nope = keyProduct.result().row(i), rotary = latents + i * cache.width + sizes.latent;
       b.forColumns(sizes.nope, [&](Number column, int64_t lanes) { (key + column).storeF32((nope + column).load(lanes)); });
@@ -130,7 +142,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
     });
   };
 
-  b.forRange(pageSize, [&](Number i) { (keyRows + i).store(b.number(keys.row(i).value)); });
+  b.forRange(pageSize, [&](Number i) { keyRows.set(i, {keys.row(i)}); });
   b.forRange(frame.begin, frame.end, 1, [&](Number item) {
     Number sequence = item / sizes.heads, head = item % sizes.heads;
     Number firstToken = (batch.starts + sequence).load().toInteger(b.i64);
@@ -182,13 +194,27 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
   auto &[batch, cache, keyUp, valueUp, query, result, positions, listed] = operands;
 
   Matrix absorbed{frame.allocate(b.f32, cache.width), cache.width};
-  DotForm form(b, cache.base.element, op.getCompute());
+  const Storage cached{cache.base.element};
+  DotForm form(b, cached, op.getCompute());
   Pointer activations = frame.allocate(form.activation(), form.activationElements(absorbedRows, cache.width));
-  Pointer cacheRows = frame.allocate(b.ptr, pageSize), context = frame.allocate(b.f32, sizes.latent);
+  WeightRows cacheRows = WeightRows::allocate(frame, cached, pageSize);
+  Pointer context = frame.allocate(b.f32, sizes.latent);
   OnlineSoftmax softmax(frame, absorbedRows, sizes.latent, op.getScale().convertToDouble());
   HeadProduct valueProduct(frame, valueUp, op.getCompute(), absorbedRows, sizes.value, sizes.latent);
   // With lists, pages of them take the place of the cache's: their rows, gathered.
   Matrix gathered{listed ? frame.allocate(cache.base.element, pageSize * cache.width) : Pointer(), cache.width};
+  // Adds a head's query, row by row of its projection; a quantised row is dequantised first.
+  Storage keyStorage = keyUp.storage();
+  Matrix plainRow{keyStorage.isQuantized ? frame.allocate(b.f32, sizes.latent) : Pointer(), sizes.latent};
+  auto addHead = [&](Number head, Pointer source) {
+    if (!keyStorage.isQuantized)
+      return addWeightedRows(b, {source, sizes.nope}, {keyUp.row(head), sizes.latent}, b.integer(sizes.nope), absorbed,
+                             b.integer(1), sizes.latent);
+    b.forRange(sizes.nope, [&](Number i) {
+      loadRow(b, keyStorage, keyUp.matrixRow(head, i), sizes.latent, plainRow.base);
+      addWeightedRows(b, {source + i, 1}, plainRow, b.integer(1), absorbed, b.integer(1), sizes.latent);
+    });
+  };
 
   // A thread's items, token by token: heads of one token share the pages they read.
   b.forRange(frame.begin / sizes.heads, (frame.end + (sizes.heads - 1)) / sizes.heads, 1, [&](Number token) {
@@ -204,8 +230,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
         Number head = blockHead + row;
         Pointer source = query + (token * sizes.heads + head) * sizes.query;
         b.forColumns(sizes.latent, [&](Number column, int64_t lanes) { (absorbed.base + column).store(b.zero(lanes)); });
-        addWeightedRows(b, {source, sizes.nope}, {keyUp.row(head), sizes.latent}, b.integer(sizes.nope), absorbed, b.integer(1),
-                        sizes.latent);
+        addHead(head, source);
         b.forColumns(sizes.rotary, [&](Number column, int64_t lanes) {
           (absorbed.base + sizes.latent + column).store((source + sizes.nope + column).load(lanes));
         });
@@ -221,7 +246,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
                     to = gathered.row(i);
             b.forColumns(cache.width, [&](Number column, int64_t lanes) { (to + column).store((from + column).load(lanes)); });
           });
-        b.forRange(pageSize, [&](Number i) { (cacheRows + i).store(b.number((latents + i * cache.width).value)); });
+        b.forRange(pageSize, [&](Number i) { cacheRows.set(i, {latents + i * cache.width}); });
         form.multiply(activations, heads, cacheRows, b.integer(pageSize), cache.width, softmax.scores().base, pageSize);
         softmax.takePage(b.integer(0), heads, pageStart, visible, {latents, cache.width});
       });
@@ -230,7 +255,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
         b.forColumns(sizes.latent,
                      [&](Number column, int64_t lanes) { (context + column).store(softmax.context(row, column, lanes)); });
         valueProduct.setRow(b.integer(0), context);
-        valueProduct.multiply(b.integer(0), b.integer(1), valueUp.row(head));
+        valueProduct.multiply(b.integer(0), b.integer(1), head);
         Pointer source = valueProduct.result().base, destination = result + (token * sizes.heads + head) * sizes.value;
         b.forColumns(sizes.value,
                      [&](Number column, int64_t lanes) { (destination + column).store((source + column).load(lanes)); });

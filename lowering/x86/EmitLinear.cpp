@@ -18,11 +18,11 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LinearOp op) {
   Pointer residual = op.getResidual() ? frame.buffer(op.getResidual()) : Pointer();
   Pointer biases = bias ? frame.allocate(b.f32, columnsPerItem) : Pointer();
 
-  BlockedProduct product(frame, weight.element(), op.getCompute(), in, 1);
+  BlockedProduct product(frame, weight.storage(), op.getCompute(), in, 1);
   auto source = [&](Number row) { return input + row * in; };
   product.forBlocks(frame.rows, source, [&](Number first, Number count) {
     b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-      product.multiply(count, item, out, [&](int64_t, Number column) { return weight.row(column); });
+      product.multiply(count, item, out, [&](int64_t, Number column) { return weight.matrixRow(column); });
       if (bias) // an element at a time: a fused projection's bias lies in several parts
         b.forRange(minimum(b.integer(columnsPerItem), b.integer(out) - item * columnsPerItem),
                    [&](Number i) { (biases + i).store(bias.row(item * columnsPerItem + i).loadF32()); });
@@ -47,11 +47,11 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::GateUpOp op) {
   int64_t in = gate.width(), out = gate.leadingRows();
   Pointer input = frame.buffer(op.getInput()), result = frame.result(0);
 
-  BlockedProduct product(frame, gate.element(), op.getCompute(), in, 2);
+  BlockedProduct product(frame, gate.storage(), op.getCompute(), in, 2);
   auto source = [&](Number row) { return input + row * in; };
   product.forBlocks(frame.rows, source, [&](Number first, Number count) {
     b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-      product.multiply(count, item, out, [&](int64_t group, Number column) { return (group ? up : gate).row(column); });
+      product.multiply(count, item, out, [&](int64_t group, Number column) { return (group ? up : gate).matrixRow(column); });
       b.forRange(count, [&](Number row) {
         Number start = (first + row) * out + item * columnsPerItem;
         forItemColumns(b, item, out, [&](Number column, int64_t lanes) {

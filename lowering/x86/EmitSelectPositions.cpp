@@ -25,9 +25,10 @@ public:
   Scores(KernelFrame &frame, moe::SelectPositionsOp op)
       : frame(frame), b(frame.b), batch(frame.batch(op.getBatch())), cache(frame.cache(op.getCacheAttr())),
         query(frame.buffer(op.getQuery())), weights(frame.buffer(op.getWeights())), heads(moe::widthOf(op.getWeights().getType())),
-        form(b, cache.base.element, moe::Compute::F32),
+        form(b, {cache.base.element}, moe::Compute::F32),
         activations(frame.allocate(form.activation(), form.activationElements(heads, cache.width))),
-        keyRows(frame.allocate(b.ptr, pageSize)), products(frame.allocate(b.f32, form.resultElements(heads, pageSize))),
+        keyRows(WeightRows::allocate(frame, {cache.base.element}, pageSize)),
+        products(frame.allocate(b.f32, form.resultElements(heads, pageSize))),
         keys(frame.allocate(b.i32, positionsOfPages(frame.kernel))) {}
 
   /// Fills in the keys of positions [0, count) of the token's sequence; those of the last page beyond are the lowest.
@@ -39,7 +40,7 @@ public:
     });
     b.forRange(b.integer(0), count, pageSize, [&](Number pageStart) {
       Pointer page = frame.cacheRow(cache, batch, sequence, pageStart);
-      b.forRange(pageSize, [&](Number i) { (keyRows + i).store(b.number((page + i * cache.width).value)); });
+      b.forRange(pageSize, [&](Number i) { keyRows.set(i, {page + i * cache.width}); });
       form.multiply(activations, b.integer(heads), keyRows, b.integer(pageSize), cache.width, products, pageSize);
       b.forColumns(pageSize, [&](Number column, int64_t lanes) {
         Number score = b.forRange(b.integer(0), b.integer(heads), 1, {b.zero(lanes)}, [&](Number head, ArrayRef<Number> sums) {
@@ -80,7 +81,9 @@ private:
   Pointer query, weights;
   int64_t heads;
   DotForm form;
-  Pointer activations, keyRows, products, keys;
+  Pointer activations;
+  WeightRows keyRows;
+  Pointer products, keys;
 };
 
 } // namespace

@@ -11,6 +11,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/APFloat.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <gtest/gtest.h>
 
@@ -51,29 +52,37 @@ private:
 };
 
 size_t bytesOf(Type element) { return element.getIntOrFloatBitWidth() / 8; }
+/// Bytes of so many neighbours.
+size_t bytesOf(Type element, size_t count) { return count * element.getIntOrFloatBitWidth() / 8; }
+
+/// What a number of `element` nearest to `value` is, as its bits.
+uint64_t bitsOf(Type element, double value) {
+  if (element.isInteger())
+    return uint64_t(int64_t(value)) & llvm::maskTrailingOnes<uint64_t>(element.getIntOrFloatBitWidth());
+  llvm::APFloat number(value);
+  bool inexact;
+  number.convert(cast<FloatType>(element).getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &inexact);
+  return number.bitcastToAPInt().getZExtValue();
+}
+
+double valueOf(Type element, uint64_t bits) {
+  if (element.isUnsignedInteger())
+    return double(bits);
+  if (element.isInteger())
+    return double(llvm::SignExtend64(bits, element.getIntOrFloatBitWidth()));
+  return llvm::APFloat(cast<FloatType>(element).getFloatSemantics(), llvm::APInt(element.getIntOrFloatBitWidth(), bits))
+      .convertToDouble();
+}
 
 void write(char *place, Type element, double value) {
-  if (element.isInteger(32)) {
-    int32_t integer = int32_t(value);
-    std::memcpy(place, &integer, 4);
-  } else if (element.isInteger(64)) {
-    int64_t integer = int64_t(value);
-    std::memcpy(place, &integer, 8);
-  } else {
-    llvm::APFloat number(value);
-    bool inexact;
-    number.convert(cast<FloatType>(element).getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &inexact);
-    uint64_t bits = number.bitcastToAPInt().getZExtValue();
-    std::memcpy(place, &bits, bytesOf(element));
-  }
+  uint64_t bits = bitsOf(element, value);
+  std::memcpy(place, &bits, bytesOf(element));
 }
 
 double read(const char *place, Type element) {
   uint64_t bits = 0;
   std::memcpy(&bits, place, bytesOf(element));
-  if (element.isInteger(32))
-    return int32_t(bits);
-  return llvm::APFloat(cast<FloatType>(element).getFloatSemantics(), llvm::APInt(bytesOf(element) * 8, bits)).convertToDouble();
+  return valueOf(element, bits);
 }
 
 } // namespace
@@ -120,9 +129,13 @@ struct KernelRun::Implementation {
     return place;
   }
   char *fill(Type element, std::span<const double> values) {
-    char *place = allocate(values.size() * bytesOf(element));
-    for (size_t i = 0; i < values.size(); ++i)
-      write(place + i * bytesOf(element), element, values[i]);
+    char *place = allocate(bytesOf(element, values.size()));
+    if (element.getIntOrFloatBitWidth() == 4) // two to a byte, the first in its low bits
+      for (size_t i = 0; i < values.size(); i += 2)
+        place[i / 2] = char(bitsOf(element, values[i]) | bitsOf(element, values[i + 1]) << 4);
+    else
+      for (size_t i = 0; i < values.size(); ++i)
+        write(place + i * bytesOf(element), element, values[i]);
     return place;
   }
   void *bindWeight(unsigned argument, const Tensor &value);
@@ -169,10 +182,12 @@ void KernelRun::makeUp(uint64_t seed) {
   self->seed = seed;
   std::mt19937_64 random(seed);
   std::normal_distribution<double> normal;
-  auto rounded = [&](Type element, double value) {
-    char place[8];
-    write(place, element, value);
-    return read(place, element);
+  auto rounded = [&](Type element, double value) { return valueOf(element, bitsOf(element, value)); };
+  // Of stored numbers all there are, of scales such as keep results near 1.
+  auto storedNumber = [&](Type element) {
+    uint64_t bits = random() & llvm::maskTrailingOnes<uint64_t>(element.getIntOrFloatBitWidth());
+    double value = valueOf(element, bits);
+    return std::isfinite(value) ? value : 1;
   };
   self->inputs = self->given;
   for (BlockArgument argument : self->kernel.getBody().getArguments()) {
@@ -181,8 +196,14 @@ void KernelRun::makeUp(uint64_t seed) {
       continue;
     Tensor value(self->shapeOf(type, self->gathers() ? self->tokens() : self->rows()));
     double scale = type.hasStaticShape() && type.getRank() > 1 ? 1 / std::sqrt(double(type.getShape().back())) : 1;
+    bool isStored = false, isScale = false;
+    for (OpOperand &use : argument.getUses())
+      if (isa<moe::DequantizeOp>(use.getOwner()))
+        (use.getOperandNumber() ? isScale : isStored) = true;
     for (double &element : value.elements)
-      element = rounded(type.getElementType(), scale * normal(random));
+      element = isStored  ? storedNumber(type.getElementType())
+                : isScale ? rounded(type.getElementType(), std::exp2(std::round(normal(random)) - 4))
+                          : rounded(type.getElementType(), scale * normal(random));
     self->inputs[argument.getArgNumber()] = std::move(value);
   }
   self->pasts = {};

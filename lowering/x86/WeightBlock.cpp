@@ -1,0 +1,127 @@
+// Blocks of every storage type. Four-bit elements are taken eight to a lane, so that shifts of whole vectors bring them up.
+#include "lowering/x86/WeightBlock.h"
+
+#include "lowering/kernel/NumberFormat.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace moec::lowering;
+using namespace moec::lowering::x86;
+
+/// Bytes of a block of elements of at most a byte, where no smaller number of them shares a scale.
+static constexpr int64_t lineBytes = 64;
+/// Elements of at most four bits in a lane of a vector.
+static constexpr int64_t elementsOfLane = 8;
+
+static bool isPacked(const Storage &storage) { return storage.element.getIntOrFloatBitWidth() == 4; }
+
+/// The fewest elements of a byte that a block can have: what a vector of 16-bit lanes takes, on any target.
+static constexpr int64_t fewestBytes = 32;
+
+bool WeightBlock::covers(const Storage &storage) {
+  if (isPacked(storage)) // scales of 8 elements or more, in powers of two
+    return !storage.scale || (storage.scaleColumns >= elementsOfLane && llvm::isPowerOf2_64(storage.scaleColumns));
+  if (storage.element.getIntOrFloatBitWidth() == 8)
+    return !storage.scale || storage.scaleColumns % fewestBytes == 0;
+  return !storage.isQuantized;
+}
+
+WeightBlock::WeightBlock(KernelBuilder &b, const Storage &storage)
+    : b(b), storage(storage), bits(storage.element.getIntOrFloatBitWidth()), elements(b.lanes), distance(1) {
+  if (storage.element.isBF16()) {
+    distance = 2;
+    elements = distance * b.lanes;
+  } else if (isPacked(storage)) {
+    distance = elementsOfLane;
+    elements = distance * b.lanes;
+  } else if (bits == 8) {
+    elements = storage.scale ? std::gcd(storage.scaleColumns, lineBytes) : lineBytes;
+  }
+}
+
+/// What every four-bit code stands for.
+SmallVector<float> WeightBlock::valuesOfCodes() const {
+  if (!storage.element.isInteger())
+    return {0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6};
+  SmallVector<float> values;
+  for (int64_t code = 0; code < 16; ++code)
+    values.push_back(float((storage.element.isUnsignedInteger() || code < 8 ? code : code - 16) - storage.zeroPoint));
+  return values;
+}
+
+/// The values of codes that are the low four bits of `codes`.
+Number WeightBlock::lookUp(Number codes) const {
+  SmallVector<float> values = valuesOfCodes();
+  auto permuted = [&](ArrayRef<float> table, StringRef intrinsic) {
+    Value constant = arith::ConstantOp::create(b, DenseElementsAttr::get(VectorType::get(b.lanes, b.f32), table));
+    Value operands[] = {constant, codes.value};
+    return b.number(LLVM::CallIntrinsicOp::create(b, constant.getType(), b.getStringAttr(intrinsic), operands).getResult(0));
+  };
+  if (b.lanes == 16)
+    return permuted(values, "llvm.x86.avx512.permvar.sf.512");
+  ArrayRef<float> all(values);
+  Number isHigh = (codes & codes.like(int64_t(8))) != 0;
+  return select(isHigh, permuted(all.drop_front(8), "llvm.x86.avx2.permps"), permuted(all.take_front(8), "llvm.x86.avx2.permps"));
+}
+
+KernelBuilder::Numbers WeightBlock::loadPacked(Pointer place) const {
+  KernelBuilder::Numbers vectors;
+  Number words = place.as(b.i32).load(b.lanes, 1);
+  for (int64_t j = 0; j < elementsOfLane; ++j) {
+    Number codes = j ? words >> 4 * j : words;
+    if (b.lanes == 16 || !storage.element.isUnsignedInteger()) {
+      vectors.push_back(lookUp(codes));
+      continue;
+    }
+    Number integer = (codes & codes.like(int64_t(15))).toReal(); // without tables of 16
+    vectors.push_back(storage.zeroPoint ? integer - integer.like(double(storage.zeroPoint)) : integer);
+  }
+  return vectors;
+}
+
+KernelBuilder::Numbers WeightBlock::load(Pointer place) const {
+  if (isPacked(storage))
+    return loadPacked(place);
+  if (storage.element.isBF16()) {
+    Number pairs = place.as(b.i32).load(b.lanes, 2);
+    return {(pairs << 16).bitsAs(b.f32), (pairs & pairs.like(int64_t(0xffff0000u))).bitsAs(b.f32)};
+  }
+  KernelBuilder::Numbers vectors;
+  if (bits > 8) {
+    vectors.push_back(place.loadF32(b.lanes));
+  } else if (storage.element.isInteger()) {
+    for (int64_t i = 0; i < elements; i += b.lanes) {
+      Number bytes = (place + i).load(b.lanes);
+      Number integer = storage.element.isUnsignedInteger() ? bytes.toUnsigned(b.i32) : bytes.toInteger(b.i32);
+      vectors.push_back((storage.zeroPoint ? integer - storage.zeroPoint : integer).toReal());
+    }
+  } else { // two vectors of f32 come of one of halves
+    for (int64_t i = 0; i < elements; i += 2 * b.lanes) {
+      Number both = fromE4M3((place + i).load(2 * b.lanes));
+      SmallVector<int64_t> low(b.lanes), high(b.lanes);
+      std::iota(low.begin(), low.end(), 0);
+      std::iota(high.begin(), high.end(), b.lanes);
+      vectors.append({both.shuffle(both, low), both.shuffle(both, high)});
+    }
+  }
+  return vectors;
+}
+
+double WeightBlock::unit() const { return isa<Float8E4M3FNType>(storage.element) ? unitOfE4M3 : 1; }
+
+int64_t WeightBlock::scales() const {
+  return storage.scale && storage.scaleColumns < elements ? elements / storage.scaleColumns : 0;
+}
+
+Number WeightBlock::loadScales(Pointer row, Number index) const {
+  int64_t count = scales();
+  if (!count)
+    return loadNumber(row + index / (storage.scaleColumns / elements), storage.scale).splat(b.lanes);
+  Number some = loadNumber(row + index * count, storage.scale, count);
+  SmallVector<int64_t> spread;
+  for (int64_t lane = 0; lane < b.lanes; ++lane)
+    spread.push_back(lane * count / b.lanes);
+  return some.shuffle(some, spread);
+}

@@ -1,0 +1,45 @@
+// A block of neighbouring elements of a weight's row: how it comes from memory into vectors of f32.
+#ifndef MOEC_LOWERING_X86_WEIGHTBLOCK_H
+#define MOEC_LOWERING_X86_WEIGHTBLOCK_H
+
+#include "lowering/kernel/Weight.h"
+#include "lowering/x86/KernelBuilder.h"
+
+namespace moec::lowering::x86 {
+
+class WeightBlock {
+public:
+  WeightBlock(KernelBuilder &b, const Storage &storage);
+  /// Whether rows stored like this can be read in blocks.
+  static bool covers(const Storage &storage);
+
+  /// Elements of a block.
+  int64_t size() const { return elements; }
+  /// Lane i of vector j holds element i x stride + j; with a stride of 1, element j x lanes + i.
+  int64_t stride() const { return distance; }
+  /// Bytes in memory of so many elements.
+  int64_t bytesOf(int64_t count) const { return count * bits / 8; }
+  Number bytesOf(Number count) const { return count * bits / 8; }
+
+  /// The block at `place` in vectors; of quantised elements the stored numbers, each divided by `unit`.
+  KernelBuilder::Numbers load(Pointer place) const;
+  double unit() const;
+
+  /// Scales that belong to a block alone; 0 if one belongs to several blocks, or there are none.
+  int64_t scales() const;
+  /// The scales of block `index` of a row, in the lanes of the elements that they scale.
+  Number loadScales(Pointer scales, Number index) const;
+
+private:
+  KernelBuilder::Numbers loadPacked(Pointer place) const;
+  Number lookUp(Number codes) const;
+  llvm::SmallVector<float> valuesOfCodes() const;
+
+  KernelBuilder &b;
+  Storage storage;
+  int64_t bits, elements, distance;
+};
+
+} // namespace moec::lowering::x86
+
+#endif // MOEC_LOWERING_X86_WEIGHTBLOCK_H

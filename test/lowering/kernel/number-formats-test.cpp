@@ -1,0 +1,77 @@
+// Products with quantised weights against the reference evaluator: every format, widths around its blocks, cuts of tensors.
+#include "KernelRun.h"
+
+#include "lowering/kernel/LowerToLLVM.h"
+#include "lowering/x86/CodeGenerator.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <gtest/gtest.h>
+
+using namespace moec::test;
+
+/// A linear over weights of `values` by `scales`.
+static std::string linear(int64_t in, int64_t out, const std::string &element, int64_t rows, int64_t columns,
+                          const std::string &scale, const std::string &more = "", const char *compute = "f32") {
+  int64_t gridRows = (out + rows - 1) / rows, gridColumns = (in + columns - 1) / columns;
+  std::string values = llvm::formatv("tensor<{0}x{1}x{2}>", out, in, element),
+              scales = llvm::formatv("tensor<{0}x{1}x{2}>", gridRows, gridColumns, scale);
+  return llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64: {1}>, array<i64: {2}>] {{\n"
+                       "^bb0(%x: tensor<?x{3}xf32>, %v: {4}, %s: {5}):\n"
+                       "  %w = moe.dequantize %v by %s as <rows = {6}, columns = {7}{8}> : {4}, {5}\n"
+                       "  %y = moe.linear %x, %w {{compute = #moe<compute {9}>} : tensor<?x{3}xf32>, tensor<{1}x{3}xf32> -> "
+                       "tensor<?x{1}xf32>\n"
+                       "  plan.return %y : tensor<?x{1}xf32>\n}\n",
+                       (out + 15) / 16, out, gridRows, in, values, scales, rows, columns, more, compute)
+      .str();
+}
+
+static void check(const std::string &text, std::vector<int64_t> tokenCounts) {
+  KernelRun run(text);
+  for (int64_t tokens : tokenCounts) {
+    SCOPED_TRACE(text + " with " + std::to_string(tokens) + " tokens");
+    run.setStep({{0, tokens}});
+    run.makeUp(uint64_t(tokens));
+    run.expectAsEvaluated(1e-5);
+  }
+  run.expectSameRowsAlone();
+}
+
+/// Ragged last blocks, every remainder of a tile's rows, all types of scales.
+TEST(NumberFormats, BlocksOfFP8) {
+  for (int64_t in : {24, 64, 136, 256})
+    check(linear(in, 20, "f8E4M3FN", 128, 128, "f32"), {1, 7});
+  check(linear(200, 136, "f8E4M3FN", 128, 128, "bf16"), {1, 2, 3, 4, 6});
+  check(linear(136, 40, "f8E4M3FN", 32, 32, "f8E8M0FNU", "", "bf16"), {1, 5});
+}
+
+TEST(NumberFormats, OneScaleForAllOrForARow) {
+  check(linear(36, 20, "f8E4M3FN", 20, 36, "bf16"), {1, 6});
+  check(linear(70, 20, "f8E4M3FN", 1, 70, "f32"), {1, 6});
+  check(linear(64, 20, "i8", 1, 64, "f16"), {2});
+}
+
+TEST(NumberFormats, Groups) {
+  for (int64_t in : {32, 96, 160, 256}) {
+    check(linear(in, 17, "ui4", 1, 32, "bf16", ", zero_point = 8"), {1, 3});
+    check(linear(in, 17, "f4E2M1FN", 1, 32, "f8E8M0FNU"), {1, 3});
+    check(linear(in, 17, "f4E2M1FN", 1, 16, "f8E4M3FN"), {1, 3});
+    check(linear(in, 17, "i8", 1, 32, "f16"), {1, 3});
+  }
+  check(linear(256, 48, "ui4", 1, 128, "bf16", ", zero_point = 3"), {1, 2, 5, 9});
+}
+
+/// Scales of fewer columns than code reads at once are refused by name.
+TEST(NumberFormats, RefusesBlocksThatAreTooNarrow) {
+  mlir::MLIRContext context;
+  context.loadDialect<mlir::func::FuncDialect, mlir::arith::ArithDialect>();
+  moec::lowering::loadKernelDialects(context);
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) { message += diagnostic.str(); });
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(linear(64, 16, "f8E4M3FN", 16, 16, "f32"), &context);
+  ASSERT_TRUE(module);
+  EXPECT_TRUE(failed(moec::lowering::x86::generateCode(*module)));
+  EXPECT_NE(message.find("expected a number format that code for x86-64 reads, got"), std::string::npos) << message;
+}
