@@ -20,12 +20,6 @@ static llvm::Error refuseOtherFormats(StringRef path) {
   return llvm::Error::success();
 }
 
-static llvm::Error refuseOtherFormats(const ModelFolder &folder) {
-  if (folder.has("hf_quant_config.json"))
-    return refuse(folder.path() + "/hf_quant_config.json: quantised checkpoints are not supported yet");
-  return llvm::Error::success();
-}
-
 static llvm::Expected<const safetensors::Form *> formOf(const ModelFolder &folder) {
   if (consolidated::isIn(folder))
     return &consolidated::form;
@@ -93,6 +87,21 @@ static llvm::Error readGenerationConfig(const ModelFolder &folder, Decoder &deco
   return problem.empty() ? llvm::Error::success() : refuse(problem);
 }
 
+/// What ModelOpt says about number formats in a file of its own.
+static llvm::Error readNumberFormats(const ModelFolder &folder, Decoder &decoder) {
+  if (!folder.has("hf_quant_config.json") || decoder.quantization.given)
+    return llvm::Error::success();
+  llvm::Expected<json::Value> file = folder.readJson("hf_quant_config.json");
+  if (!file)
+    return file.takeError();
+  std::string name = (folder.path() + "/hf_quant_config.json").str(), problem;
+  if (!file->object())
+    return refuse(name + ": expected an object, got " + file->kind());
+  Config config(*file->object(), name, problem);
+  decoder.quantization = readQuantizationFile(config);
+  return config.finish();
+}
+
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(StringRef path, mlir::MLIRContext &context) {
   context.loadDialect<moe::MoEDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect>();
   if (llvm::Error error = refuseOtherFormats(path))
@@ -100,8 +109,6 @@ llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(S
   llvm::Expected<ModelFolder> folder = ModelFolder::at(path);
   if (!folder)
     return folder.takeError();
-  if (llvm::Error error = refuseOtherFormats(*folder))
-    return error;
   llvm::Expected<const safetensors::Form *> form = formOf(*folder);
   if (!form)
     return form.takeError();
@@ -109,6 +116,8 @@ llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(S
   if (!decoder)
     return decoder.takeError();
   if (llvm::Error error = readGenerationConfig(*folder, *decoder))
+    return error;
+  if (llvm::Error error = readNumberFormats(*folder, *decoder))
     return error;
   llvm::Expected<safetensors::Checkpoint> checkpoint = safetensors::Checkpoint::open(*folder, **form);
   if (!checkpoint)

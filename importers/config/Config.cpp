@@ -31,6 +31,13 @@ std::string moec::importers::spelled(double number) {
   return text;
 }
 
+std::string moec::importers::spelled(llvm::ArrayRef<int64_t> shape) {
+  std::string text = "[";
+  for (int64_t dim : shape)
+    text += (text.size() > 1 ? ", " : "") + std::to_string(dim);
+  return text + "]";
+}
+
 /// The value as messages quote it.
 static std::string quoted(const json::Value *value) {
   if (!value)

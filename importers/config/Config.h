@@ -83,8 +83,9 @@ private:
   llvm::StringSet<> consumed;
 };
 
-/// A number as messages quote it.
+/// A number and a shape as messages quote them.
 std::string spelled(double number);
+std::string spelled(llvm::ArrayRef<int64_t> shape);
 
 /// Hard bounds on what a config may ask for.
 namespace most {

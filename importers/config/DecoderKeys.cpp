@@ -87,25 +87,14 @@ static std::vector<int64_t> readTokens(Config &config, const Spelling &key, int6
   return value->array() ? config.counts(key, vocabulary - 1) : std::vector{config.count(key, vocabulary - 1, std::nullopt, 0)};
 }
 
-static void readQuantization(Config &config) {
-  const json::Value *value = config.take("quantization_config");
-  if (!value || value->isNull())
-    return;
-  const json::Value *method = value->find("quant_method");
-  config.require(false, "quantization_config: quantised checkpoints are not supported yet, got quant_method '" +
-                            (method && method->string() ? *method->string() : "unknown") + "'");
-}
-
-void moec::importers::readSurroundings(Config &config) {
-  readQuantization(config);
-  config.leaveAside(withoutEffect);
-}
+void moec::importers::readSurroundings(Config &config) { config.leaveAside(withoutEffect); }
 
 Decoder moec::importers::readDecoder(Config &config, mlir::MLIRContext *context, StringRef family,
                                      const DecoderDefaults &defaults) {
   Decoder decoder;
   decoder.family = family.str();
   readSurroundings(config);
+  decoder.quantization = readQuantization(config);
   for (const char *key : {"is_encoder_decoder", "is_decoder", "add_cross_attention", "tie_encoder_decoder"})
     config.expect(key, json::Value(false));
   decoder.vocabulary = config.count("vocab_size", most::vocabulary, defaults.vocabulary);

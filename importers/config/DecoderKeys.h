@@ -16,11 +16,10 @@ struct DecoderDefaults {
 };
 
 /// The keys of every decoder: sizes, norm, activation, tied embeddings, tokens. Leaves aside what no trained model's arithmetic
-/// depends on, and refuses what we do not compute (quantisation, cross attention).
+/// depends on, and refuses what we do not compute (cross attention).
 Decoder readDecoder(Config &config, mlir::MLIRContext *context, llvm::StringRef family, const DecoderDefaults &defaults);
 
-/// Leaves aside the keys that describe training, provenance, what a Python call returns or how text is sampled; refuses
-/// quantisation.
+/// Leaves aside the keys that describe training, provenance, what a Python call returns or how text is sampled.
 void readSurroundings(Config &config);
 
 /// Overrides the tokens that begin and end a text by those of a `generation_config.json`.

@@ -63,8 +63,8 @@ std::vector<Output> buildBody(const Decoder &decoder, Scope scope, Value ids) {
   }
   stream = scope.create<moe::GatherOutputsOp>("gather_outputs", stream.getType(), stream, scope.batch);
   stream = scope.within(decoder.prefix + "model", {}).norm("norm", stream, decoder.hidden, decoder.epsilon);
-  moe::WeightOp head =
-      decoder.tied ? embedding : scope.weights.whole(decoder.prefix + "lm_head.weight", {decoder.vocabulary, decoder.hidden});
+  Matrix head = decoder.tied ? Matrix{embedding}
+                             : scope.weights.matrix(decoder.prefix + "lm_head.weight", {decoder.vocabulary, decoder.hidden});
   Value none, logits = scope.create<moe::LinearOp>("lm_head", scope.rows(decoder.vocabulary), stream, scope.get(head), none, none);
   outputs.front() = {logits, "logits"};
   return outputs;
@@ -112,7 +112,7 @@ llvm::Expected<OwningOpRef<ModuleOp>> moec::importers::buildDecoder(const Decode
                   " says that the embedding is the head");
   OwningOpRef<ModuleOp> module = ModuleOp::create(NameLoc::get(StringAttr::get(context, folder)));
   setModuleAttributes(*module, decoder, folder);
-  Weights weights(*module, checkpoint);
+  Weights weights(*module, checkpoint, decoder.quantization);
   buildStep(*module, decoder, weights);
   if (llvm::Error error = weights.takeProblem())
     return error;

@@ -3,6 +3,7 @@
 #define MOEC_IMPORTERS_DECODER_DECODER_H
 
 #include "dialects/moe/MoE.h"
+#include "importers/quantization/Quantization.h"
 
 #include <optional>
 #include <string>
@@ -114,6 +115,8 @@ struct Decoder {
   /// The token that begins a text, and those that end one.
   std::optional<int64_t> bos;
   std::vector<int64_t> eos;
+  /// What the number formats of quantised weights are.
+  Quantization quantization;
 };
 
 } // namespace moec::importers

@@ -15,10 +15,19 @@ Value Scope::get(moe::WeightOp weight) {
   return moe::GetWeightOp::create(builder, weight.getLoc(), weight.getType(), weight.getSymName());
 }
 
+Value Scope::get(const Matrix &matrix) {
+  Value values = get(matrix.values);
+  if (!matrix.scales)
+    return values;
+  Value scales = get(matrix.scales), global = matrix.global ? get(matrix.global) : Value();
+  return moe::DequantizeOp::create(builder, matrix.values->getLoc(), moe::dequantizedType(values.getType()), values, scales, global,
+                                   matrix.format);
+}
+
 Value Scope::linear(StringRef name, Value input, int64_t width, bool bias) {
-  Value matrix = weight((name + ".weight").str(), {width, moe::widthOf(input.getType())});
+  Value weights = matrix((name + ".weight").str(), {width, moe::widthOf(input.getType())});
   Value offset = bias ? weight((name + ".bias").str(), {width}) : Value();
-  return create<moe::LinearOp>(name, rows(width), input, matrix, offset, /*residual=*/Value());
+  return create<moe::LinearOp>(name, rows(width), input, weights, offset, /*residual=*/Value());
 }
 
 Value Scope::norm(StringRef name, Value input, int64_t group, double epsilon) {
@@ -32,8 +41,8 @@ Value Scope::columns(StringRef name, Value input, int64_t from, int64_t width) {
 
 Value Scope::gatedMLP(StringRef name, Value input, int64_t width, moe::ActivationAttr activation) {
   int64_t hidden = moe::widthOf(input.getType());
-  Value gate = weight("gate_proj.weight", {width, hidden}), up = weight("up_proj.weight", {width, hidden});
-  Value down = weight("down_proj.weight", {hidden, width});
+  Value gate = matrix("gate_proj.weight", {width, hidden}), up = matrix("up_proj.weight", {width, hidden});
+  Value down = matrix("down_proj.weight", {hidden, width});
   return create<moe::GatedMLPOp>(name, input.getType(), input, gate, up, down, /*residual=*/Value(), activation);
 }
 

@@ -30,7 +30,10 @@ public:
 
   /// The value of a weight, fetched where it is used.
   mlir::Value get(moe::WeightOp weight);
+  mlir::Value get(const Matrix &matrix);
   mlir::Value weight(llvm::StringRef name, llvm::ArrayRef<int64_t> shape) { return get(weights.whole(tensor(name), shape)); }
+  /// The same of what a product reads.
+  mlir::Value matrix(llvm::StringRef name, llvm::ArrayRef<int64_t> shape) { return get(weights.matrix(tensor(name), shape)); }
 
   /// Creates an op whose location is `name` at this place.
   template <typename Op, typename... Args> Op create(llvm::StringRef name, Args &&...args) {

@@ -7,15 +7,8 @@ using namespace moec;
 using namespace moec::importers;
 using moec::importers::safetensors::Tensor;
 
-Weights::Weights(ModuleOp module, safetensors::Checkpoint &checkpoint)
-    : module(module), checkpoint(checkpoint), builder(module.getContext()) {}
-
-static std::string spelled(ArrayRef<int64_t> shape) {
-  std::string text = "[";
-  for (int64_t dim : shape)
-    text += (text.size() > 1 ? ", " : "") + std::to_string(dim);
-  return text + "]";
-}
+Weights::Weights(ModuleOp module, safetensors::Checkpoint &checkpoint, const Quantization &quantization)
+    : module(module), checkpoint(checkpoint), quantization(quantization), builder(module.getContext()) {}
 
 void Weights::remember(const Twine &text) {
   if (problem.empty())
@@ -27,8 +20,9 @@ llvm::Error Weights::takeProblem() { return problem.empty() ? llvm::Error::succe
 /// Whether we compute with elements of the safetensors type `type`.
 static bool isComputedWith(StringRef type) { return type == "BF16" || type == "F16" || type == "F32"; }
 
-const Tensor *Weights::find(StringRef tensor, ArrayRef<int64_t> shape) {
-  const Tensor *stored = checkpoint.take(tensor);
+const Tensor *Weights::find(StringRef tensor, ArrayRef<int64_t> shape) { return check(checkpoint.take(tensor), tensor, shape); }
+
+const Tensor *Weights::check(const Tensor *stored, StringRef tensor, ArrayRef<int64_t> shape) {
   if (!stored) {
     remember(checkpoint.path() + ": tensor '" + checkpoint.nameInFiles(tensor) + "' is missing: expected " + spelled(shape) +
              " as " + checkpoint.config() + " says");
@@ -38,8 +32,7 @@ const Tensor *Weights::find(StringRef tensor, ArrayRef<int64_t> shape) {
     remember(stored->file + ": tensor '" + stored->name.val() + "': expected shape " + spelled(shape) + " as " +
              checkpoint.config() + " says, got " + spelled(stored->shape));
   else if (!isComputedWith(stored->type))
-    remember(stored->file + ": tensor '" + stored->name.val() + "': expected BF16, F16 or F32, got " + stored->type +
-             "; quantised checkpoints are not supported yet");
+    remember(stored->file + ": tensor '" + stored->name.val() + "': expected BF16, F16 or F32, got " + stored->type);
   else
     return stored;
   return nullptr;
@@ -77,66 +70,151 @@ moe::WeightOp Weights::declare(StringRef symbol, ArrayRef<int64_t> shape, Type e
   return last = weight;
 }
 
+moe::WeightOp Weights::declareWhole(StringRef symbol, const StoredPart &part) {
+  if (auto found = declared.find(symbol); found != declared.end())
+    return found->second;
+  return declare(symbol, part.shape, part.element, slice(part.stored, 0, part.shape.front()));
+}
+
 moe::WeightOp Weights::whole(StringRef tensor, ArrayRef<int64_t> shape) {
   if (auto found = declared.find(tensor); found != declared.end())
     return found->second;
   const Tensor *stored = find(tensor, shape);
-  return declare(tensor, shape, elementType(stored), slice(stored, 0, shape.front()));
+  return declareWhole(tensor, {stored, elementType(stored), SmallVector<int64_t, 3>(shape)});
 }
 
-/// How many of the tensors at the front lie evenly in one file: each as far behind the one before as the second behind the first.
-static size_t runLength(ArrayRef<const Tensor *> tensors) {
+//===- Matrices -------------------------------------------------------------------------------------------------------------===//
+
+QuantizedTensor Weights::findMatrix(StringRef tensor, ArrayRef<int64_t> shape) {
+  QuantizedTensor plain;
+  plain.values.shape.assign(shape.begin(), shape.end());
+  plain.values.element = builder.getF32Type();
+  const Tensor *stored = checkpoint.take(tensor);
+  if (!isQuantized(checkpoint, tensor, stored)) {
+    plain.values.stored = check(stored, tensor, shape);
+    plain.values.element = elementType(plain.values.stored);
+    return plain;
+  }
+  llvm::Expected<QuantizedTensor> quantized = takeQuantized(checkpoint, quantization, tensor, shape, builder.getContext());
+  if (quantized)
+    return *quantized;
+  remember(llvm::toString(quantized.takeError()));
+  return plain;
+}
+
+moe::NumberFormatAttr Weights::formatOf(const QuantizedTensor &tensor, int64_t firstRow, int64_t tensorRows) {
+  if (!tensor.scales.stored)
+    return {};
+  return moe::NumberFormatAttr::get(builder.getContext(), tensor.blockRows, tensor.blockColumns, tensor.zeroPoint,
+                                    tensor.globalDivides, firstRow, tensorRows);
+}
+
+Matrix Weights::withScales(moe::WeightOp values, const QuantizedTensor &tensor, int64_t firstRow, int64_t tensorRows) {
+  Matrix matrix{values};
+  matrix.format = formatOf(tensor, firstRow, tensorRows);
+  if (tensor.scales.stored)
+    matrix.scales = declareWhole(tensor.scales.stored->name.val(), tensor.scales);
+  if (tensor.global.stored)
+    matrix.global = declareWhole(tensor.global.stored->name.val(), tensor.global);
+  return matrix;
+}
+
+Matrix Weights::matrix(StringRef tensor, ArrayRef<int64_t> shape) {
+  QuantizedTensor found = findMatrix(tensor, shape);
+  return withScales(declareWhole(tensor, found.values), found);
+}
+
+/// How many of the parts at the front lie evenly in one file: each as far behind the one before as the second behind the first.
+static size_t runLength(ArrayRef<StoredPart> parts) {
   auto follows = [&](size_t index, int64_t distance) {
-    const Tensor *before = tensors[index - 1], *stored = tensors[index];
+    const Tensor *before = parts[index - 1].stored, *stored = parts[index].stored;
     return stored && stored->file == before->file && stored->offset - before->offset == distance;
   };
-  if (tensors.size() < 2 || !tensors[0] || !tensors[1])
+  if (parts.size() < 2 || !parts[0].stored || !parts[1].stored)
     return 1;
-  int64_t distance = tensors[1]->offset - tensors[0]->offset;
+  int64_t distance = parts[1].stored->offset - parts[0].stored->offset;
   size_t length = 1;
-  while (distance > 0 && length < tensors.size() && follows(length, distance))
+  while (distance > 0 && length < parts.size() && follows(length, distance))
     ++length;
   return length;
 }
 
-moe::WeightOp Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<StringRef(int64_t)> tensor,
-                               ArrayRef<int64_t> shape) {
-  SmallVector<const Tensor *> stored;
-  for (int64_t index = 0; index < count; ++index) {
-    const Tensor *found = find(tensor(index), shape), *first = stored.empty() ? found : stored.front();
-    if (first && found && found->type != first->type)
-      remember(found->file + ": tensor '" + found->name.val() + "': expected " + first->type + " as '" + first->name.val() +
-               "', got " + found->type);
-    stored.push_back(found);
-  }
+moe::WeightOp Weights::declareStack(StringRef symbol, ArrayRef<StoredPart> parts, ArrayRef<int64_t> shape) {
   SmallVector<Attribute> slices;
-  for (ArrayRef<const Tensor *> rest = stored; !rest.empty();) {
+  for (ArrayRef<StoredPart> rest = parts; !rest.empty();) {
     size_t length = runLength(rest);
-    int64_t every = length > 1 ? rest[1]->offset - rest[0]->offset : 0;
-    slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every));
+    int64_t every = length > 1 ? rest[1].stored->offset - rest[0].stored->offset : 0;
+    slices.push_back(slice(rest.front().stored, 0, 1, static_cast<int64_t>(length), every));
     rest = rest.drop_front(length);
   }
-  SmallVector<int64_t> all = {count};
+  SmallVector<int64_t> all = {static_cast<int64_t>(parts.size())};
   all.append(shape.begin(), shape.end());
-  return declare(symbol, all, elementType(stored.front()), slices);
+  return declare(symbol, all, parts.front().element, slices);
 }
 
-moe::WeightOp Weights::ofHeads(StringRef symbol, StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
-                               int64_t columns) {
-  const Tensor *stored = find(tensor, {heads * headRows, columns});
-  int64_t rowBytes = columns * bytesOf(elementType(stored)), every = heads > 1 ? headRows * rowBytes : 0;
-  return declare(symbol, {heads, rows, columns}, elementType(stored), slice(stored, from * rowBytes, 1, heads, every));
+/// The name of all experts' scales: `symbol`, the name of all their values, continued as `scale` continues `tensor`.
+static std::string stackedName(StringRef symbol, StringRef tensor, StringRef scale) {
+  symbol.consume_back(".weight");
+  tensor.consume_back(".weight");
+  return (symbol + scale.drop_front(tensor.size())).str();
 }
 
-moe::WeightOp Weights::ofExperts(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, bool transposed, Range rows) {
+Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<StringRef(int64_t)> tensor, ArrayRef<int64_t> shape) {
+  SmallVector<StoredPart> values, scales, globals;
+  moe::NumberFormatAttr format;
+  for (int64_t index = 0; index < count; ++index) {
+    QuantizedTensor found = findMatrix(tensor(index), shape);
+    values.push_back(found.values);
+    scales.push_back(found.scales);
+    globals.push_back(found.global);
+    if (values.size() == 1)
+      format = formatOf(found, 0, 0);
+    const Tensor *first = values.front().stored, *stored = found.values.stored;
+    if (!first || !stored)
+      continue;
+    if (stored->type != first->type)
+      remember(stored->file + ": tensor '" + stored->name.val() + "': expected " + first->type + " as '" + first->name.val() +
+               "', got " + stored->type);
+    else if (formatOf(found, 0, 0) != format || found.scales.element != scales.front().element)
+      remember(stored->file + ": tensor '" + stored->name.val() + "': expected scales like those of '" + first->name.val() + "'");
+  }
+  Matrix result{declareStack(symbol, values, shape)};
+  result.format = format;
+  auto declareScales = [&](ArrayRef<StoredPart> parts, ArrayRef<int64_t> shape) {
+    return declareStack(stackedName(symbol, tensor(0), parts.front().stored->name.val()), parts, shape);
+  };
+  if (scales.front().stored)
+    result.scales = declareScales(scales, scales.front().shape);
+  if (globals.front().stored)
+    result.global = declareScales(globals, {});
+  return result;
+}
+
+Matrix Weights::cut(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, int64_t parts, int64_t partRows, int64_t from,
+                    int64_t rows) {
+  QuantizedTensor found = findMatrix(tensor, shape);
+  Type element = found.values.element;
+  int64_t rowBytes = shape.back() * element.getIntOrFloatBitWidth() / 8;
+  int64_t every = parts > 1 ? partRows * rowBytes : 0;
+  moe::WeightOp values =
+      declare(symbol, {parts, rows, shape.back()}, element, slice(found.values.stored, from * rowBytes, 1, parts, every));
+  return withScales(values, found, from, partRows);
+}
+
+Matrix Weights::ofHeads(StringRef symbol, StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
+                        int64_t columns) {
+  return cut(symbol, tensor, {heads * headRows, columns}, heads, headRows, from, rows);
+}
+
+Matrix Weights::ofExperts(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, bool transposed, Range rows) {
   int64_t experts = shape[0], all = shape[1], columns = shape[2];
+  if (!transposed && rows.step == 1) // elements follow each other
+    return cut(symbol, tensor, shape, experts, all, rows.from, rows.count);
   const Tensor *stored = find(tensor, transposed ? ArrayRef<int64_t>{experts, columns, all} : shape);
   int64_t rowStride = transposed ? rows.step : rows.step * columns, columnStride = transposed ? all : 1;
   int64_t first = transposed ? rows.from : rows.from * columns, bytes = bytesOf(elementType(stored));
-  if (!transposed && rows.step == 1)
-    rowStride = columnStride = 0; // elements follow each other
-  return declare(symbol, {experts, rows.count, columns}, elementType(stored),
-                 slice(stored, first * bytes, 1, experts, experts > 1 ? all * columns * bytes : 0, rowStride, columnStride));
+  return {declare(symbol, {experts, rows.count, columns}, elementType(stored),
+                  slice(stored, first * bytes, 1, experts, experts > 1 ? all * columns * bytes : 0, rowStride, columnStride))};
 }
 
 moe::WeightOp Weights::ofColumns(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, Range columns) {

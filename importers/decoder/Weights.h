@@ -3,6 +3,7 @@
 #define MOEC_IMPORTERS_DECODER_WEIGHTS_H
 
 #include "dialects/moe/MoE.h"
+#include "importers/quantization/QuantizedTensor.h"
 #include "importers/safetensors/Checkpoint.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -14,25 +15,33 @@ struct Range {
   int64_t from, step, count;
 };
 
+/// A matrix, or a stack of them: plain numbers, or numbers that scales go with.
+struct Matrix {
+  moe::WeightOp values;
+  moe::WeightOp scales = {}, global = {}; ///< null for plain numbers; few formats have a global scale
+  moe::NumberFormatAttr format = {};
+};
+
 /// Declares weights in a module, holding each tensor to the shape that the config implies. As with Config, the first problem is
 /// remembered and building goes on with a weight of the expected shape; a module with a remembered problem is thrown away.
 class Weights {
 public:
   /// Declares them at the start of the module, in the order of their first use.
-  Weights(mlir::ModuleOp module, safetensors::Checkpoint &checkpoint);
+  Weights(mlir::ModuleOp module, safetensors::Checkpoint &checkpoint, const Quantization &quantization);
 
-  /// A tensor of the checkpoint as it is. Asking twice gives the same weight.
+  /// A tensor of the checkpoint as it is, of plain numbers. Asking twice gives the same weight.
   moe::WeightOp whole(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
-  /// `count` tensors, all of one type and of `shape`, one after the other along a new first dimension; `tensor` names each.
-  moe::WeightOp stacked(llvm::StringRef symbol, int64_t count, llvm::function_ref<llvm::StringRef(int64_t)> tensor,
-                        llvm::ArrayRef<int64_t> shape);
+  /// A whole tensor that products read.
+  Matrix matrix(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
+  /// `count` tensors, all stored alike and of `shape`, one after the other along a new first dimension; `tensor` names each.
+  Matrix stacked(llvm::StringRef symbol, int64_t count, llvm::function_ref<llvm::StringRef(int64_t)> tensor,
+                 llvm::ArrayRef<int64_t> shape);
   /// Of a tensor of heads x `headRows` rows, from each head rows [from, from + rows): [heads, rows, columns].
-  moe::WeightOp ofHeads(llvm::StringRef symbol, llvm::StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
-                        int64_t columns);
+  Matrix ofHeads(llvm::StringRef symbol, llvm::StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
+                 int64_t columns);
   /// Of a tensor of `shape` [experts, rows, columns], some rows of each expert: [experts, rows.count, columns]. When `transposed`
   /// the tensor is stored as [experts, columns, rows].
-  moe::WeightOp ofExperts(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, bool transposed,
-                          Range rows);
+  Matrix ofExperts(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, bool transposed, Range rows);
   /// Of a tensor of `shape` [rows, columns], some columns: [rows, columns.count].
   moe::WeightOp ofColumns(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, Range columns);
 
@@ -41,9 +50,21 @@ public:
 private:
   /// The tensor, if it is there, of that shape, and of a type that we can compute with.
   const safetensors::Tensor *find(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
+  const safetensors::Tensor *check(const safetensors::Tensor *stored, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
   mlir::Type elementType(const safetensors::Tensor *stored);
   moe::WeightOp declare(llvm::StringRef symbol, llvm::ArrayRef<int64_t> shape, mlir::Type element,
                         llvm::ArrayRef<mlir::Attribute> slices);
+  /// The same as what a product reads: quantised or not.
+  QuantizedTensor findMatrix(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
+  moe::WeightOp declareWhole(llvm::StringRef symbol, const StoredPart &part);
+  /// Parts of `shape`, one after the other along a new first dimension.
+  moe::WeightOp declareStack(llvm::StringRef symbol, llvm::ArrayRef<StoredPart> parts, llvm::ArrayRef<int64_t> shape);
+  moe::NumberFormatAttr formatOf(const QuantizedTensor &tensor, int64_t firstRow, int64_t tensorRows);
+  /// `values` of `tensor` with its scales. Where they are a cut: from `firstRow` of `tensorRows`.
+  Matrix withScales(moe::WeightOp values, const QuantizedTensor &tensor, int64_t firstRow = 0, int64_t tensorRows = 0);
+  /// Rows [from, from + rows) of each of `parts` parts of `partRows` rows, of a tensor stored in `shape`.
+  Matrix cut(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, int64_t parts, int64_t partRows,
+             int64_t from, int64_t rows);
   /// `rows` of the tensor; a run of such slices. Offsets and distances are in bytes, strides in elements.
   mlir::Attribute slice(const safetensors::Tensor *stored, int64_t offset, int64_t rows, int64_t times = 1, int64_t every = 0,
                         int64_t rowStride = 0, int64_t columnStride = 0);
@@ -51,6 +72,7 @@ private:
 
   mlir::ModuleOp module;
   safetensors::Checkpoint &checkpoint;
+  const Quantization &quantization;
   mlir::OpBuilder builder;
   llvm::StringMap<moe::WeightOp> declared;
   moe::WeightOp last;

@@ -19,6 +19,8 @@ Decoder moec::importers::describeMistral3(Config &config, mlir::MLIRContext *con
     Config inner = config.within(*text, "text_config");
     inner.leaveAside({"architectures"});
     Decoder decoder = family.describe(inner, context);
+    if (!decoder.quantization.given)
+      decoder.quantization = readQuantization(config);
     inner.checkConsumed();
     config.requireGiven({"tie_word_embeddings"});
     config.expect("tie_word_embeddings", json::Value(decoder.tied));

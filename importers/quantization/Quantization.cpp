@@ -1,0 +1,97 @@
+// The keys of number formats, in the spellings of those who quantise. Activations stay as they are, so what concerns them is left
+// aside.
+#include "importers/quantization/Quantization.h"
+
+using namespace moec::importers;
+using llvm::StringRef;
+
+static std::optional<Quantization::Block> readBlock(Config &config, StringRef key) {
+  std::vector<int64_t> sizes = config.counts(Spelling{key}, most::width);
+  if (sizes.empty())
+    return std::nullopt;
+  bool isBlock = sizes.size() == 2 && sizes[0] > 0 && sizes[1] > 0;
+  config.require(isBlock, key + ": expected rows and columns of a block, got " + llvm::Twine(sizes.size()) + " numbers");
+  return isBlock ? std::optional<Quantization::Block>({sizes[0], sizes[1]}) : std::nullopt;
+}
+
+/// An object under `key`, or nothing after a problem.
+static std::optional<Config> objectIn(Config &config, StringRef key) {
+  const json::Value *value = config.take(Spelling{key});
+  bool isObject = value && value->object();
+  config.require(isObject, key + ": expected an object, got " + (value ? value->kind() : "nothing"));
+  return isObject ? std::optional<Config>(config.within(*value, Spelling{key})) : std::nullopt;
+}
+
+/// FP8 as transformers spells it, in blocks or with one scale for a tensor.
+static void readFp8(Config &config, Quantization &result) {
+  config.choice("fmt", {"e4m3"});
+  config.choice("scale_fmt", {"float", "ue8m0"}); // how the scales were rounded
+  result.block = readBlock(config, "weight_block_size");
+  config.choice("activation_scheme", {"dynamic", "static"});
+  config.leaveAside({"modules_to_not_convert", "ignored_layers"});
+}
+
+/// One scheme of compressed-tensors.
+static void readScheme(Config &config, Quantization &result) {
+  std::optional<Config> weights = objectIn(config, "weights");
+  config.leaveAside({"targets", "input_activations", "output_activations", "format"});
+  config.checkConsumed();
+  if (!weights)
+    return;
+  weights->choice("type", {"int", "float"});
+  weights->count("num_bits", 8, std::nullopt, 4);
+  weights->choice("strategy", {"tensor", "channel", "group", "tensor_group", "block"});
+  weights->expect("symmetric", json::Value(true));
+  weights->expect("dynamic", json::Value(false));
+  weights->expect("actorder", json::Value());
+  result.block = readBlock(*weights, "block_structure");
+  result.group = weights->countOrNull("group_size", most::width);
+  weights->leaveAside({"observer", "observer_kwargs", "scale_dtype", "zp_dtype"});
+  weights->checkConsumed();
+}
+
+static void readCompressedTensors(Config &config, Quantization &result) {
+  config.choice("format", {"float-quantized", "pack-quantized", "nvfp4-pack-quantized"});
+  config.expect("kv_cache_scheme", json::Value());
+  config.expect("quantization_status", json::Value(std::string("compressed")));
+  config.leaveAside({"ignore", "version", "global_compression_ratio"});
+  std::optional<Config> groups = objectIn(config, "config_groups");
+  const json::Value *value = config.take("config_groups");
+  if (!groups)
+    return;
+  config.require(value->object()->size() == 1,
+                 "config_groups: expected one scheme for all weights, got " + llvm::Twine(value->object()->size()));
+  for (const json::Member &member : *value->object())
+    if (std::optional<Config> scheme = objectIn(*groups, member.key))
+      readScheme(*scheme, result);
+}
+
+Quantization moec::importers::readQuantization(Config &config) {
+  Quantization result;
+  if (const json::Value *value = config.take("quantization_config"); !value || value->isNull())
+    return result;
+  std::optional<Config> inner = objectIn(config, "quantization_config");
+  if (!inner)
+    return result;
+  result.given = true;
+  inner->requireGiven({"quant_method"});
+  if (inner->choice("quant_method", {"fp8", "compressed-tensors"}) == "fp8")
+    readFp8(*inner, result);
+  else
+    readCompressedTensors(*inner, result);
+  inner->checkConsumed();
+  return result;
+}
+
+Quantization moec::importers::readQuantizationFile(Config &config) {
+  Quantization result;
+  result.given = true;
+  config.leaveAside({"producer"});
+  if (std::optional<Config> inner = objectIn(config, "quantization")) {
+    inner->choice("quant_algo", {"NVFP4"});
+    result.group = inner->countOrNull("group_size", most::width);
+    inner->leaveAside({"exclude_modules", "kv_cache_quant_algo"});
+    inner->checkConsumed();
+  }
+  return result;
+}

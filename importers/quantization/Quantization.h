@@ -1,0 +1,33 @@
+// What a checkpoint says of the number formats of its weights.
+#ifndef MOEC_IMPORTERS_QUANTIZATION_QUANTIZATION_H
+#define MOEC_IMPORTERS_QUANTIZATION_QUANTIZATION_H
+
+#include "importers/config/Config.h"
+
+#include <optional>
+
+namespace moec::importers {
+
+/// Only what the tensors themselves do not tell. Which of them are quantised, how, and with scales of which type, their names,
+/// types and shapes say; releases are known whose config says otherwise.
+struct Quantization {
+  /// The file says something about number formats at all.
+  bool given = false;
+  /// Rows and columns of a block that shares a scale; sizes that such a block does not divide leave smaller ones.
+  struct Block {
+    int64_t rows, columns;
+  };
+  std::optional<Block> block;
+  /// Neighbours in a row that share a scale.
+  std::optional<int64_t> group;
+};
+
+/// `quantization_config`, which may be absent or null.
+Quantization readQuantization(Config &config);
+
+/// The contents of a `hf_quant_config.json`.
+Quantization readQuantizationFile(Config &config);
+
+} // namespace moec::importers
+
+#endif // MOEC_IMPORTERS_QUANTIZATION_QUANTIZATION_H

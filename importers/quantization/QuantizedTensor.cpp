@@ -1,0 +1,205 @@
+// The layouts in which quantised matrices are released, and what shapes say about their scales.
+#include "importers/quantization/QuantizedTensor.h"
+#include "importers/Refusal.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace moec::importers;
+using llvm::ArrayRef;
+using llvm::StringRef;
+using llvm::Twine;
+using moec::importers::safetensors::Checkpoint;
+using moec::importers::safetensors::Tensor;
+
+namespace {
+
+/// The numbers that a tensor's bytes are.
+enum class Number { E4M3, E2M1, Unsigned4 };
+
+/// How one kind of release spells a quantised matrix: what follows the matrix's name, or its name without ".weight".
+struct Layout {
+  StringRef values, type;
+  Number number;
+  StringRef scales;
+  /// Types that its scales have.
+  ArrayRef<StringRef> scaleTypes;
+  /// What scales all of it once more; empty when nothing does.
+  StringRef global = {};
+  bool globalDivides = false;
+  int64_t zeroPoint = 0;
+};
+
+constexpr StringRef floats[] = {"F32", "BF16", "F16"}, scalesOfE4M3[] = {"F32", "BF16", "F16", "F8_E8M0"}, e4m3[] = {"F8_E4M3"};
+
+constexpr Layout layouts[] = {
+    // DeepSeek's and others' FP8; "inv" is historical, they multiply.
+    {".weight", "F8_E4M3", Number::E4M3, ".weight_scale_inv", scalesOfE4M3},
+    // compressed-tensors' FP8.
+    {".weight", "F8_E4M3", Number::E4M3, ".weight_scale", scalesOfE4M3},
+    // All experts in one tensor, whose name does not end in ".weight".
+    {"", "F8_E4M3", Number::E4M3, "_scale_inv", scalesOfE4M3},
+    // compressed-tensors' INT4, each number plus 8.
+    {".weight_packed", "I32", Number::Unsigned4, ".weight_scale", floats, "", false, 8},
+    // NVFP4 as ModelOpt and as compressed-tensors spell it.
+    {".weight", "U8", Number::E2M1, ".weight_scale", e4m3, ".weight_scale_2"},
+    {".weight_packed", "U8", Number::E2M1, ".weight_scale", e4m3, ".weight_global_scale", true},
+};
+
+/// What lies beside a quantised matrix and does not concern its numbers.
+constexpr StringRef companions[] = {".activation_scale", ".input_scale", ".input_global_scale", ".weight_shape",
+                                    "_activation_scale"};
+
+} // namespace
+
+static StringRef stemOf(StringRef tensor) {
+  tensor.consume_back(".weight");
+  return tensor;
+}
+
+bool moec::importers::isQuantized(const Checkpoint &checkpoint, StringRef tensor, const Tensor *stored) {
+  if (stored)
+    return llvm::any_of(layouts, [&](const Layout &layout) { return layout.type == stored->type; });
+  return checkpoint.has((stemOf(tensor) + ".weight_packed").str());
+}
+
+static llvm::Error refuseTensor(const Tensor &stored, const Twine &why) {
+  return refuse(stored.file + ": tensor '" + stored.name.val() + "': " + why);
+}
+
+static mlir::Type typeOf(StringRef type, mlir::MLIRContext *context) {
+  mlir::Builder builder(context);
+  return llvm::StringSwitch<mlir::Type>(type)
+      .Case("F32", builder.getF32Type())
+      .Case("BF16", builder.getBF16Type())
+      .Case("F16", builder.getF16Type())
+      .Case("F8_E4M3", mlir::Float8E4M3FNType::get(context))
+      .Case("F8_E8M0", mlir::Float8E8M0FNUType::get(context));
+}
+
+static mlir::Type typeOf(Number number, mlir::MLIRContext *context) {
+  switch (number) {
+  case Number::E4M3:
+    return mlir::Float8E4M3FNType::get(context);
+  case Number::E2M1:
+    return mlir::Float4E2M1FNType::get(context);
+  case Number::Unsigned4:
+    return mlir::IntegerType::get(context, 4, mlir::IntegerType::Unsigned);
+  }
+  llvm_unreachable("every number has a type");
+}
+
+/// The numbers, whose tensor may hold several in one of its elements.
+static llvm::Error takeValues(const Tensor &stored, Number number, ArrayRef<int64_t> shape, mlir::MLIRContext *context,
+                              QuantizedTensor &result) {
+  int64_t perElement = number == Number::E4M3 ? 1 : stored.type == "I32" ? 8 : 2;
+  llvm::SmallVector<int64_t> expected(shape);
+  expected.back() = shape.back() / perElement;
+  if (shape.back() % perElement || ArrayRef<int64_t>(stored.shape) != ArrayRef(expected))
+    return refuseTensor(stored, "expected " + spelled(shape) + " numbers as the config says, " + Twine(perElement) +
+                                    " to an element, got shape " + spelled(stored.shape));
+  result.values = {&stored, typeOf(number, context), llvm::SmallVector<int64_t, 3>(shape)};
+  return llvm::Error::success();
+}
+
+/// Blocks as `scales` has them, by its shape: of all, of rows, or of the size that the config gives.
+static bool fitBlocks(ArrayRef<int64_t> scales, const Quantization &quantization, QuantizedTensor &result) {
+  ArrayRef<int64_t> shape = result.values.shape, matrix = shape.take_back(2);
+  auto grid = [&](int64_t rows, int64_t columns) {
+    result.blockRows = rows;
+    result.blockColumns = columns;
+    llvm::SmallVector<int64_t, 3> dims(shape.drop_back(2));
+    dims.append({int64_t(llvm::divideCeil(matrix[0], rows)), int64_t(llvm::divideCeil(matrix[1], columns))});
+    return result.scales.shape = dims, ArrayRef(dims) == scales;
+  };
+  if (quantization.block)
+    return grid(quantization.block->rows, quantization.block->columns);
+  // One number for a matrix, or for each of a stack; dimensions of 1 may be there or not.
+  ArrayRef<int64_t> inner = scales;
+  while (!inner.empty() && inner.back() == 1)
+    inner = inner.drop_back();
+  bool isWhole = inner == shape.drop_back(2);
+  return grid(isWhole ? matrix[0] : 1, matrix[1]) || isWhole;
+}
+
+/// Groups of neighbours in a row.
+static bool fitGroups(ArrayRef<int64_t> scales, const Quantization &quantization, QuantizedTensor &result) {
+  ArrayRef<int64_t> shape = result.values.shape;
+  int64_t groups = scales.empty() ? 0 : scales.back();
+  if (scales.size() != shape.size() || scales.drop_back() != shape.drop_back() || groups <= 0 || shape.back() % groups)
+    return false;
+  result.blockColumns = shape.back() / groups;
+  result.scales.shape.assign(scales.begin(), scales.end());
+  return !quantization.group || *quantization.group == result.blockColumns;
+}
+
+static llvm::Error takeScales(const Tensor &stored, const Layout &layout, const Quantization &quantization,
+                              mlir::MLIRContext *context, QuantizedTensor &result) {
+  StringRef type = stored.type;
+  if (!llvm::is_contained(layout.scaleTypes, type))
+    return refuseTensor(stored, "expected scales of " + llvm::join(layout.scaleTypes, " or ") + ", got " + type);
+  ArrayRef<int64_t> shape = stored.shape;
+  bool fits = layout.number == Number::E4M3 ? fitBlocks(shape, quantization, result) : fitGroups(shape, quantization, result);
+  if (!fits) {
+    std::string blocks = quantization.block   ? spelled({quantization.block->rows, quantization.block->columns})
+                         : quantization.group ? "[1, " + std::to_string(*quantization.group) + "]"
+                                              : "no given size";
+    return refuseTensor(stored, "expected a scale for each block of " + spelled(result.values.shape) + ", blocks being of " +
+                                    blocks + " as the config says, got shape " + spelled(shape));
+  }
+  result.scales.stored = &stored;
+  result.scales.element = typeOf(type, context);
+  return llvm::Error::success();
+}
+
+static llvm::Error takeGlobal(Checkpoint &checkpoint, StringRef name, bool divides, mlir::MLIRContext *context,
+                              QuantizedTensor &result) {
+  const Tensor *stored = checkpoint.take(name);
+  if (!stored)
+    return refuse(checkpoint.path() + ": tensor '" + name + "' is missing: expected what scales all of '" +
+                  result.values.stored->name.val() + "'");
+  if (stored->type != "F32" || stored->bytes != 4)
+    return refuseTensor(*stored, "expected one F32, got " + stored->type + " " + spelled(stored->shape));
+  result.global = {stored, typeOf("F32", context), {1}};
+  result.globalDivides = divides;
+  return llvm::Error::success();
+}
+
+llvm::Expected<QuantizedTensor> moec::importers::takeQuantized(Checkpoint &checkpoint, const Quantization &quantization,
+                                                               StringRef tensor, ArrayRef<int64_t> shape,
+                                                               mlir::MLIRContext *context) {
+  StringRef stem = stemOf(tensor);
+  bool hasSuffix = stem.size() < tensor.size();
+  std::string expected;
+  const Tensor *values = nullptr;
+  auto take = [&](const Twine &name) { return checkpoint.take(name.str()); };
+  for (const Layout &layout : layouts) {
+    std::string name = (stem + layout.values).str(), scales = (stem + layout.scales).str();
+    const Tensor *stored = hasSuffix == layout.values.starts_with(".") ? take(name) : nullptr;
+    if (!stored || stored->type != layout.type)
+      continue;
+    values = stored;
+    expected += (expected.empty() ? "'" : " or '") + scales + "'";
+    if (!checkpoint.has(scales))
+      continue;
+    if (!quantization.given)
+      return refuseTensor(*values, "expected a quantization_config in config.json, as it is " + layout.type);
+    QuantizedTensor result;
+    result.zeroPoint = layout.zeroPoint;
+    llvm::Error error = takeValues(*values, layout.number, shape, context, result);
+    if (!error)
+      error = takeScales(*checkpoint.take(scales), layout, quantization, context, result);
+    if (!error && !layout.global.empty())
+      error = takeGlobal(checkpoint, (stem + layout.global).str(), layout.globalDivides, context, result);
+    if (error)
+      return std::move(error);
+    for (StringRef companion : companions)
+      checkpoint.take((stem + companion).str());
+    return result;
+  }
+  if (values)
+    return refuseTensor(*values, "expected its scales in " + expected + ", got none");
+  const Tensor *stored = take(stem + ".weight_packed");
+  return refuseTensor(*stored, "expected packed numbers as U8 or I32, got " + stored->type);
+}

@@ -1,0 +1,42 @@
+// The tensors of a checkpoint that together are one quantised matrix: its numbers, their scales, and what the two mean.
+#ifndef MOEC_IMPORTERS_QUANTIZATION_QUANTIZEDTENSOR_H
+#define MOEC_IMPORTERS_QUANTIZATION_QUANTIZEDTENSOR_H
+
+#include "importers/quantization/Quantization.h"
+#include "importers/safetensors/Checkpoint.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+
+namespace moec::importers {
+
+/// One of its tensors, as the elements and the shape that its bytes are.
+struct StoredPart {
+  const safetensors::Tensor *stored = nullptr;
+  mlir::Type element;
+  llvm::SmallVector<int64_t, 3> shape;
+};
+
+/// A matrix, or one for each expert, of `values.shape`.
+struct QuantizedTensor {
+  StoredPart values, scales;
+  /// One number by which all is scaled once more; without `stored` when there is none.
+  StoredPart global;
+  bool globalDivides = false;
+  /// Rows and columns that share a scale.
+  int64_t blockRows = 1, blockColumns = 1;
+  /// The integer that stands for zero.
+  int64_t zeroPoint = 0;
+};
+
+/// Whether the checkpoint has `tensor` in a number format rather than as plain numbers; `stored` is what it has by that name, or
+/// null.
+bool isQuantized(const safetensors::Checkpoint &checkpoint, llvm::StringRef tensor, const safetensors::Tensor *stored);
+
+/// The tensors that are `tensor`, of `shape`; they count as used, and so do those beside them that concern activations only.
+/// Refuses scales that do not fit.
+llvm::Expected<QuantizedTensor> takeQuantized(safetensors::Checkpoint &checkpoint, const Quantization &quantization,
+                                              llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, mlir::MLIRContext *context);
+
+} // namespace moec::importers
+
+#endif // MOEC_IMPORTERS_QUANTIZATION_QUANTIZEDTENSOR_H
