@@ -15,7 +15,13 @@ void Weights::remember(const Twine &text) {
     problem = text.str();
 }
 
-llvm::Error Weights::takeProblem() { return problem.empty() ? llvm::Error::success() : refuse(problem); }
+llvm::Error Weights::takeProblem() {
+  if (quantization.given && !readsQuantized)
+    remember(checkpoint.path() + "/" + checkpoint.config() +
+             ": quantization_config: expected quantised tensors, got plain numbers in all that the model reads; remove the key if "
+             "they are meant");
+  return problem.empty() ? llvm::Error::success() : refuse(problem);
+}
 
 /// Whether we compute with elements of the safetensors type `type`.
 static bool isComputedWith(StringRef type) { return type == "BF16" || type == "F16" || type == "F32"; }
@@ -95,6 +101,7 @@ QuantizedTensor Weights::findMatrix(StringRef tensor, ArrayRef<int64_t> shape) {
     plain.values.element = elementType(plain.values.stored);
     return plain;
   }
+  readsQuantized = true;
   llvm::Expected<QuantizedTensor> quantized = takeQuantized(checkpoint, quantization, tensor, shape, builder.getContext());
   if (quantized)
     return *quantized;

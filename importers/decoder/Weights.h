@@ -76,6 +76,7 @@ private:
   mlir::OpBuilder builder;
   llvm::StringMap<moe::WeightOp> declared;
   moe::WeightOp last;
+  bool readsQuantized = false;
   std::string problem;
 };
 

@@ -118,13 +118,6 @@ TEST(Weights, RefusesModulesWithoutFolder) {
             "cannot read weight 'w': expected the module to say where in 'moe.folder'; random weights need no folder");
 }
 
-TEST(Weights, RefusesTypesThatFilesDoNotHave) {
-  ModelFolder folder(bytes({0, 0, 0, 0}));
-  EXPECT_NE(refusal(folder.module("1x2xi4", "#moe.slice<\"w\" in \"m\" at 0 rows 1>"), firstRow)
-                .find("expected floats of 8 to 64 bits or integers of 8 to 64 bits, got 'i4'"),
-            std::string::npos);
-}
-
 TEST(RoundToBF16, NearestWithTiesToEven) {
   EXPECT_EQ(evaluator::roundToBF16(1 + 0x1p-8), 1);
   EXPECT_EQ(evaluator::roundToBF16(1 + 0x1.8p-8), 1 + 0x1p-7);
