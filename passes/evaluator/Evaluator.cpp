@@ -25,7 +25,7 @@ void Frame::alias(Value value, Value other) {
   if (auto found = batches.find(other); found != batches.end())
     batches[value] = found->second;
   if (auto found = references.find(other); found != references.end())
-    references[value] = found->second;
+    refer(value, MakeWeight(found->second)); // a copy: the table may grow
 }
 
 void Frame::bind(Value value, const Argument &argument) {
