@@ -51,15 +51,21 @@ static void checkArchitecture(Config &config, const Family &family) {
                                                            (only ? "['" + *only + "']" : names->kind().str()));
 }
 
+/// A file of the folder that must hold an object.
+static llvm::Expected<json::Value> readObject(const ModelFolder &folder, StringRef name) {
+  llvm::Expected<json::Value> file = folder.readJson(name);
+  if (file && !file->object())
+    return refuse(folder.path() + "/" + name + ": expected an object, got " + file->kind());
+  return file;
+}
+
 static llvm::Expected<Decoder> describe(const ModelFolder &folder, const safetensors::Form &form, mlir::MLIRContext &context) {
-  llvm::Expected<json::Value> file = folder.readJson(form.config);
+  llvm::Expected<json::Value> file = readObject(folder, form.config);
   if (!file)
     return file.takeError();
   std::string name = (folder.path() + "/" + form.config).str();
   if (&form == &consolidated::form)
-    return consolidated::describe(*file, name, &context);
-  if (!file->object())
-    return refuse(name + ": expected an object, got " + file->kind());
+    return consolidated::describe(*file->object(), name, &context);
   llvm::Expected<const Family *> family = findFamily(*file, name);
   if (!family)
     return family.takeError();
@@ -76,12 +82,10 @@ static llvm::Expected<Decoder> describe(const ModelFolder &folder, const safeten
 static llvm::Error readGenerationConfig(const ModelFolder &folder, Decoder &decoder) {
   if (!folder.has("generation_config.json"))
     return llvm::Error::success();
-  llvm::Expected<json::Value> file = folder.readJson("generation_config.json");
+  llvm::Expected<json::Value> file = readObject(folder, "generation_config.json");
   if (!file)
     return file.takeError();
   std::string name = (folder.path() + "/generation_config.json").str(), problem;
-  if (!file->object())
-    return refuse(name + ": expected an object, got " + file->kind());
   Config config(*file->object(), name, problem);
   readGenerationTokens(config, decoder);
   return problem.empty() ? llvm::Error::success() : refuse(problem);
@@ -91,12 +95,10 @@ static llvm::Error readGenerationConfig(const ModelFolder &folder, Decoder &deco
 static llvm::Error readNumberFormats(const ModelFolder &folder, Decoder &decoder) {
   if (!folder.has("hf_quant_config.json") || decoder.quantization.given)
     return llvm::Error::success();
-  llvm::Expected<json::Value> file = folder.readJson("hf_quant_config.json");
+  llvm::Expected<json::Value> file = readObject(folder, "hf_quant_config.json");
   if (!file)
     return file.takeError();
   std::string name = (folder.path() + "/hf_quant_config.json").str(), problem;
-  if (!file->object())
-    return refuse(name + ": expected an object, got " + file->kind());
   Config config(*file->object(), name, problem);
   decoder.quantization = readQuantizationFile(config);
   return config.finish();

@@ -1,6 +1,5 @@
 // The families' own descriptions, read from params.json, and what the consolidated form stores otherwise.
 #include "importers/consolidated/Consolidated.h"
-#include "importers/Refusal.h"
 #include "importers/consolidated/Params.h"
 #include "importers/consolidated/TensorNames.h"
 #include "importers/families/Families.h"
@@ -35,11 +34,9 @@ static moe::RotaryAttr interleaved(moe::RotaryAttr rotary) {
                               rotary.getOffset(), rotary.getMultiplier(), rotary.getInverse(), rotary.getYarn());
 }
 
-llvm::Expected<Decoder> consolidated::describe(const json::Value &params, StringRef name, mlir::MLIRContext *context) {
-  if (!params.object())
-    return refuse(name + ": expected an object, got " + params.kind());
+llvm::Expected<Decoder> consolidated::describe(const json::Object &params, StringRef name, mlir::MLIRContext *context) {
   std::string problem;
-  Config file(*params.object(), name.str(), problem);
+  Config file(params, name.str(), problem);
   Params translated = readParams(file);
   Config config(translated.config, name.str(), problem, &translated.names);
   Decoder decoder = familyOf(translated)(config, context);

@@ -15,7 +15,7 @@ bool isIn(const ModelFolder &folder);
 
 /// The decoder that a params.json describes, which messages call `name`: as the family's config.json would have it, but for what
 /// this form stores otherwise.
-llvm::Expected<Decoder> describe(const json::Value &params, llvm::StringRef name, mlir::MLIRContext *context);
+llvm::Expected<Decoder> describe(const json::Object &params, llvm::StringRef name, mlir::MLIRContext *context);
 
 } // namespace moec::importers::consolidated
 

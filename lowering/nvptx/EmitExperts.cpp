@@ -189,7 +189,7 @@ private:
 
   void sum(Number piece) {
     Number row = piece / sumsOfRow(), first = piece % sumsOfRow() * summedColumns;
-    int64_t lanes = given.out % 4 ? 0 : 4, step = std::max<int64_t>(lanes, 1);
+    auto [lanes, step] = KernelBuilder::columnsOfThread(given.out, Product::threads);
     b.forRange(first + b.thread() * step, minimum(first + summedColumns, b.integer(given.out)), Product::threads * step,
                [&](Number column) {
                  Number total = b.real(0).splat(lanes);

@@ -21,7 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   const json::Value *type = value->find("model_type");
   if (!type) {
-    llvm::consumeError(consolidated::describe(*value, "fuzzed", &context).takeError());
+    if (const json::Object *params = value->object())
+      llvm::consumeError(consolidated::describe(*params, "fuzzed", &context).takeError());
     return 0;
   }
   for (const Family &family : families()) {
