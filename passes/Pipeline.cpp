@@ -3,6 +3,7 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -15,8 +16,13 @@ namespace {
 } // namespace
 } // namespace moec::passes
 
+/// Leaves blocks as they are: what is imported has one a region, and looking for more costs a tenth of the pass.
+static std::unique_ptr<Pass> createCanonicalizer() {
+  return createCanonicalizerPass(GreedyRewriteConfig().setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled));
+}
+
 void passes::buildNormalize(OpPassManager &passes) {
-  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCanonicalizer());
   passes.addPass(createCSEPass());
   passes.addPass(createVerifyNormalized());
 }
@@ -38,7 +44,7 @@ void passes::buildOptimize(OpPassManager &passes, const OptimizeOptions &options
 
   // What is left between the kernels
   // Columns of columns, weights that lost their readers.
-  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCanonicalizer());
   passes.addNestedPass<func::FuncOp>(createFuseRowwise());
   passes.addPass(createVerifyOptimized());
 }

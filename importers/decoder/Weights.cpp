@@ -132,31 +132,31 @@ Matrix Weights::matrix(StringRef tensor, ArrayRef<int64_t> shape) {
 }
 
 /// How many of the parts at the front lie evenly in one file: each as far behind the one before as the second behind the first.
-static size_t runLength(ArrayRef<StoredPart> parts) {
+static size_t runLength(ArrayRef<const Tensor *> parts) {
   auto follows = [&](size_t index, int64_t distance) {
-    const Tensor *before = parts[index - 1].stored, *stored = parts[index].stored;
+    const Tensor *before = parts[index - 1], *stored = parts[index];
     return stored && stored->file == before->file && stored->offset - before->offset == distance;
   };
-  if (parts.size() < 2 || !parts[0].stored || !parts[1].stored)
+  if (parts.size() < 2 || !parts[0] || !parts[1])
     return 1;
-  int64_t distance = parts[1].stored->offset - parts[0].stored->offset;
+  int64_t distance = parts[1]->offset - parts[0]->offset;
   size_t length = 1;
   while (distance > 0 && length < parts.size() && follows(length, distance))
     ++length;
   return length;
 }
 
-moe::WeightOp Weights::declareStack(StringRef symbol, ArrayRef<StoredPart> parts, ArrayRef<int64_t> shape) {
+moe::WeightOp Weights::declareStack(StringRef symbol, ArrayRef<const Tensor *> parts, Type element, ArrayRef<int64_t> shape) {
   SmallVector<Attribute> slices;
-  for (ArrayRef<StoredPart> rest = parts; !rest.empty();) {
+  for (ArrayRef<const Tensor *> rest = parts; !rest.empty();) {
     size_t length = runLength(rest);
-    int64_t every = length > 1 ? rest[1].stored->offset - rest[0].stored->offset : 0;
-    slices.push_back(slice(rest.front().stored, 0, 1, static_cast<int64_t>(length), every));
+    int64_t every = length > 1 ? rest[1]->offset - rest[0]->offset : 0;
+    slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every));
     rest = rest.drop_front(length);
   }
   SmallVector<int64_t> all = {static_cast<int64_t>(parts.size())};
   all.append(shape.begin(), shape.end());
-  return declare(symbol, all, parts.front().element, slices);
+  return declare(symbol, all, element, slices);
 }
 
 /// The name of all experts' scales: `symbol`, the name of all their values, continued as `scale` continues `tensor`.
@@ -167,33 +167,33 @@ static std::string stackedName(StringRef symbol, StringRef tensor, StringRef sca
 }
 
 Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<StringRef(int64_t)> tensor, ArrayRef<int64_t> shape) {
-  SmallVector<StoredPart> values, scales, globals;
-  moe::NumberFormatAttr format;
-  for (int64_t index = 0; index < count; ++index) {
+  const QuantizedTensor first = findMatrix(tensor(0), shape);
+  const moe::NumberFormatAttr format = formatOf(first, 0, 0);
+  // Of tens of thousands, only where they are: they are to be like the first.
+  SmallVector<const Tensor *> values = {first.values.stored}, scales = {first.scales.stored}, globals = {first.global.stored};
+  for (int64_t index = 1; index < count; ++index) {
     QuantizedTensor found = findMatrix(tensor(index), shape);
-    values.push_back(found.values);
-    scales.push_back(found.scales);
-    globals.push_back(found.global);
-    if (values.size() == 1)
-      format = formatOf(found, 0, 0);
-    const Tensor *first = values.front().stored, *stored = found.values.stored;
-    if (!first || !stored)
+    const Tensor *stored = values.emplace_back(found.values.stored);
+    scales.push_back(found.scales.stored);
+    globals.push_back(found.global.stored);
+    if (!values.front() || !stored)
       continue;
-    if (stored->type != first->type)
-      remember(stored->file + ": tensor '" + stored->name.val() + "': expected " + first->type + " as '" + first->name.val() +
-               "', got " + stored->type);
-    else if (formatOf(found, 0, 0) != format || found.scales.element != scales.front().element)
-      remember(stored->file + ": tensor '" + stored->name.val() + "': expected scales like those of '" + first->name.val() + "'");
+    if (stored->type != values.front()->type)
+      remember(stored->file + ": tensor '" + stored->name.val() + "': expected " + values.front()->type + " as '" +
+               values.front()->name.val() + "', got " + stored->type);
+    else if (formatOf(found, 0, 0) != format || found.scales.element != first.scales.element)
+      remember(stored->file + ": tensor '" + stored->name.val() + "': expected scales like those of '" +
+               values.front()->name.val() + "'");
   }
-  Matrix result{declareStack(symbol, values, shape)};
+  Matrix result{declareStack(symbol, values, first.values.element, shape)};
   result.format = format;
-  auto declareScales = [&](ArrayRef<StoredPart> parts, ArrayRef<int64_t> shape) {
-    return declareStack(stackedName(symbol, tensor(0), parts.front().stored->name.val()), parts, shape);
+  auto declareScales = [&](ArrayRef<const Tensor *> parts, Type element, ArrayRef<int64_t> shape) {
+    return declareStack(stackedName(symbol, tensor(0), parts.front()->name.val()), parts, element, shape);
   };
-  if (scales.front().stored)
-    result.scales = declareScales(scales, scales.front().shape);
-  if (globals.front().stored)
-    result.global = declareScales(globals, {});
+  if (scales.front())
+    result.scales = declareScales(scales, first.scales.element, first.scales.shape);
+  if (globals.front())
+    result.global = declareScales(globals, first.global.element, {});
   return result;
 }
 

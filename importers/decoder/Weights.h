@@ -57,8 +57,9 @@ private:
   /// The same as what a product reads: quantised or not.
   QuantizedTensor findMatrix(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
   moe::WeightOp declareWhole(llvm::StringRef symbol, const StoredPart &part);
-  /// Parts of `shape`, one after the other along a new first dimension.
-  moe::WeightOp declareStack(llvm::StringRef symbol, llvm::ArrayRef<StoredPart> parts, llvm::ArrayRef<int64_t> shape);
+  /// Parts of `element` and `shape`, one after the other along a new first dimension.
+  moe::WeightOp declareStack(llvm::StringRef symbol, llvm::ArrayRef<const safetensors::Tensor *> parts, mlir::Type element,
+                             llvm::ArrayRef<int64_t> shape);
   moe::NumberFormatAttr formatOf(const QuantizedTensor &tensor, int64_t firstRow, int64_t tensorRows);
   /// `values` of `tensor` with its scales. Where they are a cut: from `firstRow` of `tensorRows`.
   Matrix withScales(moe::WeightOp values, const QuantizedTensor &tensor, int64_t firstRow = 0, int64_t tensorRows = 0);
