@@ -1,5 +1,8 @@
 // The reference evaluator: what a function of moe ops means, in plain loops over f64.
 #include "passes/evaluator/Evaluator.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "passes/evaluator/Frame.h"
 
 using namespace mlir;
@@ -13,7 +16,8 @@ static const OpTable &opTable() {
     populateDenseOps(all);
     populateExpertOps(all);
     populateAttentionOps(all);
-    populateUpstreamOps(all);
+    populateTensorOps(all);
+    populateControlFlow(all);
     return all;
   }();
   return table;
@@ -52,8 +56,11 @@ LogicalResult Frame::run(Block &block) {
   return success();
 }
 
-/// Refuses operands that disagree in the number of rows, or with the batch: a value from beyond moe.gather_outputs, for example.
+/// Refuses operands of a moe op that disagree in the number of rows, or with the batch: a value from beyond moe.gather_outputs, for
+/// example.
 static LogicalResult checkRows(Operation &op, const Frame &frame) {
+  if (!isa<moec::moe::MoEDialect>(op.getDialect()) || op.getNumRegions())
+    return success();
   std::optional<int64_t> expected;
   for (Value operand : op.getOperands())
     if (isa<moec::moe::BatchType>(operand.getType()))
@@ -70,23 +77,36 @@ static LogicalResult checkRows(Operation &op, const Frame &frame) {
   return success();
 }
 
+/// The values that `op` reads itself: its operands, and what the elements that it computes are made of. The regions of other ops
+/// read when they run.
+static SmallVector<Value> readBy(Operation &op) {
+  if (isa<moec::moe::RowwiseOp, moec::moe::DequantizeOp>(op))
+    return {};
+  SmallVector<Value> read(op.getOperands());
+  if (isa<linalg::LinalgOp, tensor::GenerateOp, tensor::PadOp>(op)) {
+    SetVector<Value> captured;
+    getUsedValuesDefinedAbove(op.getRegions(), captured);
+    llvm::append_range(read, captured);
+  }
+  return read;
+}
+
 LogicalResult Frame::runOp(Operation &op) {
   const OpTable::Function *function = opTable().find(&op);
-  if (!function)
-    return op.emitError() << "the reference evaluator does not know '" << op.getName() << "'";
-  if (op.getNumRegions() == 0 && failed(checkRows(op, *this)))
+  if (failed(checkRows(op, *this)))
     return failure();
   SmallVector<Value> loaded;
-  bool reads = op.getNumRegions() == 0 && !isa<moe::DequantizeOp>(op);
-  for (Value operand : op.getOperands())
-    if (auto found = references.find(operand); found != references.end() && reads) {
+  for (Value operand : readBy(op))
+    if (auto found = references.find(operand); found != references.end() && !knows(operand)) {
       auto weight = found->second(&op);
       if (failed(weight))
         return failure();
       share(operand, *weight);
       loaded.push_back(operand);
     }
-  if (failed((*function)(&op, *this)))
+  if (failed(function                    ? (*function)(&op, *this)
+             : isa<linalg::LinalgOp>(op) ? evaluateLinalg(&op, *this)
+                                         : evaluateElementwise(&op, *this)))
     return failure();
   for (Value weight : loaded)
     tensors.erase(weight);

@@ -17,6 +17,9 @@ public:
 
   /// The value of a tensor. A weight's is there only while an op that uses it is evaluated.
   const Tensor &operator[](mlir::Value value) const { return *tensors.find(value)->second; }
+  bool knows(mlir::Value value) const { return tensors.contains(value); }
+  /// A number of the type index.
+  int64_t index(mlir::Value value) const { return int64_t((*this)[value].elements.front()); }
   const Batch &batch(mlir::Value value) const { return *batches.find(value)->second; }
   /// The value of an optional operand, or null.
   const Tensor *optional(mlir::Value value) const { return value ? &(*this)[value] : nullptr; }
@@ -27,6 +30,9 @@ public:
     return Tensor({(*this)[like].rows(), moe::widthOf(value.getType())});
   }
 
+  /// The tensor itself; null for a weight.
+  std::shared_ptr<const Tensor> shared(mlir::Value value) const { return tensors.lookup(value); }
+  void share(mlir::Value value, std::shared_ptr<const Tensor> tensor) { tensors[value] = std::move(tensor); }
   void set(mlir::Value value, Tensor tensor) { share(value, std::make_shared<const Tensor>(std::move(tensor))); }
 
   /// Makes `value` mean what `other` means: region arguments and results of groups. A weight stays a reference.
@@ -44,7 +50,6 @@ public:
   mlir::LogicalResult run(mlir::Block &block);
 
 private:
-  void share(mlir::Value value, std::shared_ptr<const Tensor> tensor) { tensors[value] = std::move(tensor); }
   mlir::LogicalResult runOp(mlir::Operation &op);
 
   Caches &cacheState;
@@ -80,7 +85,13 @@ void populateNumberFormat(OpTable &table);
 void populateDenseOps(OpTable &table);
 void populateExpertOps(OpTable &table);
 void populateAttentionOps(OpTable &table);
-void populateUpstreamOps(OpTable &table);
+void populateTensorOps(OpTable &table);
+void populateControlFlow(OpTable &table);
+
+/// Evaluates any op of linalg that has loops and a region.
+mlir::LogicalResult evaluateLinalg(mlir::Operation *op, Frame &frame);
+/// Evaluates an op of arith or math, on numbers or element by element; fails after an error on any other.
+mlir::LogicalResult evaluateElementwise(mlir::Operation *op, Frame &frame);
 
 } // namespace moec::evaluator
 

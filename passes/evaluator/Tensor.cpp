@@ -18,6 +18,32 @@ Tensor::Tensor(std::vector<int64_t> shape) : shape(std::move(shape)) { elements.
 
 Tensor::Tensor(std::vector<int64_t> shape, std::vector<double> elements) : shape(std::move(shape)), elements(std::move(elements)) {}
 
+std::optional<size_t> moec::evaluator::offsetOf(const Tensor &tensor, std::span<const int64_t> place) {
+  size_t offset = 0;
+  for (size_t dim = 0; dim < tensor.shape.size(); ++dim) {
+    if (place[dim] < 0 || place[dim] >= tensor.shape[dim])
+      return std::nullopt;
+    offset = offset * size_t(tensor.shape[dim]) + size_t(place[dim]);
+  }
+  return offset;
+}
+
+void moec::evaluator::forEachPlace(std::span<const int64_t> shape, const std::function<bool(std::span<const int64_t>)> &visit) {
+  std::vector<int64_t> place(shape.size());
+  for (int64_t dim : shape)
+    if (dim == 0)
+      return;
+  for (;;) {
+    if (!visit(place))
+      return;
+    size_t dim = shape.size();
+    while (dim > 0 && ++place[dim - 1] == shape[dim - 1])
+      place[--dim] = 0;
+    if (dim == 0)
+      return;
+  }
+}
+
 double moec::evaluator::dot(std::span<const double> a, std::span<const double> b) {
 #pragma clang fp reassociate(on) // lets the sum run in vector lanes; f64 leaves room for any order
   double sum = 0;

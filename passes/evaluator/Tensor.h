@@ -3,12 +3,15 @@
 #define MOEC_PASSES_EVALUATOR_TENSOR_H
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 namespace moec::evaluator {
 
-/// A tensor of any element type. f64 holds every f32, bf16, 8-bit float and i32 exactly.
+/// A tensor of any element type, or with no dimension a number. f64 holds every f32, bf16, 8-bit float and i32 exactly, and every
+/// i64 up to 2^53.
 struct Tensor {
   std::vector<int64_t> shape;
   std::vector<double> elements;
@@ -23,6 +26,12 @@ struct Tensor {
   std::span<double> row(int64_t i) { return std::span(elements).subspan(i * width(), width()); }
   std::span<const double> row(int64_t i) const { return std::span(elements).subspan(i * width(), width()); }
 };
+
+/// Where the element at `place` is; nothing when that is outside of the tensor.
+std::optional<size_t> offsetOf(const Tensor &tensor, std::span<const int64_t> place);
+
+/// Calls `visit` with every place of a tensor of `shape`, in the order of its elements, until it returns false.
+void forEachPlace(std::span<const int64_t> shape, const std::function<bool(std::span<const int64_t>)> &visit);
 
 /// Rows of a matrix in memory: a whole weight of rank 2, or one expert's or head's part of a weight of rank 3.
 struct Matrix {

@@ -2,7 +2,11 @@
 #include "test/passes/evaluator/Evaluation.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Parser/Parser.h"
 
 #include "gtest/gtest.h"
@@ -37,7 +41,8 @@ Tensor test::vector(std::vector<double> elements) { return Tensor({int64_t(eleme
 static FailureOr<std::vector<Tensor>> run(const std::string &text, const std::vector<Argument> &arguments, Caches &caches,
                                           std::string &message) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
-  context.loadDialect<moe::MoEDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect>();
+  context.loadDialect<moe::MoEDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect,
+                      linalg::LinalgDialect, scf::SCFDialect, cf::ControlFlowDialect>();
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) { message += diagnostic.str(); });
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
   if (!module)
