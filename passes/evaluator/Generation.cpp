@@ -35,7 +35,7 @@ static FailureOr<std::vector<Argument>> argumentsFor(func::FuncOp function, Arra
   return arguments;
 }
 
-static std::string outputName(func::FuncOp function, unsigned result) {
+std::string moec::evaluator::outputName(func::FuncOp function, unsigned result) {
   if (auto name = function.getResultAttrOfType<StringAttr>(result, "moe.output"))
     return name.str();
   return "result." + std::to_string(result);

@@ -11,6 +11,9 @@ namespace moec::evaluator {
 /// The results of a step function by the names in `moe.output` ("logits", "routing.3", ...); results without a name are "result.N".
 using Outputs = std::map<std::string, Tensor>;
 
+/// That name of a result.
+std::string outputName(mlir::func::FuncOp function, unsigned result);
+
 /// The function of `module` that runs a step of the given phase: the one marked so by `moe.phase`, else the only public function.
 /// Failure after an error when there is none.
 mlir::FailureOr<mlir::func::FuncOp> stepFunction(mlir::ModuleOp module, llvm::StringRef phase);

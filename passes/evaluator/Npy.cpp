@@ -1,5 +1,6 @@
 // Arrays in NumPy's .npy format, version 1.0.
 #include "passes/evaluator/Npy.h"
+#include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/EndianStream.h"
 #include "llvm/Support/FileUtilities.h"
@@ -46,32 +47,102 @@ static StringRef entryOf(StringRef header, StringRef key) {
   return at == StringRef::npos ? "" : header.substr(at + key.size()).ltrim(" ':");
 }
 
-Expected<std::vector<int32_t>> moec::evaluator::readIds(StringRef path) {
-  auto refuse = [&](const Twine &why) { return createStringError(inconvertibleErrorCode(), path + ": " + why); };
+template <typename T> static double numberAt(const char *data) {
+  return double(support::endian::read<T, endianness::little>(data));
+}
+
+static double halfAt(const char *data) {
+  return APFloat(APFloat::IEEEhalf(), APInt(16, support::endian::read16le(data))).convertToDouble();
+}
+
+namespace {
+/// A type of elements: how a header spells it, its bytes, and how to read one.
+struct ElementType {
+  StringRef descr;
+  size_t size;
+  double (*read)(const char *data);
+};
+
+/// What a file holds.
+struct Contents {
+  std::unique_ptr<MemoryBuffer> buffer;
+  const ElementType *type;
+  std::vector<int64_t> shape;
+  StringRef data;
+};
+} // namespace
+
+static const ElementType elementTypes[] = {
+    {"|b1", 1, numberAt<uint8_t>},  {"|i1", 1, numberAt<int8_t>},
+    {"|u1", 1, numberAt<uint8_t>},  {"<i2", 2, numberAt<int16_t>},
+    {"<u2", 2, numberAt<uint16_t>}, {"<i4", 4, numberAt<int32_t>},
+    {"<u4", 4, numberAt<uint32_t>}, {"<i8", 8, numberAt<int64_t>},
+    {"<u8", 8, numberAt<uint64_t>}, {"<f2", 2, halfAt},
+    {"<f4", 4, numberAt<float>},    {"<f8", 8, numberAt<double>},
+};
+
+static Error refuse(StringRef path, const Twine &why) { return createStringError(inconvertibleErrorCode(), path + ": " + why); }
+
+static Expected<Contents> readContents(StringRef path) {
   auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
-    return refuse(buffer.getError().message());
+    return refuse(path, buffer.getError().message());
   StringRef bytes = (*buffer)->getBuffer();
   if (!bytes.starts_with(magic) || bytes.size() < magic.size() + 2)
-    return refuse("expected a .npy file of version 1.0");
+    return refuse(path, "expected a .npy file of version 1.0");
   size_t length = support::endian::read16le(bytes.data() + magic.size()), from = magic.size() + 2;
   if (length > bytes.size() - from)
-    return refuse("expected a header of " + Twine(length) + " bytes, got fewer");
+    return refuse(path, "expected a header of " + Twine(length) + " bytes, got fewer");
   StringRef header = bytes.substr(from, length), data = bytes.substr(from + length);
   StringRef descr = entryOf(header, "'descr'").take_while([](char c) { return c != '\''; });
-  size_t size = descr == "<i4" ? 4 : descr == "<i8" ? 8 : 0;
-  if (!size)
-    return refuse("expected ids of type '<i4' or '<i8', got '" + descr + "'");
-  StringRef shape = entryOf(header, "'shape'").ltrim('(').take_while([](char c) { return c != ')'; }).rtrim(", ");
-  uint64_t count;
-  if (!to_integer(shape, count, 10) || count > data.size() / size || count * size != data.size())
-    return refuse("expected one dimension and the data it says, got shape (" + shape + ") and " + Twine(data.size()) + " bytes");
+  auto type = find_if(elementTypes, [&](const ElementType &type) { return type.descr == descr; });
+  if (type == std::end(elementTypes))
+    return refuse(path, "expected booleans, integers or floating-point numbers, got '" + descr + "'");
+  if (entryOf(header, "'fortran_order'").starts_with("True"))
+    return refuse(path, "expected elements in C order, got Fortran's");
+  StringRef spelled = entryOf(header, "'shape'").ltrim('(').take_while([](char c) { return c != ')'; });
+  Contents contents{nullptr, type, {}, data};
+  uint64_t count = 1;
+  for (StringRef part : split(spelled.rtrim(", "), ',')) {
+    uint64_t dim;
+    if (spelled.rtrim(", ").empty())
+      break;
+    if (!to_integer(part.trim(), dim, 10) || (dim && count > UINT64_MAX / dim))
+      return refuse(path,
+                    "expected a shape and the data it says, got shape (" + spelled + ") and " + Twine(data.size()) + " bytes");
+    count *= dim;
+    contents.shape.push_back(int64_t(dim));
+  }
+  if (count > data.size() / type->size || count * type->size != data.size())
+    return refuse(path, "expected a shape and the data it says, got shape (" + spelled + ") and " + Twine(data.size()) + " bytes");
+  contents.buffer = std::move(*buffer);
+  return contents;
+}
+
+Expected<Tensor> moec::evaluator::readNpy(StringRef path) {
+  Expected<Contents> contents = readContents(path);
+  if (!contents)
+    return contents.takeError();
+  Tensor tensor(contents->shape);
+  for (auto [index, element] : enumerate(tensor.elements))
+    element = contents->type->read(contents->data.data() + index * contents->type->size);
+  return tensor;
+}
+
+Expected<std::vector<int32_t>> moec::evaluator::readIds(StringRef path) {
+  Expected<Contents> contents = readContents(path);
+  if (!contents)
+    return contents.takeError();
+  const ElementType &type = *contents->type;
+  if (type.descr != "<i4" && type.descr != "<i8")
+    return refuse(path, "expected ids of type '<i4' or '<i8', got '" + type.descr + "'");
+  if (contents->shape.size() != 1)
+    return refuse(path, "expected one dimension, got " + Twine(contents->shape.size()));
   std::vector<int32_t> ids;
-  for (uint64_t i = 0; i < count; ++i) {
-    int64_t id = size == 4 ? support::endian::read<int32_t, endianness::little>(data.data() + i * size)
-                           : support::endian::read<int64_t, endianness::little>(data.data() + i * size);
+  for (int64_t i = 0; i < contents->shape.front(); ++i) {
+    double id = type.read(contents->data.data() + size_t(i) * type.size);
     if (id < 0 || id > INT32_MAX)
-      return refuse("expected ids that are not negative and fit 32 bits, got " + Twine(id));
+      return refuse(path, "expected ids that are not negative and fit 32 bits, got " + Twine(int64_t(id)));
     ids.push_back(int32_t(id));
   }
   return ids;

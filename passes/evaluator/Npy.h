@@ -15,6 +15,9 @@ enum class NpyType { F64, F32, I32 };
 /// Writes `tensor` to `path`, through a file beside it that is renamed when complete.
 llvm::Error writeNpy(llvm::StringRef path, const Tensor &tensor, NpyType type);
 
+/// Reads an array of booleans, integers or floating-point numbers.
+llvm::Expected<Tensor> readNpy(llvm::StringRef path);
+
 /// Reads token ids: a one-dimensional array of i4 or i8.
 llvm::Expected<std::vector<int32_t>> readIds(llvm::StringRef path);
 

@@ -1,8 +1,8 @@
-// Evaluating a language model at the end of a pass pipeline, and writing down what comes out.
+// Evaluating a model at the end of a pass pipeline, and writing down what comes out.
 #include "passes/evaluator/Report.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
-#include "passes/evaluator/Generation.h"
+#include "passes/evaluator/NamedArrays.h"
 #include "passes/evaluator/Npy.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -43,7 +43,8 @@ struct Report : PassWrapper<Report, OperationPass<ModuleOp>> {
 
   void runOnOperation() override {
     Weights weights(options.weights);
-    auto outputs = evaluateIds(getOperation(), options.ids, options.prefill, weights, options.function);
+    auto outputs = options.inputFiles.empty() ? evaluateIds(getOperation(), options.ids, options.prefill, weights, options.function)
+                                              : evaluateFiles(getOperation(), options.inputFiles, weights, options.function);
     if (failed(outputs) || failed(write(*outputs)))
       return signalPassFailure();
     for (auto &[name, value] : *outputs)
@@ -76,6 +77,13 @@ private:
       if (logits == outputs.end())
         return getOperation().emitError() << "expected an output named 'logits', got none";
       if (failed(writeOne(options.logitsFile, logits->second, NpyType::F64)))
+        return failure();
+    }
+    for (auto &[name, path] : options.outputFiles) {
+      auto output = outputs.find(name);
+      if (output == outputs.end())
+        return getOperation().emitError() << "expected an output named '" << name << "', got none";
+      if (failed(writeOne(path, output->second, NpyType::F64)))
         return failure();
     }
     if (options.routingFile.empty())

@@ -26,6 +26,10 @@ static cl::opt<bool> evaluateModule("evaluate", cl::cat(category),
                                     cl::desc("evaluate the module that the passes leave and print the results instead of it"));
 static cl::opt<std::string> evaluateIdsText("evaluate-ids", cl::cat(category), cl::value_desc("5,17,3|FILE.npy"),
                                             cl::desc("token ids to evaluate, or to check passes with"));
+static cl::list<std::string> evaluateInputs("evaluate-input", cl::cat(category), cl::value_desc("NAME=@FILE.npy"),
+                                            cl::desc("an input to evaluate a function that is no language model on"));
+static cl::list<std::string> evaluateOutputs("evaluate-output", cl::cat(category), cl::value_desc("NAME=@OUT.npy"),
+                                             cl::desc("write an output, f64"));
 static cl::opt<std::string> evaluateFunction("evaluate-function", cl::cat(category), cl::value_desc("name"),
                                              cl::desc("the function to evaluate; by default that of the phase, or the only one"));
 static cl::opt<unsigned> evaluatePrefill("evaluate-prefill", cl::cat(category), cl::value_desc("n"),
@@ -70,6 +74,19 @@ static FailureOr<std::vector<int32_t>> givenIds() {
   return ids;
 }
 
+/// Files by the names that `option` gives them.
+static FailureOr<std::map<std::string, std::string>> namedFiles(const cl::list<std::string> &option) {
+  std::map<std::string, std::string> files;
+  for (StringRef text : option) {
+    auto [name, file] = text.split("=@");
+    if (name.empty() || file.empty() || !files.try_emplace(name.str(), file.str()).second) {
+      llvm::errs() << "--" << option.ArgStr << ": expected NAME=@FILE.npy, each name once, got '" << text << "'\n";
+      return failure();
+    }
+  }
+  return files;
+}
+
 LogicalResult Evaluation::instrument(PassManager &passes) {
   if (!checkPasses)
     return success();
@@ -97,8 +114,12 @@ LogicalResult Evaluation::finish(PassManager &passes, llvm::raw_ostream &os) {
   if (failed(ids))
     return failure();
   options.ids = std::move(*ids);
-  if (options.ids.empty()) {
-    llvm::errs() << "--evaluate: expected ids to evaluate in --evaluate-ids\n";
+  auto inputs = namedFiles(evaluateInputs), outputs = namedFiles(evaluateOutputs);
+  if (failed(inputs) || failed(outputs))
+    return failure();
+  options.inputFiles = std::move(*inputs), options.outputFiles = std::move(*outputs);
+  if (options.ids.empty() == options.inputFiles.empty()) {
+    llvm::errs() << "--evaluate: expected what to evaluate: --evaluate-ids or --evaluate-input\n";
     return failure();
   }
   options.prefill = evaluatePrefill;
