@@ -93,7 +93,7 @@ static llvm::Error readGenerationConfig(const ModelFolder &folder, Decoder &deco
 
 /// What ModelOpt says about number formats in a file of its own.
 static llvm::Error readNumberFormats(const ModelFolder &folder, Decoder &decoder) {
-  if (!folder.has("hf_quant_config.json") || decoder.quantization.given)
+  if (!folder.has("hf_quant_config.json") || !decoder.quantization.place.empty())
     return llvm::Error::success();
   llvm::Expected<json::Value> file = readObject(folder, "hf_quant_config.json");
   if (!file)

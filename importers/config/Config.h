@@ -65,6 +65,8 @@ public:
 
   /// An object within this one, whose problems are this one's. `value` must be an object.
   Config within(const json::Value &value, const Spelling &key);
+  /// The key as messages call it, with the object that it belongs to.
+  std::string placeOf(llvm::StringRef key) const { return name + ": " + called(key); }
   /// Remembers the first key that nobody consumed.
   void checkConsumed();
   /// That, and the first remembered problem.

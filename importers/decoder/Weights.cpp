@@ -16,10 +16,9 @@ void Weights::remember(const Twine &text) {
 }
 
 llvm::Error Weights::takeProblem() {
-  if (quantization.given && !readsQuantized)
-    remember(checkpoint.path() + "/" + checkpoint.config() +
-             ": quantization_config: expected quantised tensors, got plain numbers in all that the model reads; remove the key if "
-             "they are meant");
+  if (!quantization.place.empty() && !readsQuantized)
+    remember(quantization.place +
+             ": expected quantised tensors, got plain numbers in all that the model reads; remove the key if they are meant");
   return problem.empty() ? llvm::Error::success() : refuse(problem);
 }
 
@@ -116,19 +115,20 @@ moe::NumberFormatAttr Weights::formatOf(const QuantizedTensor &tensor, int64_t f
                                     tensor.globalDivides, firstRow, tensorRows);
 }
 
-Matrix Weights::withScales(moe::WeightOp values, const QuantizedTensor &tensor, int64_t firstRow, int64_t tensorRows) {
+Matrix Weights::withScales(moe::WeightOp values, StringRef tensor, const QuantizedTensor &found, int64_t firstRow,
+                           int64_t tensorRows) {
   Matrix matrix{values};
-  matrix.format = formatOf(tensor, firstRow, tensorRows);
-  if (tensor.scales.stored)
-    matrix.scales = declareWhole(tensor.scales.stored->name.val(), tensor.scales);
-  if (tensor.global.stored)
-    matrix.global = declareWhole(tensor.global.stored->name.val(), tensor.global);
+  matrix.format = formatOf(found, firstRow, tensorRows);
+  if (found.scales.stored)
+    matrix.scales = declareWhole(scalesName(tensor, found.scales), found.scales);
+  if (found.global.stored)
+    matrix.global = declareWhole(scalesName(tensor, found.global), found.global);
   return matrix;
 }
 
 Matrix Weights::matrix(StringRef tensor, ArrayRef<int64_t> shape) {
   QuantizedTensor found = findMatrix(tensor, shape);
-  return withScales(declareWhole(tensor, found.values), found);
+  return withScales(declareWhole(tensor, found.values), tensor, found);
 }
 
 /// How many of the parts at the front lie evenly in one file: each as far behind the one before as the second behind the first.
@@ -159,13 +159,6 @@ moe::WeightOp Weights::declareStack(StringRef symbol, ArrayRef<const Tensor *> p
   return declare(symbol, all, element, slices);
 }
 
-/// The name of all experts' scales: `symbol`, the name of all their values, continued as `scale` continues `tensor`.
-static std::string stackedName(StringRef symbol, StringRef tensor, StringRef scale) {
-  symbol.consume_back(".weight");
-  tensor.consume_back(".weight");
-  return (symbol + scale.drop_front(tensor.size())).str();
-}
-
 Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<StringRef(int64_t)> tensor, ArrayRef<int64_t> shape) {
   const QuantizedTensor first = findMatrix(tensor(0), shape);
   const moe::NumberFormatAttr format = formatOf(first, 0, 0);
@@ -187,13 +180,13 @@ Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<Stri
   }
   Matrix result{declareStack(symbol, values, first.values.element, shape)};
   result.format = format;
-  auto declareScales = [&](ArrayRef<const Tensor *> parts, Type element, ArrayRef<int64_t> shape) {
-    return declareStack(stackedName(symbol, tensor(0), parts.front()->name.val()), parts, element, shape);
+  auto declareScales = [&](ArrayRef<const Tensor *> parts, const StoredPart &first, ArrayRef<int64_t> shape) {
+    return declareStack(scalesName(symbol, first), parts, first.element, shape);
   };
   if (scales.front())
-    result.scales = declareScales(scales, first.scales.element, first.scales.shape);
+    result.scales = declareScales(scales, first.scales, first.scales.shape);
   if (globals.front())
-    result.global = declareScales(globals, first.global.element, {});
+    result.global = declareScales(globals, first.global, {});
   return result;
 }
 
@@ -205,7 +198,7 @@ Matrix Weights::cut(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape,
   int64_t every = parts > 1 ? partRows * rowBytes : 0;
   moe::WeightOp values =
       declare(symbol, {parts, rows, shape.back()}, element, slice(found.values.stored, from * rowBytes, 1, parts, every));
-  return withScales(values, found, from, partRows);
+  return withScales(values, tensor, found, from, partRows);
 }
 
 Matrix Weights::ofHeads(StringRef symbol, StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
@@ -213,15 +206,39 @@ Matrix Weights::ofHeads(StringRef symbol, StringRef tensor, int64_t heads, int64
   return cut(symbol, tensor, {heads * headRows, columns}, heads, headRows, from, rows);
 }
 
+moe::WeightOp Weights::declareRows(StringRef symbol, const StoredPart &part, Range rows) {
+  int64_t experts = part.shape[0], columns = part.shape[2], bits = part.element.getIntOrFloatBitWidth();
+  int64_t rowBytes = columns * bits / 8;
+  return declare(symbol, {experts, rows.count, columns}, part.element,
+                 slice(part.stored, rows.from * rowBytes, 1, experts, experts > 1 ? part.shape[1] * rowBytes : 0,
+                       rows.step * columns, /*columnStride=*/1));
+}
+
+Matrix Weights::inTurns(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, Range rows) {
+  QuantizedTensor found = findMatrix(tensor, shape);
+  Matrix matrix{declareRows(symbol, found.values, rows)};
+  if (!found.scales.stored)
+    return matrix;
+  if (found.blockRows != 1 || found.global.stored)
+    remember(found.scales.stored->file + ": tensor '" + found.scales.stored->name.val() +
+             "': expected scales of single rows, as rows of gate and up are in turns");
+  else
+    matrix.scales = declareRows(scalesName(symbol, found.scales), found.scales, rows);
+  matrix.format = formatOf(found, 0, 0);
+  return matrix;
+}
+
 Matrix Weights::ofExperts(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, bool transposed, Range rows) {
   int64_t experts = shape[0], all = shape[1], columns = shape[2];
-  if (!transposed && rows.step == 1) // elements follow each other
-    return cut(symbol, tensor, shape, experts, all, rows.from, rows.count);
-  const Tensor *stored = find(tensor, transposed ? ArrayRef<int64_t>{experts, columns, all} : shape);
-  int64_t rowStride = transposed ? rows.step : rows.step * columns, columnStride = transposed ? all : 1;
-  int64_t first = transposed ? rows.from : rows.from * columns, bytes = bytesOf(elementType(stored));
+  // Numbers that have a name of their own lie as products read them.
+  bool isPlain = checkpoint.has(tensor) || !isQuantized(checkpoint, tensor, nullptr);
+  if (!isPlain || !transposed) // elements of a row follow each other
+    return rows.step == 1 ? cut(symbol, tensor, shape, experts, all, rows.from, rows.count) : inTurns(symbol, tensor, shape, rows);
+  const Tensor *stored = find(tensor, {experts, columns, all});
+  int64_t bytes = bytesOf(elementType(stored));
   return {declare(symbol, {experts, rows.count, columns}, elementType(stored),
-                  slice(stored, first * bytes, 1, experts, experts > 1 ? all * columns * bytes : 0, rowStride, columnStride))};
+                  slice(stored, rows.from * bytes, 1, experts, experts > 1 ? all * columns * bytes : 0, rows.step,
+                        /*columnStride=*/all))};
 }
 
 moe::WeightOp Weights::ofColumns(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, Range columns) {

@@ -40,7 +40,7 @@ public:
   Matrix ofHeads(llvm::StringRef symbol, llvm::StringRef tensor, int64_t heads, int64_t headRows, int64_t from, int64_t rows,
                  int64_t columns);
   /// Of a tensor of `shape` [experts, rows, columns], some rows of each expert: [experts, rows.count, columns]. When `transposed`
-  /// the tensor is stored as [experts, columns, rows].
+  /// plain numbers are stored as [experts, columns, rows].
   Matrix ofExperts(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, bool transposed, Range rows);
   /// Of a tensor of `shape` [rows, columns], some columns: [rows, columns.count].
   moe::WeightOp ofColumns(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, Range columns);
@@ -61,11 +61,16 @@ private:
   moe::WeightOp declareStack(llvm::StringRef symbol, llvm::ArrayRef<const safetensors::Tensor *> parts, mlir::Type element,
                              llvm::ArrayRef<int64_t> shape);
   moe::NumberFormatAttr formatOf(const QuantizedTensor &tensor, int64_t firstRow, int64_t tensorRows);
-  /// `values` of `tensor` with its scales. Where they are a cut: from `firstRow` of `tensorRows`.
-  Matrix withScales(moe::WeightOp values, const QuantizedTensor &tensor, int64_t firstRow = 0, int64_t tensorRows = 0);
+  /// `values` of `found`, which is `tensor`, with its scales. Where they are a cut: from `firstRow` of `tensorRows`.
+  Matrix withScales(moe::WeightOp values, llvm::StringRef tensor, const QuantizedTensor &found, int64_t firstRow = 0,
+                    int64_t tensorRows = 0);
   /// Rows [from, from + rows) of each of `parts` parts of `partRows` rows, of a tensor stored in `shape`.
   Matrix cut(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, int64_t parts, int64_t partRows,
              int64_t from, int64_t rows);
+  /// Some rows of every expert of `part`.
+  moe::WeightOp declareRows(llvm::StringRef symbol, const StoredPart &part, Range rows);
+  /// Rows of each expert that are not neighbours.
+  Matrix inTurns(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, Range rows);
   /// `rows` of the tensor; a run of such slices. Offsets and distances are in bytes, strides in elements.
   mlir::Attribute slice(const safetensors::Tensor *stored, int64_t offset, int64_t rows, int64_t times = 1, int64_t every = 0,
                         int64_t rowStride = 0, int64_t columnStride = 0);

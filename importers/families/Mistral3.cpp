@@ -19,7 +19,7 @@ Decoder moec::importers::describeMistral3(Config &config, mlir::MLIRContext *con
     Config inner = config.within(*text, "text_config");
     inner.leaveAside({"architectures"});
     Decoder decoder = family.describe(inner, context);
-    if (!decoder.quantization.given)
+    if (decoder.quantization.place.empty())
       decoder.quantization = readQuantization(config);
     inner.checkConsumed();
     config.requireGiven({"tie_word_embeddings"});

@@ -73,19 +73,28 @@ Quantization moec::importers::readQuantization(Config &config) {
   std::optional<Config> inner = objectIn(config, "quantization_config");
   if (!inner)
     return result;
-  result.given = true;
-  inner->requireGiven({"quant_method"});
-  if (inner->choice("quant_method", {"fp8", "compressed-tensors"}) == "fp8")
-    readFp8(*inner, result);
-  else
-    readCompressedTensors(*inner, result);
+  result.place = config.placeOf("quantization_config");
+  // Mistral's own form names a format of the weights instead of a method.
+  if (!inner->has("qformat_weight")) {
+    inner->requireGiven({"quant_method"});
+    StringRef method = inner->choice("quant_method", {"fp8", "compressed-tensors", "mxfp4"});
+    if (method == "fp8")
+      readFp8(*inner, result);
+    else if (method == "compressed-tensors")
+      readCompressedTensors(*inner, result);
+    else
+      inner->leaveAside({"modules_to_not_convert"});
+  } else {
+    inner->choice("qformat_weight", {"fp8_e4m3"});
+    inner->choice("qscheme_act", {"TENSOR"});
+  }
   inner->checkConsumed();
   return result;
 }
 
 Quantization moec::importers::readQuantizationFile(Config &config) {
   Quantization result;
-  result.given = true;
+  result.place = config.placeOf("quantization");
   config.leaveAside({"producer"});
   if (std::optional<Config> inner = objectIn(config, "quantization")) {
     inner->choice("quant_algo", {"NVFP4"});

@@ -11,8 +11,8 @@ namespace moec::importers {
 /// Only what the tensors themselves do not tell. Which of them are quantised, how, and with scales of which type, their names,
 /// types and shapes say; releases are known whose config says otherwise.
 struct Quantization {
-  /// The file says something about number formats at all.
-  bool given = false;
+  /// Where the checkpoint says something about number formats, file and key; empty when it says nothing.
+  std::string place = {};
   /// Rows and columns of a block that shares a scale; sizes that such a block does not divide leave smaller ones.
   struct Block {
     int64_t rows, columns;

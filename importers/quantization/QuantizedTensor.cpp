@@ -29,27 +29,50 @@ struct Layout {
   StringRef global = {};
   bool globalDivides = false;
   int64_t zeroPoint = 0;
+  /// Neighbours in a row that share a scale by the format's own definition; 0 where config and shapes say it.
+  int64_t group = 0;
+  /// The bytes of such neighbours are a dimension of their own.
+  bool splitsRows = false;
 };
 
-constexpr StringRef floats[] = {"F32", "BF16", "F16"}, scalesOfE4M3[] = {"F32", "BF16", "F16", "F8_E8M0"}, e4m3[] = {"F8_E4M3"};
+constexpr StringRef floats[] = {"F32", "BF16", "F16"}, scalesOfE4M3[] = {"F32", "BF16", "F16", "F8_E8M0"}, e4m3[] = {"F8_E4M3"},
+                    powersOfTwo[] = {"F8_E8M0", "U8"};
 
 constexpr Layout layouts[] = {
     // DeepSeek's and others' FP8; "inv" is historical, they multiply.
     {".weight", "F8_E4M3", Number::E4M3, ".weight_scale_inv", scalesOfE4M3},
     // compressed-tensors' FP8.
     {".weight", "F8_E4M3", Number::E4M3, ".weight_scale", scalesOfE4M3},
+    // DeepSeek's later FP8.
+    {".weight", "F8_E4M3", Number::E4M3, ".scale", scalesOfE4M3},
+    // Mistral's own FP8.
+    {".weight", "F8_E4M3", Number::E4M3, ".qscale_weight", scalesOfE4M3},
     // All experts in one tensor, whose name does not end in ".weight".
     {"", "F8_E4M3", Number::E4M3, "_scale_inv", scalesOfE4M3},
     // compressed-tensors' INT4, each number plus 8.
-    {".weight_packed", "I32", Number::Unsigned4, ".weight_scale", floats, "", false, 8},
+    {.values = ".weight_packed",
+     .type = "I32",
+     .number = Number::Unsigned4,
+     .scales = ".weight_scale",
+     .scaleTypes = floats,
+     .zeroPoint = 8},
     // NVFP4 as ModelOpt and as compressed-tensors spell it.
     {".weight", "U8", Number::E2M1, ".weight_scale", e4m3, ".weight_scale_2"},
-    {".weight_packed", "U8", Number::E2M1, ".weight_scale", e4m3, ".weight_global_scale", true},
+    {".weight_packed", "U8", Number::E2M1, ".weight_scale", e4m3, ".weight_global_scale", /*globalDivides=*/true},
+    // MXFP4 as DeepSeek spells it, and all experts in one tensor.
+    {.values = ".weight", .type = "I8", .number = Number::E2M1, .scales = ".scale", .scaleTypes = powersOfTwo, .group = 32},
+    {.values = "_blocks",
+     .type = "U8",
+     .number = Number::E2M1,
+     .scales = "_scales",
+     .scaleTypes = powersOfTwo,
+     .group = 32,
+     .splitsRows = true},
 };
 
 /// What lies beside a quantised matrix and does not concern its numbers.
-constexpr StringRef companions[] = {".activation_scale", ".input_scale", ".input_global_scale", ".weight_shape",
-                                    "_activation_scale"};
+constexpr StringRef companions[] = {".activation_scale", ".input_scale",  ".input_global_scale",
+                                    ".qscale_act",       ".weight_shape", "_activation_scale"};
 
 } // namespace
 
@@ -58,10 +81,24 @@ static StringRef stemOf(StringRef tensor) {
   return tensor;
 }
 
+std::string moec::importers::scalesName(StringRef matrix, const StoredPart &scales) {
+  return (stemOf(matrix) + scales.suffix).str();
+}
+
+/// The name of the numbers of `tensor` in `layout`; nothing where that spells other names.
+static std::optional<std::string> valuesName(const Layout &layout, StringRef tensor) {
+  StringRef stem = stemOf(tensor);
+  bool hasSuffix = stem.size() < tensor.size();
+  return hasSuffix == layout.values.starts_with(".") ? std::optional((stem + layout.values).str()) : std::nullopt;
+}
+
 bool moec::importers::isQuantized(const Checkpoint &checkpoint, StringRef tensor, const Tensor *stored) {
-  if (stored)
-    return llvm::any_of(layouts, [&](const Layout &layout) { return layout.type == stored->type; });
-  return checkpoint.has((stemOf(tensor) + ".weight_packed").str());
+  return llvm::any_of(layouts, [&](const Layout &layout) {
+    if (stored)
+      return layout.type == stored->type;
+    std::optional<std::string> values = valuesName(layout, tensor);
+    return values && checkpoint.has(*values);
+  });
 }
 
 static llvm::Error refuseTensor(const Tensor &stored, const Twine &why) {
@@ -75,7 +112,7 @@ static mlir::Type typeOf(StringRef type, mlir::MLIRContext *context) {
       .Case("BF16", builder.getBF16Type())
       .Case("F16", builder.getF16Type())
       .Case("F8_E4M3", mlir::Float8E4M3FNType::get(context))
-      .Case("F8_E8M0", mlir::Float8E8M0FNUType::get(context));
+      .Cases({"F8_E8M0", "U8"}, mlir::Float8E8M0FNUType::get(context));
 }
 
 static mlir::Type typeOf(Number number, mlir::MLIRContext *context) {
@@ -91,15 +128,19 @@ static mlir::Type typeOf(Number number, mlir::MLIRContext *context) {
 }
 
 /// The numbers, whose tensor may hold several in one of its elements.
-static llvm::Error takeValues(const Tensor &stored, Number number, ArrayRef<int64_t> shape, mlir::MLIRContext *context,
+static llvm::Error takeValues(const Tensor &stored, const Layout &layout, ArrayRef<int64_t> shape, mlir::MLIRContext *context,
                               QuantizedTensor &result) {
-  int64_t perElement = number == Number::E4M3 ? 1 : stored.type == "I32" ? 8 : 2;
-  llvm::SmallVector<int64_t> expected(shape);
-  expected.back() = shape.back() / perElement;
-  if (shape.back() % perElement || ArrayRef<int64_t>(stored.shape) != ArrayRef(expected))
+  int64_t perElement = layout.number == Number::E4M3 ? 1 : stored.type == "I32" ? 8 : 2;
+  int64_t width = shape.back(), inner = layout.splitsRows ? layout.group : width;
+  llvm::SmallVector<int64_t> expected(shape.drop_back());
+  if (layout.splitsRows)
+    expected.push_back(width / inner);
+  expected.push_back(inner / perElement);
+  std::string split = layout.splitsRows ? ", rows in pieces of " + std::to_string(inner) : "";
+  if (width % inner || inner % perElement || ArrayRef<int64_t>(stored.shape) != ArrayRef(expected))
     return refuseTensor(stored, "expected " + spelled(shape) + " numbers as the config says, " + Twine(perElement) +
-                                    " to an element, got shape " + spelled(stored.shape));
-  result.values = {&stored, typeOf(number, context), llvm::SmallVector<int64_t, 3>(shape)};
+                                    " to an element" + split + ", got shape " + spelled(stored.shape));
+  result.values = {&stored, typeOf(layout.number, context), llvm::SmallVector<int64_t, 3>(shape)};
   return llvm::Error::success();
 }
 
@@ -123,15 +164,15 @@ static bool fitBlocks(ArrayRef<int64_t> scales, const Quantization &quantization
   return grid(isWhole ? matrix[0] : 1, matrix[1]) || isWhole;
 }
 
-/// Groups of neighbours in a row.
-static bool fitGroups(ArrayRef<int64_t> scales, const Quantization &quantization, QuantizedTensor &result) {
+/// Groups of neighbours in a row: of `group`, where that is given.
+static bool fitGroups(ArrayRef<int64_t> scales, std::optional<int64_t> group, QuantizedTensor &result) {
   ArrayRef<int64_t> shape = result.values.shape;
   int64_t groups = scales.empty() ? 0 : scales.back();
   if (scales.size() != shape.size() || scales.drop_back() != shape.drop_back() || groups <= 0 || shape.back() % groups)
     return false;
   result.blockColumns = shape.back() / groups;
   result.scales.shape.assign(scales.begin(), scales.end());
-  return !quantization.group || *quantization.group == result.blockColumns;
+  return !group || *group == result.blockColumns;
 }
 
 static llvm::Error takeScales(const Tensor &stored, const Layout &layout, const Quantization &quantization,
@@ -140,29 +181,32 @@ static llvm::Error takeScales(const Tensor &stored, const Layout &layout, const 
   if (!llvm::is_contained(layout.scaleTypes, type))
     return refuseTensor(stored, "expected scales of " + llvm::join(layout.scaleTypes, " or ") + ", got " + type);
   ArrayRef<int64_t> shape = stored.shape;
-  bool fits = layout.number == Number::E4M3 ? fitBlocks(shape, quantization, result) : fitGroups(shape, quantization, result);
-  if (!fits) {
-    std::string blocks = quantization.block   ? spelled({quantization.block->rows, quantization.block->columns})
-                         : quantization.group ? "[1, " + std::to_string(*quantization.group) + "]"
-                                              : "no given size";
+  bool isBlocked = layout.number == Number::E4M3;
+  std::optional<int64_t> group = layout.group ? layout.group : quantization.group;
+  if (isBlocked ? !fitBlocks(shape, quantization, result) : !fitGroups(shape, group, result)) {
+    std::string blocks = isBlocked && quantization.block ? spelled({quantization.block->rows, quantization.block->columns})
+                         : !isBlocked && group           ? "[1, " + std::to_string(*group) + "]"
+                                                         : "no given size";
     return refuseTensor(stored, "expected a scale for each block of " + spelled(result.values.shape) + ", blocks being of " +
-                                    blocks + " as the config says, got shape " + spelled(shape));
+                                    blocks + (layout.group ? "" : " as the config says") + ", got shape " + spelled(shape));
   }
   result.scales.stored = &stored;
   result.scales.element = typeOf(type, context);
+  result.scales.suffix = layout.scales;
   return llvm::Error::success();
 }
 
-static llvm::Error takeGlobal(Checkpoint &checkpoint, StringRef name, bool divides, mlir::MLIRContext *context,
+static llvm::Error takeGlobal(Checkpoint &checkpoint, StringRef stem, const Layout &layout, mlir::MLIRContext *context,
                               QuantizedTensor &result) {
+  std::string name = (stem + layout.global).str();
   const Tensor *stored = checkpoint.take(name);
   if (!stored)
     return refuse(checkpoint.path() + ": tensor '" + name + "' is missing: expected what scales all of '" +
                   result.values.stored->name.val() + "'");
   if (stored->type != "F32" || stored->bytes != 4)
     return refuseTensor(*stored, "expected one F32, got " + stored->type + " " + spelled(stored->shape));
-  result.global = {stored, typeOf("F32", context), {1}};
-  result.globalDivides = divides;
+  result.global = {stored, typeOf("F32", context), {1}, layout.global};
+  result.globalDivides = layout.globalDivides;
   return llvm::Error::success();
 }
 
@@ -170,36 +214,39 @@ llvm::Expected<QuantizedTensor> moec::importers::takeQuantized(Checkpoint &check
                                                                StringRef tensor, ArrayRef<int64_t> shape,
                                                                mlir::MLIRContext *context) {
   StringRef stem = stemOf(tensor);
-  bool hasSuffix = stem.size() < tensor.size();
-  std::string expected;
+  llvm::SmallVector<StringRef> types; // of numbers by such a name
+  std::string expected;               // scales of numbers of such a type
   const Tensor *values = nullptr;
-  auto take = [&](const Twine &name) { return checkpoint.take(name.str()); };
   for (const Layout &layout : layouts) {
-    std::string name = (stem + layout.values).str(), scales = (stem + layout.scales).str();
-    const Tensor *stored = hasSuffix == layout.values.starts_with(".") ? take(name) : nullptr;
-    if (!stored || stored->type != layout.type)
+    std::optional<std::string> name = valuesName(layout, tensor);
+    const Tensor *stored = name ? checkpoint.take(*name) : nullptr;
+    if (!stored)
       continue;
     values = stored;
-    expected += (expected.empty() ? "'" : " or '") + scales + "'";
+    if (!llvm::is_contained(types, layout.type))
+      types.push_back(layout.type);
+    if (stored->type != layout.type)
+      continue;
+    std::string scales = (stem + layout.scales).str();
+    expected += (expected.empty() ? "'" : " or '") + checkpoint.nameInFiles(scales) + "'";
     if (!checkpoint.has(scales))
       continue;
-    if (!quantization.given)
-      return refuseTensor(*values, "expected a quantization_config in config.json, as it is " + layout.type);
+    if (quantization.place.empty())
+      return refuseTensor(*values, "expected a quantization_config in " + checkpoint.config() + ", as it is " + layout.type);
     QuantizedTensor result;
     result.zeroPoint = layout.zeroPoint;
-    llvm::Error error = takeValues(*values, layout.number, shape, context, result);
+    llvm::Error error = takeValues(*values, layout, shape, context, result);
     if (!error)
       error = takeScales(*checkpoint.take(scales), layout, quantization, context, result);
     if (!error && !layout.global.empty())
-      error = takeGlobal(checkpoint, (stem + layout.global).str(), layout.globalDivides, context, result);
+      error = takeGlobal(checkpoint, stem, layout, context, result);
     if (error)
       return std::move(error);
     for (StringRef companion : companions)
       checkpoint.take((stem + companion).str());
     return result;
   }
-  if (values)
-    return refuseTensor(*values, "expected its scales in " + expected + ", got none");
-  const Tensor *stored = take(stem + ".weight_packed");
-  return refuseTensor(*stored, "expected packed numbers as U8 or I32, got " + stored->type);
+  if (expected.empty())
+    return refuseTensor(*values, "expected numbers of type " + llvm::join(types, " or ") + ", got " + values->type);
+  return refuseTensor(*values, "expected its scales in " + expected + ", got none");
 }

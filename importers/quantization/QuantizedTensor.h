@@ -14,7 +14,12 @@ struct StoredPart {
   const safetensors::Tensor *stored = nullptr;
   mlir::Type element;
   llvm::SmallVector<int64_t, 3> shape;
+  /// What follows the matrix's name, without ".weight", in that of scales.
+  llvm::StringRef suffix = {};
 };
+
+/// The name of scales of `matrix`.
+std::string scalesName(llvm::StringRef matrix, const StoredPart &scales);
 
 /// A matrix, or one for each expert, of `values.shape`.
 struct QuantizedTensor {

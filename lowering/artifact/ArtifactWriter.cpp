@@ -101,7 +101,7 @@ private:
 
   Error layOut(plan::WeightOp weight, plan::PartAttr run, int64_t index) {
     auto type = cast<mlir::RankedTensorType>(weight.getType());
-    MatrixSize size{.columns = uint64_t(type.getShape().back()), .elementBytes = type.getElementTypeBitWidth() / 8};
+    MatrixSize size{.columns = uint64_t(type.getShape().back()), .elementBits = type.getElementTypeBitWidth()};
     Expected<std::vector<char>> matrix = readStrided(files, run, index, size);
     return matrix ? section.append(*matrix) : matrix.takeError();
   }

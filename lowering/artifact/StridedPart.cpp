@@ -26,19 +26,26 @@ Expected<std::vector<char>> moec::lowering::readStrided(WeightFiles &files, plan
   Expected<uint64_t> fileBytes = files.sizeOf(run.getFile());
   if (!fileBytes)
     return fileBytes.takeError();
-  uint64_t bytes = uint64_t(run.getBytes()), rows = bytes / size.elementBytes / size.columns,
-           offset = uint64_t(run.getOffsetOf(index)), rowStride = uint64_t(run.getRowStride()),
+  uint64_t columns = size.columns, elementBytes = size.elementBits / 8, rowStride = uint64_t(run.getRowStride()),
            columnStride = uint64_t(run.getColumnStride());
-  uint64_t last = SaturatingMultiplyAdd(rows - 1, rowStride, SaturatingMultiply(size.columns - 1, columnStride));
-  uint64_t storedBytes = SaturatingMultiply(SaturatingAdd(last, uint64_t(1)), size.elementBytes);
+  if (size.elementBits < 8) { // elements in pairs: neighbours in rows of whole bytes
+    if (columnStride != 1 || columns * size.elementBits % 8 || rowStride * size.elementBits % 8)
+      return createStringError("expected rows of whole bytes where elements have " + Twine(size.elementBits) + " bits");
+    elementBytes = 1;
+    columns = columns * size.elementBits / 8;
+    rowStride = rowStride * size.elementBits / 8;
+  }
+  uint64_t bytes = uint64_t(run.getBytes()), rows = bytes / elementBytes / columns, offset = uint64_t(run.getOffsetOf(index));
+  uint64_t last = SaturatingMultiplyAdd(rows - 1, rowStride, SaturatingMultiply(columns - 1, columnStride));
+  uint64_t storedBytes = SaturatingMultiply(SaturatingAdd(last, uint64_t(1)), elementBytes);
   if (SaturatingAdd(offset, storedBytes) > *fileBytes || bytes > *fileBytes)
     return createStringError("it lies beyond the end of '" + run.getFile() + "'");
 
   std::vector<char> stored(storedBytes), matrix(bytes);
   if (Error error = files.read(run.getFile(), offset, stored))
     return error;
-  auto move = [&](auto *layOut) { layOut(stored.data(), matrix.data(), rows, size.columns, rowStride, columnStride); };
-  switch (size.elementBytes) {
+  auto move = [&](auto *layOut) { layOut(stored.data(), matrix.data(), rows, columns, rowStride, columnStride); };
+  switch (elementBytes) {
   case 1:
     move(layOut<1>);
     return matrix;
@@ -49,6 +56,6 @@ Expected<std::vector<char>> moec::lowering::readStrided(WeightFiles &files, plan
     move(layOut<4>);
     return matrix;
   default:
-    return createStringError("expected elements of 1, 2 or 4 bytes where they are strided, got " + Twine(size.elementBytes));
+    return createStringError("expected elements of 1, 2 or 4 bytes where they are strided, got " + Twine(elementBytes));
   }
 }

@@ -10,7 +10,7 @@
 namespace moec::lowering {
 
 struct MatrixSize {
-  uint64_t columns, elementBytes;
+  uint64_t columns, elementBits;
 };
 
 /// Part `index` of the strided `run`: row after row. Holds the part's stretch of the file and the result in memory.

@@ -62,6 +62,8 @@ bool ModelCopy::change(const std::string &words) {
   } else if (verb == "rename") {
     tensors[rest] = found->second;
     tensors.erase(what);
+  } else if (verb == "type") {
+    found->second.type = rest;
   } else if (verb == "shape") {
     Tensor &tensor = found->second;
     size_t before = 1, after = 1;

@@ -20,6 +20,7 @@ public:
   ///   rename TENSOR NAME
   ///   remove TENSOR
   ///   add TENSOR           a new one, of a single zero
+  ///   type TENSOR TYPE     its bytes as elements of another type of the same size
   ///   shape TENSOR JSON    what lies there is cut, or zeros follow
   bool change(const std::string &words);
 
