@@ -16,6 +16,7 @@ void GridBarrier::meet() {
 
 void GridBarrier::leave() {
   Number last = b.gridSize() * (meetings + 1) - 1;
-  b.barrier();
-  b.ifThen(b.thread() == 0, [&] { b.ifThen(arrivals.raise() == last, [&] { arrivals.reset(); }); });
+  // Only the count matters from here on, and all see accesses to one place in one order: a block's awaiting before its last
+  // addition, that before the reset.
+  b.ifThen(b.thread() == 0, [&] { b.ifThen(arrivals.add() == last, [&] { arrivals.reset(); }); });
 }

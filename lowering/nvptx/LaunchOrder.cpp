@@ -22,6 +22,7 @@ void LaunchOrder::finishLast(Number pieces) {
   b.ifThen(b.thread() == 0, [&] {
     Number before = done(stages - 1).raise();
     b.ifThen(before + 1 == pieces, [&] {
+      done(stages - 1).fence(); // others have awaited counts that are not the one they raised last
       for (int64_t stage = 0; stage < stages; ++stage)
         done(stage).reset();
     });

@@ -16,6 +16,10 @@ void Signal::fence() { LLVM::FenceOp::create(b, LLVM::AtomicOrdering::acq_rel, d
 
 Number Signal::raise() {
   fence();
+  return add();
+}
+
+Number Signal::add() {
   Number before = b.number(LLVM::AtomicRMWOp::create(b, LLVM::AtomicBinOp::add, count.value, b.integer32(1),
                                                      LLVM::AtomicOrdering::monotonic, deviceScope));
   return before.toUnsigned(b.i64);
@@ -35,7 +39,6 @@ void Signal::await(Number expected) {
 }
 
 void Signal::reset() {
-  fence();
   LLVM::StoreOp::create(b, b.integer32(0), count.value, alignment, /*isVolatile=*/false, /*isNonTemporal=*/false,
                         /*isInvariantGroup=*/false, LLVM::AtomicOrdering::monotonic, deviceScope);
 }

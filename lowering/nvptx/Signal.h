@@ -14,14 +14,16 @@ public:
 
   /// Adds one; the count before, as i64.
   Number raise();
+  /// The same, with which nothing is seen but the count.
+  Number add();
   /// Until the count is at least `expected`, an i64.
   void await(Number expected);
-  /// Back to zero, when nobody raises it any more.
+  /// Back to zero, when nobody raises or awaits it any more.
   void reset();
-
-private:
+  /// Between a count that has been read and what is to come after all that led to it.
   void fence();
 
+private:
   KernelBuilder &b;
   Pointer count;
 };

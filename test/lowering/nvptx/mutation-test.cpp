@@ -142,12 +142,12 @@ std::string route(int64_t count, int64_t chosen, const char *routing, bool bias)
 TEST(Mutants, Attention) {
   check(attention("f32", ", window = 40 : i64", false), 1e-5, sequences, 60);
   check(attention("f32", ", soft_cap = 20.0 : f64", true), 1e-5, sequences);
-  check(attention("bf16", "", false), 1e-2, sequences);
+  check(attention("bf16", "", false), 3e-3, sequences);
 }
 
 TEST(Mutants, LatentAttention) {
   check(latent("latent_attention", "sequences", "f32"), 1e-5, {{{0, 5}, {66, 3}}}, 60);
-  check(latent("absorbed_attention", "tokens", "bf16"), 1e-2, {{{0, 5}, {150, 2}}});
+  check(latent("absorbed_attention", "tokens", "bf16"), 6e-3, {{{0, 5}, {150, 2}}});
 }
 
 TEST(Mutants, Products) {
@@ -236,11 +236,11 @@ TEST(Mutants, AreCaught) {
                 << ", line " << verdict.mutation.line + 1 << ": " << verdict.mutation.kind << ": '" << verdict.mutation.original
                 << "' -> '" << verdict.mutation.changed << "'\n";
   EXPECT_GE(all.made, 200u);
-  // 95 % are meant to be. Every change of the text draws another sample, of which 94 to 98 % were: less is a sign of tests that
-  // miss.
+  // 95 % are meant to be. Every change of the text draws another sample, of which 94 to 96 % were: less is a sign of tests that
+  // miss. Most of those that survive change nothing: a fence or barrier beside another, what rows behind the last hold.
   size_t missed = all.outcomes[Verdict::survived] + all.outcomes[Verdict::notReached];
   std::cout << 100 - 100.0 * double(missed) / double(all.made) << " % caught\n";
-  EXPECT_LE(missed * 100, all.made * 8) << "expected at least 92 % of the mutants to be caught";
+  EXPECT_LE(missed * 100, all.made * 7) << "expected at least 93 % of the mutants to be caught";
 }
 
 int main(int argc, char **argv) {
