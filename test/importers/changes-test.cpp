@@ -4,6 +4,7 @@
 #include "passes/evaluator/Weights.h"
 #include "test/importers/Golden.h"
 #include "test/importers/ModelCopy.h"
+#include "test/importers/TemporaryFolder.h"
 
 #include "mlir/IR/MLIRContext.h"
 
@@ -65,7 +66,8 @@ std::string outcomeOf(const std::string &folder, const Golden &golden) {
 }
 
 TEST(Changes, HaveTheirOutcome) {
-  std::string folder = testing::TempDir() + "/changed-model";
+  const TemporaryFolder temporary;
+  std::string folder = temporary.path() / "model";
   std::map<std::string, int> ofFamily;
   for (const Case &one : cases()) {
     SCOPED_TRACE(one.checkpoint + ": " + one.change);

@@ -3,6 +3,7 @@
 #include "importers/safetensors/Checkpoint.h"
 #include "importers/tokenizer/TokenizerImporter.h"
 #include "runtime/tokenizer/Tokenizer.h"
+#include "test/importers/TemporaryFolder.h"
 
 #include "mlir/IR/MLIRContext.h"
 
@@ -13,6 +14,7 @@
 #include <map>
 
 using namespace moec::importers;
+using moec::test::TemporaryFolder;
 namespace fs = std::filesystem;
 
 namespace {
@@ -76,13 +78,12 @@ TEST(Malformed, Indices) {
 }
 
 TEST(Malformed, Configs) {
-  fs::path folder = fs::path(testing::TempDir()) / "malformed-config";
-  fs::create_directories(folder);
+  const TemporaryFolder temporary;
+  const fs::path &folder = temporary.path();
   checkAll("config", [&](const fs::path &path) {
     fs::copy_file(path, folder / "config.json", fs::copy_options::overwrite_existing);
     return importMessage(folder);
   });
-  fs::remove_all(folder);
 }
 
 /// What importing the tokenizer says, or else using it.
@@ -101,13 +102,12 @@ std::string tokenizerMessage(const fs::path &folder) {
 
 /// Everything in fixtures/malformed/KIND, each as `name` in a folder of its own.
 void checkTokenizers(const char *kind, const char *name) {
-  fs::path folder = fs::path(testing::TempDir()) / "malformed-tokenizer";
-  fs::create_directories(folder);
+  const TemporaryFolder temporary;
+  const fs::path &folder = temporary.path();
   checkAll(kind, [&](const fs::path &path) {
     fs::copy_file(path, folder / name, fs::copy_options::overwrite_existing);
     return tokenizerMessage(folder);
   });
-  fs::remove_all(folder);
 }
 
 TEST(Malformed, Tokenizers) { checkTokenizers("tokenizer", "tokenizer.json"); }

@@ -1,5 +1,6 @@
 // ModelFolder: which files it opens, and which links it follows.
 #include "importers/files/ModelFolder.h"
+#include "test/importers/TemporaryFolder.h"
 
 #include "gtest/gtest.h"
 
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 
 using namespace moec::importers;
+using moec::test::TemporaryFolder;
 namespace fs = std::filesystem;
 
 namespace {
@@ -15,13 +17,9 @@ namespace {
 class ModelFolderTest : public testing::Test {
 protected:
   void SetUp() override {
-    root = fs::path(testing::TempDir()) / "model-folder";
-    fs::remove_all(root);
     write("outside.json");
     write("model/inside.json");
   }
-  void TearDown() override { fs::remove_all(root); }
-
   void write(const fs::path &name) {
     fs::create_directories((root / name).parent_path());
     std::ofstream(root / name) << "{}";
@@ -42,7 +40,8 @@ protected:
     EXPECT_NE(message.find(part), std::string::npos) << message;
   }
 
-  fs::path root;
+  TemporaryFolder temporary;
+  const fs::path &root = temporary.path();
 };
 
 TEST_F(ModelFolderTest, OpensRegularFilesByPlainName) {

@@ -1,6 +1,7 @@
 // The tokenizer from file to ids: every line of the fixture, as the reference tokenizer has it.
 #include "importers/tokenizer/TokenizerImporter.h"
 #include "runtime/tokenizer/Tokenizer.h"
+#include "test/importers/TemporaryFolder.h"
 
 #include <chrono>
 #include <filesystem>
@@ -9,6 +10,7 @@
 
 using namespace moec;
 using namespace moec::importers;
+using moec::test::TemporaryFolder;
 
 namespace {
 /// The tokenizer of a folder, and the section that it lives in.
@@ -92,8 +94,9 @@ INSTANTIATE_TEST_SUITE_P(Tokenizer, TokenizerLayout,
 
 /// A folder may have its tokenizer in several files: the first of tokenizer.json, tekken.json and tokenizer.model counts.
 TEST(Tokenizer, isTheFirstOfSeveralFiles) {
-  std::filesystem::path layouts = MOEC_TEST_DATA "/fixtures/tokenizer/layouts", folder = testing::TempDir() + "/several-files";
-  std::filesystem::create_directories(folder);
+  const std::filesystem::path layouts = MOEC_TEST_DATA "/fixtures/tokenizer/layouts";
+  const TemporaryFolder temporary;
+  const std::filesystem::path &folder = temporary.path();
   auto sizeWith = [&](const char *layout, const char *file) {
     std::filesystem::copy_file(layouts / layout / file, folder / file, std::filesystem::copy_options::overwrite_existing);
     return import(folder)->tokenizer->size();
@@ -101,7 +104,6 @@ TEST(Tokenizer, isTheFirstOfSeveralFiles) {
   EXPECT_EQ(sizeWith("sentencepiece", "tokenizer.model"), 900u);
   EXPECT_EQ(sizeWith("tekken", "tekken.json"), 658u);
   EXPECT_EQ(sizeWith("gpt2", "tokenizer.json"), import(layouts / "gpt2")->tokenizer->size());
-  std::filesystem::remove_all(folder);
 }
 
 /// Whoever wrote an artifact: ranks that are no ranks of its merges are refused.
