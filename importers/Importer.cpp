@@ -5,19 +5,31 @@
 #include "importers/consolidated/Consolidated.h"
 #include "importers/decoder/Build.h"
 #include "importers/families/Families.h"
+#include "importers/onnx/Onnx.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include "llvm/Support/FileSystem.h"
 
 using namespace moec;
 using namespace moec::importers;
 using llvm::StringRef;
 
-/// Formats that a folder's files give away and that we do not read.
-static llvm::Error refuseOtherFormats(StringRef path) {
+/// The ONNX model that `path` names, or the only one in a folder that has no other form; empty when it is neither.
+static std::string onnxModelOf(StringRef path) {
   if (path.ends_with(".onnx"))
-    return refuse(path + ": ONNX models are not supported yet; expected a folder with config.json and safetensors files");
-  return llvm::Error::success();
+    return path.str();
+  std::string found;
+  std::error_code error;
+  for (llvm::sys::fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
+    StringRef name = entry->path();
+    if (name.ends_with("/config.json") || name.ends_with("/params.json") || (name.ends_with(".onnx") && !found.empty()))
+      return "";
+    if (name.ends_with(".onnx"))
+      found = name.str();
+  }
+  return found;
 }
 
 static llvm::Expected<const safetensors::Form *> formOf(const ModelFolder &folder) {
@@ -106,8 +118,8 @@ static llvm::Error readNumberFormats(const ModelFolder &folder, Decoder &decoder
 
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(StringRef path, mlir::MLIRContext &context) {
   context.loadDialect<moe::MoEDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect>();
-  if (llvm::Error error = refuseOtherFormats(path))
-    return error;
+  if (std::string model = onnxModelOf(path); !model.empty())
+    return onnx::importModel(model, context);
   llvm::Expected<ModelFolder> folder = ModelFolder::at(path);
   if (!folder)
     return folder.takeError();

@@ -2,7 +2,6 @@
 #include "importers/files/ModelFolder.h"
 #include "importers/Refusal.h"
 
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
 #include <fcntl.h>
@@ -32,6 +31,14 @@ llvm::Error File::read(uint64_t offset, llvm::MutableArrayRef<char> into) const 
     offset += got;
   }
   return llvm::Error::success();
+}
+
+llvm::Expected<fs::mapped_file_region> File::map() const {
+  std::error_code error;
+  fs::mapped_file_region region(descriptor, fs::mapped_file_region::readonly, bytes, 0, error);
+  if (error)
+    return refuse(location + ": " + error.message());
+  return region;
 }
 
 llvm::Expected<ModelFolder> ModelFolder::at(StringRef folder) {

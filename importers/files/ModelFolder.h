@@ -5,6 +5,7 @@
 #include "importers/json/StrictJson.h"
 
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 namespace moec::importers {
@@ -23,6 +24,8 @@ public:
   llvm::StringRef path() const { return location; }
   /// Fills `into` from byte `offset` on.
   llvm::Error read(uint64_t offset, llvm::MutableArrayRef<char> into) const;
+  /// All of a file that is not empty, mapped for reading.
+  llvm::Expected<llvm::sys::fs::mapped_file_region> map() const;
 
 private:
   int descriptor;

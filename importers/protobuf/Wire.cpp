@@ -19,7 +19,7 @@ std::optional<uint64_t> Message::takeVarint() {
   uint64_t result = 0;
   for (unsigned shift = 0; shift < 64; shift += 7) {
     if (rest.empty()) {
-      stop("a number is cut off");
+      stop("a varint is cut off: the bytes are truncated");
       return std::nullopt;
     }
     auto byte = static_cast<unsigned char>(rest.front());
@@ -30,13 +30,14 @@ std::optional<uint64_t> Message::takeVarint() {
     if (byte < 0x80)
       return result;
   }
-  stop("a number has more than 64 bits");
+  stop("a varint has more than 64 bits");
   return std::nullopt;
 }
 
 StringRef Message::take(uint64_t count) {
   if (count > rest.size()) {
-    stop("field " + Twine(number) + " has " + Twine(count) + " bytes, but " + Twine(rest.size()) + " are left");
+    stop("field " + Twine(number) + " has a length of " + Twine(count) + " bytes, but " + Twine(rest.size()) +
+         " are left: the bytes are truncated or damaged");
     return {};
   }
   StringRef taken = rest.take_front(count);
@@ -81,3 +82,21 @@ float Message::float32() {
 }
 
 StringRef Message::bytes() { return expect(Kind::bytes, "bytes") ? value : StringRef(); }
+
+void Message::varints(llvm::function_ref<void(uint64_t)> each) {
+  if (kind == Kind::varint)
+    return each(integer);
+  Message run(bytes(), problem);
+  while (!run.rest.empty())
+    if (std::optional<uint64_t> taken = run.takeVarint())
+      each(*taken);
+}
+
+StringRef Message::fixed(unsigned width) {
+  if (kind == (width == 4 ? Kind::fixed32 : Kind::fixed64))
+    return value;
+  StringRef run = bytes();
+  if (run.size() % width)
+    stop("field " + Twine(number) + ": expected numbers of " + Twine(width) + " bytes, got " + Twine(run.size()) + " bytes");
+  return run;
+}

@@ -2,6 +2,7 @@
 #ifndef MOEC_IMPORTERS_PROTOBUF_WIRE_H
 #define MOEC_IMPORTERS_PROTOBUF_WIRE_H
 
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -18,6 +19,10 @@ public:
   /// Goes on to the next field; false at the end, or when something is wrong. A field whose value nobody reads is skipped.
   bool next();
   uint32_t field() const { return number; }
+  /// What was not gone through yet.
+  llvm::StringRef remaining() const { return rest; }
+  /// Remembers a problem of the message's meaning.
+  void stop(const llvm::Twine &why);
 
   /// The value of the field that was reached. One of another wire type is a problem, and reads as nothing or 0.
   uint64_t varint();
@@ -25,6 +30,10 @@ public:
   bool boolean() { return varint() != 0; }
   float float32();
   llvm::StringRef bytes();
+  /// Of a repeated field of integers, one value or all of a packed run.
+  void varints(llvm::function_ref<void(uint64_t)> each);
+  /// Of a repeated field of numbers of `width` bytes (4 or 8), the bytes of one or of all of a packed run.
+  llvm::StringRef fixed(unsigned width);
   Message message() { return Message(bytes(), problem); }
 
 private:
@@ -32,7 +41,6 @@ private:
   std::optional<uint64_t> takeVarint();
   llvm::StringRef take(uint64_t count);
   bool expect(Kind expected, llvm::StringRef name);
-  void stop(const llvm::Twine &why);
 
   llvm::StringRef rest;
   std::string &problem;

@@ -29,7 +29,7 @@ int main(int argc, char **argv) {
   cl::HideUnrelatedOptions(category);
   if (!cl::ParseCommandLineOptions(argc, argv,
                                    "Imports a model as IR of the moe dialect. MODEL is a folder with config.json and safetensors "
-                                   "files; only their headers are read.\n",
+                                   "files, of which only the headers are read, or an .onnx file.\n",
                                    &llvm::errs()))
     return 2;
 
