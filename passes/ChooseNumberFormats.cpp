@@ -1,6 +1,7 @@
 // Sets the type in which activations enter matrix products, and that of the caches. Routers decide in f32.
 #include "passes/Passes.h"
 #include "passes/Remarks.h"
+#include "passes/Routers.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -12,18 +13,6 @@ namespace moec::passes {
 #include "passes/Passes.h.inc"
 
 namespace {
-/// Collects the products from which `logits` are made.
-void collectProducts(Value logits, DenseSet<Operation *> &products) {
-  Operation *op = logits.getDefiningOp();
-  if (!op)
-    return;
-  if (isa<LinearOp>(op))
-    products.insert(op);
-  else if (isRowwise(op))
-    for (Value operand : op->getOperands())
-      collectProducts(operand, products);
-}
-
 /// Whether all matrices that `op` multiplies with are stored in bf16; caches will be.
 bool multipliesBF16(Operation *op) {
   return llvm::all_of(op->getOperandTypes(), [](Type type) {
@@ -36,9 +25,7 @@ struct ChooseNumberFormats : impl::ChooseNumberFormatsBase<ChooseNumberFormats> 
   using Base::Base;
 
   void runOnOperation() override {
-    DenseSet<Operation *> routers;
-    getOperation().walk([&](RouteOp op) { collectProducts(op.getLogits(), routers); });
-    getOperation().walk([&](FusedExpertsOp op) { collectProducts(op.getLogits(), routers); });
+    DenseSet<Operation *> routers = routersOf(getOperation());
     getOperation().walk([&](Operation *op) {
       TypeSwitch<Operation *>(op)
           .Case([&](CacheOp cache) { cache.setTypeAttr(TypeAttr::get(cacheType(cache))); })

@@ -11,6 +11,10 @@
 
 namespace moec::passes {
 
+/// What the weights of products are in a compiled model: as the checkpoint has them, or integers with a scale for every group of
+/// neighbours.
+enum class WeightFormat { AsStored, Int8, Int4 };
+
 #define GEN_PASS_DECL
 #include "passes/Passes.h.inc"
 
@@ -20,6 +24,11 @@ struct OptimizeOptions : mlir::PassPipelineOptions<OptimizeOptions> {
                                llvm::cl::init(moe::Compute::F32),
                                llvm::cl::values(clEnumValN(moe::Compute::F32, "f32", "32-bit floats"),
                                                 clEnumValN(moe::Compute::BF16, "bf16", "16-bit floats of the same range"))};
+  Option<WeightFormat> weightFormat{*this, "weight-format", llvm::cl::desc("what the weights of products are rounded to"),
+                                    llvm::cl::init(WeightFormat::AsStored),
+                                    llvm::cl::values(clEnumValN(WeightFormat::AsStored, "as-stored", "nothing"),
+                                                     clEnumValN(WeightFormat::Int8, "int8", "8 bits, groups of 128"),
+                                                     clEnumValN(WeightFormat::Int4, "int4", "4 bits, groups of 32"))};
 };
 
 /// Imported moe in; the same model in one canonical form out.

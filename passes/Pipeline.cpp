@@ -29,6 +29,7 @@ void passes::buildNormalize(OpPassManager &passes) {
 
 void passes::buildOptimize(OpPassManager &passes, const OptimizeOptions &options) {
   // Decisions
+  passes.addPass(createRequantizeWeights({options.weightFormat}));
   passes.addPass(createChooseNumberFormats({options.compute}));
   passes.addPass(createSpecializePhases());
   passes.addNestedPass<func::FuncOp>(createAbsorbLatentAttention());

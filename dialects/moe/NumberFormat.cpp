@@ -1,5 +1,5 @@
 // Weights that are stored numbers and scales: what fits together, what two have in common, what they take.
-#include "dialects/moe/MoE.h"
+#include "dialects/moe/NumberFormat.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -36,10 +36,8 @@ bool moec::moe::isStoredAlike(Value a, Value b) {
          first.getFormat().getZeroPoint() == second.getFormat().getZeroPoint();
 }
 
-/// The shapes that the scales of `op` may have.
-static SmallVector<SmallVector<int64_t>, 2> gridsOf(DequantizeOp op) {
-  ArrayRef<int64_t> shape = typeOf(op.getValues()).getShape();
-  NumberFormatAttr format = op.getFormat();
+/// The shapes that the scales of values of `shape` may have.
+static SmallVector<SmallVector<int64_t>, 2> gridsOf(NumberFormatAttr format, ArrayRef<int64_t> shape) {
   int64_t rows = format.getTensorRows() ? format.getTensorRows() : shape.drop_back().back();
   auto blocks = [&](int64_t count) { return int64_t(llvm::divideCeil(count, format.getRows())); };
   int64_t columns = llvm::divideCeil(shape.back(), format.getColumns());
@@ -48,16 +46,37 @@ static SmallVector<SmallVector<int64_t>, 2> gridsOf(DequantizeOp op) {
   return {{shape[0], blocks(rows), columns}, {blocks(shape[0] * rows), columns}};
 }
 
+/// Whether a cut of so many rows, if it is one, lies within its tensor.
+static bool isWithinTensor(NumberFormatAttr format, ArrayRef<int64_t> shape) {
+  return !format.getTensorRows() || shape.drop_back().back() <= format.getTensorRows() - format.getFirstRow();
+}
+
+bool moec::moe::fitsNumberFormat(NumberFormatAttr format, RankedTensorType values, RankedTensorType scales,
+                                 RankedTensorType global) {
+  ArrayRef<int64_t> shape = values.getShape();
+  int64_t globals = shape.size() == 3 ? shape[0] : 1;
+  return isWithinTensor(format, shape) && llvm::is_contained(gridsOf(format, shape), scales.getShape()) &&
+         (!global || global.getShape() == ArrayRef(globals));
+}
+
+int64_t moec::moe::scaleRowOf(NumberFormatAttr format, int64_t entry, int64_t row, int64_t rows, ArrayRef<int64_t> scales,
+                              bool isStack) {
+  int64_t inTensor = format.getFirstRow() + row, tensorRows = format.getTensorRows() ? format.getTensorRows() : rows;
+  if (isStack && scales.size() == 3) // each entry has scales of its own
+    return entry * scales[1] + inTensor / format.getRows();
+  return (entry * tensorRows + inTensor) / format.getRows();
+}
+
 LogicalResult DequantizeOp::verify() {
   RankedTensorType values = typeOf(getValues()), scales = typeOf(getScales());
   NumberFormatAttr format = getFormat();
   ArrayRef<int64_t> shape = values.getShape();
   if (shape.size() != 2 && shape.size() != 3)
     return emitOpError() << "C1: expected values of rank 2 or 3, got " << values;
-  if (format.getTensorRows() && shape.drop_back().back() > format.getTensorRows() - format.getFirstRow())
+  if (!isWithinTensor(format, shape))
     return emitOpError() << "C6: expected a cut within " << format.getTensorRows() << " rows, got " << shape.drop_back().back()
                          << " from row " << format.getFirstRow();
-  auto grids = gridsOf(*this);
+  auto grids = gridsOf(format, shape);
   if (!llvm::is_contained(grids, scales.getShape())) {
     auto error = emitOpError() << "C2: expected scales [";
     llvm::interleaveComma(grids.front(), error);

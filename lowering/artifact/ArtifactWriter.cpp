@@ -54,7 +54,7 @@ public:
 
   /// Copies parts into the artifact, or leaves them in their files unless they must be laid out anew.
   Expected<PlacedWeights> place(mlir::ModuleOp plan, bool embeds) {
-    auto isEmbedded = [&](plan::PartAttr run) { return embeds || run.isStrided(); };
+    auto isEmbedded = [&](plan::PartAttr run) { return embeds || run.isStrided() || files.isComputed(run.getFile()); };
     bool anyEmbedded = any_of(plan.getOps<plan::WeightOp>(), [&](plan::WeightOp weight) {
       return any_of(weight.getParts().getAsRange<plan::PartAttr>(), isEmbedded);
     });

@@ -21,6 +21,8 @@ public:
   virtual llvm::Expected<uint64_t> sizeOf(llvm::StringRef file) = 0;
   /// Fills `into` from byte `offset` of `file`.
   virtual llvm::Error read(llvm::StringRef file, uint64_t offset, llvm::MutableArrayRef<char> into) = 0;
+  /// Whether a file exists nowhere but here, so that an artifact must hold what it has of it.
+  virtual bool isComputed(llvm::StringRef) const { return false; }
 };
 
 struct ArtifactContents {

@@ -1,6 +1,7 @@
 // Records what a reader of the artifact wants to know about the model.
 #include "lowering/plan/Passes.h"
 
+#include "dialects/moe/Requantization.h"
 #include "lowering/plan/Schedule.h"
 #include "runtime/schema/Artifact_generated.h"
 #include "llvm/ADT/SetVector.h"
@@ -88,6 +89,19 @@ llvm::DenseSet<StringRef> scaleNames(ModuleOp module) {
   return names;
 }
 
+/// What stands for `slice` when it is counted: of a file that is computed, what that is computed from.
+Attribute storedAs(SliceAttr slice, ModuleOp module) {
+  llvm::Expected<std::optional<Requantization>> file = findRequantization(module, slice.getFile());
+  if (!file) {
+    llvm::consumeError(file.takeError()); // whoever computes it says what is wrong
+    return slice;
+  }
+  if (!*file)
+    return slice;
+  ArrayAttr slices = (*file)->values.slices;
+  return slices.size() == 1 ? slices[0] : slices;
+}
+
 /// Elements of all weights but scales; a slice that several weights share counts once.
 int64_t countParameters(ModuleOp module) {
   int64_t parameters = 0;
@@ -99,7 +113,7 @@ int64_t countParameters(ModuleOp module) {
     auto type = cast<RankedTensorType>(weight.getType());
     int64_t rowElements = type.getNumElements() / type.getDimSize(0);
     for (auto slice : weight.getSlices().getAsRange<SliceAttr>())
-      if (seen.insert(slice).second)
+      if (seen.insert(storedAs(slice, module)).second)
         parameters += slice.getAllRows() * rowElements;
   }
   return parameters;

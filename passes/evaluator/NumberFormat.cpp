@@ -1,22 +1,17 @@
 // Evaluation of moe.dequantize: when an op uses its result, and exactly.
+#include "dialects/moe/NumberFormat.h"
 #include "passes/evaluator/Frame.h"
 
 using namespace mlir;
 using namespace moec::evaluator;
 using namespace moec::moe;
 
-/// The weight that `values` stand for: shape, scales and format as the verifier has found them.
-static Tensor dequantize(NumberFormatAttr format, const Tensor &values, const Tensor &scales, const Tensor *global) {
+Tensor moec::evaluator::dequantize(NumberFormatAttr format, const Tensor &values, const Tensor &scales, const Tensor *global) {
   Tensor result(values.shape);
   int64_t rows = values.shape[values.shape.size() - 2];
-  int64_t tensorRows = format.getTensorRows() ? format.getTensorRows() : rows;
-  // The entries' rows may follow one another in one tensor; else each entry has scales of its own.
-  bool ownScales = scales.shape.size() == values.shape.size();
-  int64_t blockRows = scales.shape[scales.shape.size() - 2];
   for (int64_t row = 0; row < values.rows(); ++row) {
-    int64_t entry = row / rows, inTensor = format.getFirstRow() + row % rows;
-    int64_t scaleRow =
-        ownScales ? entry * blockRows + inTensor / format.getRows() : (entry * tensorRows + inTensor) / format.getRows();
+    int64_t entry = row / rows;
+    int64_t scaleRow = scaleRowOf(format, entry, row % rows, rows, scales.shape, values.shape.size() == 3);
     double overall = global ? global->elements[global->elements.size() == 1 ? 0 : size_t(entry)] : 1;
     for (int64_t column = 0; column < values.width(); ++column) {
       double scale = scales.row(scaleRow)[column / format.getColumns()];

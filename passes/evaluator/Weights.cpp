@@ -9,34 +9,48 @@ using namespace mlir;
 using namespace moec::evaluator;
 
 FailureOr<std::shared_ptr<const Tensor>> Weights::load(moe::WeightOp weight, Operation *user) {
-  Key key(weight.getSlices(), weight.getType());
+  return load({cast<RankedTensorType>(weight.getType()), weight.getSlices()}, weight->getParentOfType<ModuleOp>(),
+              weight.getSymName(), user);
+}
+
+FailureOr<std::shared_ptr<const Tensor>> Weights::load(moe::StoredTensor stored, ModuleOp module, StringRef name, Operation *user) {
+  auto [type, slices] = stored;
+  Key key(slices, type);
   if (auto found = entries.find(key); found != entries.end()) {
     found->second.lastUse = ++uses;
     return found->second.tensor;
   }
-  auto type = cast<RankedTensorType>(weight.getType());
   makeRoom(type.getNumElements() * sizeof(double));
   auto tensor = std::make_shared<Tensor>(type.getShape().vec());
   std::span<double> rest = tensor->elements;
   int64_t perRow = type.getNumElements() / type.getDimSize(0);
-  auto folder = weight->getParentOfType<ModuleOp>()->getAttrOfType<StringAttr>("moe.folder");
-  for (auto run : weight.getSlices().getAsRange<moe::SliceAttr>())
+  for (auto run : slices.getAsRange<moe::SliceAttr>()) {
+    FailureOr<std::optional<std::string>> computed = compute(module, run.getFile(), user);
+    if (failed(computed))
+      return failure();
     for (int64_t index = 0; index < run.getTimes(); ++index) {
       std::span<double> part = rest.first(run.getRows() * perRow);
       rest = rest.subspan(part.size());
-      if (options.source == WeightOptions::Source::Random) {
-        makeUpSlice(run, index, type, options.seed, part);
-        continue;
-      }
-      if (!folder)
-        return user->emitError() << "cannot read weight '" << weight.getSymName()
-                                 << "': expected the module to say where in 'moe.folder'; random weights need no folder";
-      if (failed(readSlice(run, index, type, folder, user, part)))
+      if (failed(*computed ? readSlice(run, index, type, **computed, user, part)
+                           : fill(run, index, type, module, name, user, part)))
         return failure();
     }
+  }
   bytesHeld += tensor->elements.size() * sizeof(double);
   entries[key] = {tensor, ++uses};
   return std::shared_ptr<const Tensor>(std::move(tensor));
+}
+
+LogicalResult Weights::fill(moe::SliceAttr run, int64_t index, RankedTensorType type, ModuleOp module, StringRef name,
+                            Operation *user, std::span<double> part) {
+  if (options.source == WeightOptions::Source::Random) {
+    makeUpSlice(run, index, type, options.seed, part);
+    return success();
+  }
+  if (auto folder = module->getAttrOfType<StringAttr>("moe.folder"))
+    return readSliceOfFolder(run, index, type, folder, user, part);
+  return user->emitError() << "cannot read weight '" << name
+                           << "': expected the module to say where in 'moe.folder'; random weights need no folder";
 }
 
 void Weights::makeRoom(size_t bytes) {

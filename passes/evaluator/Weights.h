@@ -2,7 +2,7 @@
 #ifndef MOEC_PASSES_EVALUATOR_WEIGHTS_H
 #define MOEC_PASSES_EVALUATOR_WEIGHTS_H
 
-#include "dialects/moe/MoE.h"
+#include "dialects/moe/Requantization.h"
 #include "passes/evaluator/Tensor.h"
 
 #include "llvm/ADT/MapVector.h"
@@ -30,6 +30,9 @@ public:
 
   /// The value of `weight`, or failure after an error on `user`.
   mlir::FailureOr<std::shared_ptr<const Tensor>> load(moe::WeightOp weight, mlir::Operation *user);
+  /// The same of what is stored in a module's files; messages call it `name`.
+  mlir::FailureOr<std::shared_ptr<const Tensor>> load(moe::StoredTensor stored, mlir::ModuleOp module, llvm::StringRef name,
+                                                      mlir::Operation *user);
 
 private:
   struct Entry {
@@ -38,6 +41,11 @@ private:
   };
   using Key = std::pair<mlir::Attribute, mlir::Type>; // slices and type say all there is to know of a weight
   void makeRoom(size_t bytes);
+  /// Reads or makes up one slice of a weight that messages call `name`.
+  mlir::LogicalResult fill(moe::SliceAttr run, int64_t index, mlir::RankedTensorType type, mlir::ModuleOp module,
+                           llvm::StringRef name, mlir::Operation *user, std::span<double> part);
+  /// The bytes of a file that the module computes; nothing for others.
+  mlir::FailureOr<std::optional<std::string>> compute(mlir::ModuleOp module, llvm::StringRef file, mlir::Operation *user);
 
   WeightOptions options;
   llvm::MapVector<Key, Entry> entries;
@@ -45,8 +53,14 @@ private:
   size_t bytesHeld = 0;
 };
 
-/// Fills `elements` with slice `index` of `run`, a part of a weight of `type`, read from `folder`; or says on `user` what is wrong.
-mlir::LogicalResult readSlice(moe::SliceAttr run, int64_t index, mlir::RankedTensorType type, llvm::StringRef folder,
+/// The weight that `values` stand for: shape, scales and format as a verifier has found them.
+Tensor dequantize(moe::NumberFormatAttr format, const Tensor &values, const Tensor &scales, const Tensor *global);
+
+/// Fills `elements` with slice `index` of `run`, a part of a weight of `type`, read from a file of `folder`, or from its contents;
+/// or says on `user` what is wrong.
+mlir::LogicalResult readSliceOfFolder(moe::SliceAttr run, int64_t index, mlir::RankedTensorType type, llvm::StringRef folder,
+                                      mlir::Operation *user, std::span<double> elements);
+mlir::LogicalResult readSlice(moe::SliceAttr run, int64_t index, mlir::RankedTensorType type, llvm::StringRef contents,
                               mlir::Operation *user, std::span<double> elements);
 
 /// How many elements behind the slice's first its `element`-th lies, of a weight with so many columns.

@@ -246,6 +246,21 @@ TEST(ShippedModel, Perplexity) {
   }
 }
 
+/// Rounded weights cost little: with 8 bits less than 0.1 % of the perplexity of texts that the model never saw, with 4 bits 2 %.
+TEST(ShippedModel, PerplexityOfRoundedWeights) {
+  std::string folder = fixtures + "model/";
+  for (auto [format, bound] : {std::pair("int8", 0.001), std::pair("int4", 0.02)}) {
+    std::string artifact = compiled(folder, std::string("--compute f32 --weight-format ") + format);
+    for (auto [text, stored] :
+         {std::pair("ruth-and-jonah.txt", 37.41265909817181), std::pair("the-tempest.txt", 96.78998407070776)}) {
+      Outcome outcome = run("moe-run", artifact + " --perplexity " + folder + "heldout/" + text + " --window 256 --json");
+      ASSERT_EQ(outcome.code, 0);
+      EXPECT_NEAR(numberOf(outcome.output, "perplexity"), stored, bound * stored) << format << ", " << text;
+      EXPECT_NE(numberOf(outcome.output, "perplexity"), stored) << format;
+    }
+  }
+}
+
 /// Two compiles of one model are the same bytes, also from another working folder.
 TEST(ShippedModel, SameBytesTwice) {
   std::string folder = fixtures + "checkpoints/deepseek_v3/a", other = scratch("other.moec");

@@ -51,6 +51,7 @@ Error Compilation::advance(Phase last) {
   if (pending(Phase::Optimize)) {
     passes::OptimizeOptions optimize;
     optimize.compute = options.compute;
+    optimize.weightFormat = options.weightFormat;
     if (Error error = runPasses("optimize", [&](mlir::OpPassManager &passes) { passes::buildOptimize(passes, optimize); }))
       return error;
   }

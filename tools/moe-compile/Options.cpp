@@ -46,6 +46,14 @@ cl::opt<moe::Compute> compute("compute", cl::desc("Type of activations in matrix
                               cl::values(clEnumValN(moe::Compute::F32, "f32", "32-bit floats"),
                                          clEnumValN(moe::Compute::BF16, "bf16", "bfloat16")),
                               cl::init(moe::Compute::F32), cl::cat(category));
+cl::opt<passes::WeightFormat>
+    weightFormat("weight-format",
+                 cl::desc("What weights of products are rounded to on the way in, from whatever they are stored in"),
+                 cl::values(clEnumValN(passes::WeightFormat::AsStored, "as-stored", "nothing"),
+                            clEnumValN(passes::WeightFormat::Int8, "int8", "8 bits, a scale for every 128 neighbours in a row"),
+                            clEnumValN(passes::WeightFormat::Int4, "int4",
+                                       "4 bits, a scale for every 32; 8 bits for the head and for factors of latent attention")),
+                 cl::init(passes::WeightFormat::AsStored), cl::cat(category));
 enum class Weights { Embed, External };
 cl::opt<Weights> weights("weights", cl::desc("Where the weights are when the artifact runs"),
                          cl::values(clEnumValN(Weights::Embed, "embed", "in the artifact"),
@@ -126,7 +134,7 @@ std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &o
   mlir::registerDefaultTimingManagerCLOptions();
   const std::string targetWords = "{" + llvm::join(targetNames(), ",") + "}";
   targets.setValueStr(targetWords);
-  programOptions.complete(to).complete(from).complete(compute).complete(weights);
+  programOptions.complete(to).complete(from).complete(compute).complete(weights).complete(weightFormat);
   cl::HideUnrelatedOptions(category); // what LLVM itself can be told is in --help-hidden
   if (!cl::ParseCommandLineOptions(argc, argv, "Compiles a Mixture-of-Experts language model to an artifact that moe-run runs.\n",
                                    &llvm::errs()))
@@ -137,6 +145,7 @@ std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &o
              .from = from,
              .to = to,
              .compute = compute,
+             .weightFormat = weightFormat,
              .embedWeights = weights == Weights::Embed,
              .dryRun = dryRun,
              .json = asJson,
@@ -156,6 +165,8 @@ std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &o
     return code;
   if (!dryRun && (asJson || !memory.empty()))
     return refuse("--json and --memory are for --dry-run");
+  if (options.weightFormat != passes::WeightFormat::AsStored && options.from >= Phase::Optimize)
+    return refuse("--weight-format: expected a model that is still to be optimized, got --from a later phase");
   if (options.from > options.to)
     return refuse("--from names a phase behind that of --to");
   if (options.to == Phase::Artifact && !options.dryRun && (options.output.empty() || options.output == "-"))

@@ -3,9 +3,14 @@
 
 #include "importers/tokenizer/TokenizerImporter.h"
 #include "lowering/artifact/ArtifactWriter.h"
+#include "lowering/artifact/RequantizedFiles.h"
 
+#include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
+
+#include <cmath>
 
 using namespace llvm;
 using namespace moec;
@@ -39,6 +44,23 @@ private:
   importers::ModelFolder folder;
   StringMap<std::unique_ptr<importers::File>> files;
 };
+
+/// What rounding did: for each weight in the remarks, for all in a line on stderr.
+void reportRounding(mlir::ModuleOp plan, ArrayRef<lowering::RequantizedFiles::Report> reports) {
+  auto share = [](const moe::RoundingError &error) { return error.all > 0 ? std::sqrt(error.difference / error.all) : 0; };
+  moe::RoundingError sum;
+  const lowering::RequantizedFiles::Report *worst = nullptr;
+  for (const auto &report : reports) {
+    sum += report.error;
+    if (!worst || share(report.error) > share(worst->error))
+      worst = &report;
+    mlir::remark::analysis(plan.getLoc(), mlir::remark::RemarkOpts::name("rounding").category("moe-requantize-weights"))
+        << formatv("'{0}': root mean square error {1:f5} of that of the weights", report.file, share(report.error)).str();
+  }
+  if (worst)
+    errs() << formatv("moe-compile: {0} weights rounded: root mean square error {1:f5} of that of the weights, {2:f5} of '{3}'\n",
+                      reports.size(), share(sum), share(worst->error), worst->file);
+}
 } // namespace
 
 Error moec::compile::writeArtifact(Compilation &compilation, const Options &options) {
@@ -63,6 +85,10 @@ Error moec::compile::writeArtifact(Compilation &compilation, const Options &opti
   contents.gpuCode = compilation.gpuCode();
   contents.provenance = {"model: " + llvm::sys::path::filename(where.getValue()).str(),
                          "weights: " + std::string(options.embedWeights ? "embed" : "external")};
-  FolderWeights weights(std::move(*folder));
-  return lowering::writeArtifact(plan, contents, weights, options.output);
+  FolderWeights stored(std::move(*folder));
+  lowering::RequantizedFiles weights(plan, stored);
+  if (Error error = lowering::writeArtifact(plan, contents, weights, options.output))
+    return error;
+  reportRounding(plan, weights.reports());
+  return Error::success();
 }

@@ -1,0 +1,184 @@
+// Rounds the weights of products to integers with scales: says which files the compiler is to compute, and reads those instead.
+#include "dialects/moe/Requantization.h"
+#include "passes/Passes.h"
+#include "passes/Remarks.h"
+#include "passes/Routers.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace moec::moe;
+
+namespace moec::passes {
+#define GEN_PASS_DEF_REQUANTIZEWEIGHTS
+#include "passes/Passes.h.inc"
+
+namespace {
+/// Neighbours in a row that share a scale. Eight bits have enough room for rows of widely different numbers.
+constexpr int64_t groupOfInt8 = 128, groupOfInt4 = 32;
+
+/// What a function returns as logits.
+Value logitsOf(func::FuncOp function) {
+  for (OpOperand &result : function.getBody().front().getTerminator()->getOpOperands())
+    if (auto name = function.getResultAttrOfType<StringAttr>(result.getOperandNumber(), "moe.output");
+        name && name.getValue() == "logits")
+      return result.get();
+  return {};
+}
+
+struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    if (format == WeightFormat::AsStored)
+      return;
+    ModuleOp module = getOperation();
+    SymbolTable table(module);
+    symbols = &table;
+    if (auto before = module->getAttrOfType<DictionaryAttr>(requantizedAttrName()))
+      files.append(before.begin(), before.end());
+    DenseSet<Operation *> routers = routersOf(module);
+    DenseSet<Value> heads;
+    for (auto function : module.getOps<func::FuncOp>())
+      heads.insert(logitsOf(function));
+    module.walk([&](Operation *op) {
+      if (!isa<LinearOp, GatedMLPOp, ExpertsOp, LatentAttentionOp>(op) || routers.contains(op))
+        return;
+      bool isHead = op->getNumResults() && heads.contains(op->getResult(0));
+      int64_t rank = isa<ExpertsOp>(op) ? 3 : 2; // experts' biases are matrices, too
+      for (OpOperand &operand : op->getOpOperands())
+        if (isMatrix(operand.get(), rank))
+          operand.set(requantized(operand.get(), isHead || isa<LatentAttentionOp>(op) ? WeightFormat::Int8 : format));
+    });
+    if (!files.empty())
+      module->setAttr(requantizedAttrName(), files.getDictionary(module.getContext()));
+    eraseUnread();
+  }
+
+  /// Whether a value is a weight, of at least that rank.
+  static bool isMatrix(Value value, int64_t rank) {
+    Operation *op = value.getDefiningOp();
+    return isa_and_nonnull<GetWeightOp, DequantizeOp>(op) && cast<RankedTensorType>(value.getType()).getRank() >= rank;
+  }
+
+  std::optional<StoredTensor> storedIn(Value value) {
+    auto get = value.getDefiningOp<GetWeightOp>();
+    if (!get)
+      return std::nullopt;
+    auto weight = symbols->lookup<WeightOp>(get.getWeight());
+    replaced.insert(weight);
+    return StoredTensor{cast<RankedTensorType>(weight.getType()), weight.getSlices()};
+  }
+
+  /// What the weight is made of; nothing where that is not declared.
+  std::optional<Requantization> sourceOf(Value weight) {
+    Requantization file;
+    auto dequantize = weight.getDefiningOp<DequantizeOp>();
+    std::optional<StoredTensor> values = storedIn(dequantize ? dequantize.getValues() : weight);
+    if (!values)
+      return std::nullopt;
+    file.values = *values;
+    if (dequantize) {
+      file.scales = storedIn(dequantize.getScales());
+      file.global = dequantize.getGlobal() ? storedIn(dequantize.getGlobal()) : std::nullopt;
+      file.format = dequantize.getFormat();
+    }
+    return file;
+  }
+
+  Value requantized(Value weight, WeightFormat wanted) {
+    if (Value done = known.lookup({weight, wanted}))
+      return done;
+    int64_t width = widthOf(weight.getType());
+    // Rows are whole bytes.
+    bool isInt4 = wanted == WeightFormat::Int4 && width % 2 == 0;
+    auto dequantize = weight.getDefiningOp<DequantizeOp>();
+    Value numbers = dequantize ? dequantize.getValues() : weight;
+    int64_t bits = getElementTypeOrSelf(numbers.getType()).getIntOrFloatBitWidth();
+    StringRef name = numbers.getDefiningOp<GetWeightOp>() ? numbers.getDefiningOp<GetWeightOp>().getWeight() : "";
+    remark::RemarkOpts label = remarkOf(getArgument(), weight.getDefiningOp());
+    if (bits <= 4 || name.empty()) {
+      remark::missed(weight.getLoc(), label)
+          << llvm::formatv("'{0}' is stored in {1} bits: rounding again would only lose", name, bits).str();
+      return known[{weight, wanted}] = weight;
+    }
+    OpBuilder builder(weight.getDefiningOp());
+    std::optional<Requantization> file = sourceOf(weight);
+    file->element = isInt4 ? Type(builder.getIntegerType(4, /*isSigned=*/false)) : builder.getI8Type();
+    file->columns = std::min(width, isInt4 ? groupOfInt4 : groupOfInt8);
+    std::string suffix = isInt4 ? ".int4" : ".int8", path = (name + suffix).str();
+    int64_t before = storedBytes(weight);
+    remark::passed(weight.getLoc(), label) << llvm::formatv("'{0}' from {1} to {2} bits in groups of {3}: {4} KB become {5}", name,
+                                                            bits, isInt4 ? 4 : 8, file->columns, before / 1024,
+                                                            file->bytes() / 1024)
+                                                  .str();
+    files.set(path, file->attribute());
+    rounded.push_back(weight);
+    return known[{weight, wanted}] = read(*file, path, weight, builder);
+  }
+
+  /// The weight that is read from `file`, which slices call `path`.
+  Value read(const Requantization &file, StringRef path, Value weight, OpBuilder &builder) {
+    SmallVector<int64_t> shape(file.values.type.getShape()), scaleShape = shape;
+    scaleShape.back() = file.scalesOfRow();
+    // Beside what they replace, so that readers find them together; numbers first, as their scales come out with them.
+    WeightOp numbers = declare(path, RankedTensorType::get(shape, file.element), path, 0, file.rowBytes(), replaced.back());
+    WeightOp scales = declare((path + ".scales").str(), RankedTensorType::get(scaleShape, builder.getBF16Type()), path,
+                              file.scalesOffset(), file.scaleRowBytes(), numbers);
+    auto get = [&](WeightOp op) -> Value { return GetWeightOp::create(builder, weight.getLoc(), op.getType(), op.getSymName()); };
+    Value values = get(numbers), factors = get(scales);
+    auto format = NumberFormatAttr::get(&getContext(), /*rows=*/1, file.columns, file.zeroPoint(), /*divides=*/false,
+                                        /*first_row=*/0, /*tensor_rows=*/0);
+    return DequantizeOp::create(builder, weight.getLoc(), dequantizedType(values.getType()), values, factors, /*global=*/Value(),
+                                format);
+  }
+
+  /// Bytes from `offset` on of the file `path` as a weight, behind another one.
+  WeightOp declare(StringRef name, RankedTensorType type, StringRef path, int64_t offset, int64_t rowBytes, WeightOp before) {
+    ArrayRef<int64_t> shape = type.getShape();
+    bool isStack = shape.size() == 3;
+    int64_t times = isStack && shape[0] > 1 ? shape[0] : 1;
+    auto slice = SliceAttr::get(&getContext(), name, path, offset, isStack ? 1 : shape[0], times,
+                                times > 1 ? shape[1] * rowBytes : 0, /*row_stride=*/0, /*column_stride=*/0);
+    OpBuilder builder(&getContext());
+    auto declared =
+        WeightOp::create(builder, before.getLoc(), builder.getStringAttr(name), TypeAttr::get(type), builder.getArrayAttr(slice));
+    symbols->insert(declared, std::next(before->getIterator()));
+    return declared;
+  }
+
+  /// Erases what nobody reads any more.
+  void eraseUnread() {
+    llvm::SetVector<Operation *> sources;
+    for (Value weight : rounded)
+      sources.insert(weight.getDefiningOp());
+    for (Operation *source : sources)
+      eraseUnused(source);
+    DenseSet<StringAttr> read;
+    getOperation().walk([&](GetWeightOp op) { read.insert(op.getWeightAttr().getAttr()); });
+    for (WeightOp weight : replaced)
+      if (!read.contains(weight.getSymNameAttr()))
+        weight.erase();
+    replaced.clear();
+    rounded.clear();
+    known.clear();
+    files.clear();
+  }
+
+  static void eraseUnused(Operation *op) {
+    if (!op->use_empty())
+      return;
+    SmallVector<Value> parts(op->getOperands());
+    op->erase();
+    for (Value part : parts)
+      eraseUnused(part.getDefiningOp());
+  }
+
+  SymbolTable *symbols = nullptr;
+  NamedAttrList files;
+  llvm::SetVector<WeightOp> replaced;
+  SmallVector<Value> rounded;
+  DenseMap<std::pair<Value, WeightFormat>, Value> known;
+};
+} // namespace
+} // namespace moec::passes

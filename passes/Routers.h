@@ -1,0 +1,15 @@
+// The products that decide which experts a token goes to.
+#ifndef MOEC_PASSES_ROUTERS_H
+#define MOEC_PASSES_ROUTERS_H
+
+#include "dialects/moe/MoE.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace moec::passes {
+
+/// The products from which logits of routing are made. Close calls between experts are decided there, and their cost does not show.
+llvm::DenseSet<mlir::Operation *> routersOf(mlir::ModuleOp module);
+
+} // namespace moec::passes
+
+#endif // MOEC_PASSES_ROUTERS_H

@@ -1,0 +1,43 @@
+// Files that a module computes, as the artifact's writer would compute them.
+#include "dialects/moe/Rounding.h"
+#include "passes/evaluator/Weights.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::evaluator;
+
+/// The file of a matrix.
+static FailureOr<std::string> round(const moe::Requantization &file, const Tensor &matrix, StringRef name, Operation *user) {
+  std::string bytes(size_t(file.bytes()), 0);
+  std::vector<float> row(size_t(file.width()));
+  std::vector<uint16_t> scales(size_t(file.scalesOfRow()));
+  for (int64_t index = 0; index < file.rows(); ++index) {
+    llvm::copy(matrix.row(index), row.begin());
+    if (!moe::roundRow(file, row, bytes.data() + index * file.rowBytes(), scales).isFinite)
+      return user->emitError() << "cannot round '" << name << "': expected finite numbers in row " << index;
+    std::memcpy(bytes.data() + file.scalesOffset() + index * file.scaleRowBytes(), scales.data(), size_t(file.scaleRowBytes()));
+  }
+  return bytes;
+}
+
+FailureOr<std::optional<std::string>> Weights::compute(ModuleOp module, StringRef name, Operation *user) {
+  auto found = moe::findRequantization(module, name);
+  if (!found)
+    return user->emitError() << llvm::toString(found.takeError());
+  if (!*found)
+    return std::optional<std::string>();
+  const moe::Requantization &file = **found;
+  SmallVector<std::shared_ptr<const Tensor>, 3> parts;
+  for (const std::optional<moe::StoredTensor> &stored : {std::optional(file.values), file.scales, file.global}) {
+    if (!stored)
+      continue;
+    FailureOr<std::shared_ptr<const Tensor>> part = load(*stored, module, name, user);
+    if (failed(part))
+      return failure();
+    parts.push_back(*part);
+  }
+  FailureOr<std::string> bytes =
+      file.scales ? round(file, dequantize(file.format, *parts[0], *parts[1], file.global ? parts[2].get() : nullptr), name, user)
+                  : round(file, *parts[0], name, user);
+  return failed(bytes) ? FailureOr<std::optional<std::string>>() : std::optional(std::move(*bytes));
+}
