@@ -1,11 +1,9 @@
 // The C interface (moec.h) over the runtime's classes.
-#include "runtime/moec.h"
-
 #include "runtime/Generation.h"
+#include "runtime/Reports.h"
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 using namespace moec::runtime;
 
@@ -23,23 +21,6 @@ struct moec_session {
 namespace {
 thread_local std::string lastError;
 
-moec_status report(const Status &status) {
-  if (!status.ok())
-    lastError = status.message();
-  return moec_status(int(status.code()));
-}
-
-/// Runs `body`, whose only exception is that there is no memory.
-template <typename Body> moec_status guarded(Body body) {
-  try {
-    return report(body());
-  } catch (const std::bad_alloc &) {
-    return report(Status::resourceExhausted("out of memory"));
-  }
-}
-
-Status missing(const char *what) { return Status::invalidArgument(std::string("expected ") + what + ", got null"); }
-
 Status step(moec_session *session, Phase phase, const moec_piece *pieces, size_t count) {
   if (!session || (count && !pieces))
     return missing("a session and pieces");
@@ -54,6 +35,14 @@ Status step(moec_session *session, Phase phase, const moec_piece *pieces, size_t
   return session->session->step(phase, session->pieces);
 }
 } // namespace
+
+moec_status moec::runtime::report(const Status &status) {
+  if (!status.ok())
+    lastError = status.message();
+  return moec_status(int(status.code()));
+}
+
+const Artifact &moec::runtime::artifactOf(const moec_model &model) { return *model.artifact; }
 
 const char *moec_version(void) { return MOEC_VERSION; }
 const char *moec_last_error(void) { return lastError.c_str(); }

@@ -11,6 +11,8 @@ Result<std::unique_ptr<Session>> Session::create(const Artifact &artifact, const
                                                  DeviceFactory createDevice) {
   if (!artifact.hasWeights())
     return Status::invalidArgument(artifact.path() + ": opened without its weights, and cannot run");
+  if (artifact.manifest().functions() && artifact.manifest().functions()->size())
+    return Status::invalidArgument(artifact.path() + ": holds functions of named tensors and no language model's steps");
   std::unique_ptr<Session> session(new Session(artifact));
   MOEC_RETURN_IF_ERROR(session->findPrograms());
 

@@ -1,4 +1,4 @@
-/* The C interface of the moec runtime: load a compiled model, feed it tokens, read logits, generate text.
+/* The C interface of the moec runtime: load a compiled model, feed it tokens, read logits, generate text; or run it on tensors.
  *
  * Every function that can fail returns a moec_status; moec_last_error() then says what was wrong, in one sentence, for the calling
  * thread. Nothing aborts and nothing throws. Strings are UTF-8. A model and a session are used by one thread at a time; different
@@ -133,6 +133,53 @@ typedef int (*moec_token_callback)(void *context, int32_t id, const char *text, 
  * the sequence. `sampling` may be null: greedy. */
 MOEC_API moec_status moec_generate(moec_session *session, int32_t sequence, const int32_t *ids, size_t count, int64_t tokens,
                                    const moec_sampling *sampling, moec_token_callback callback, void *context);
+
+/* ---- functions of named tensors ------------------------------------------------------------------------------------------ */
+
+/* A model that is no language model is a function: tensors in, tensors out, nothing kept between runs. It has no sessions. */
+typedef struct moec_function moec_function;
+
+typedef enum moec_element {
+  MOEC_F32 = 0,
+  MOEC_F16 = 1,
+  MOEC_BF16 = 2,
+  MOEC_I32 = 3,
+  MOEC_U8 = 4,
+  MOEC_I64 = 5,
+  MOEC_F64 = 6,
+  MOEC_BOOL = 7, /* a byte, 0 or 1 */
+  MOEC_I8 = 8,
+  MOEC_I16 = 9,
+  MOEC_U16 = 10,
+  MOEC_U32 = 11,
+  MOEC_U64 = 12
+} moec_element;
+
+/* A tensor: `rank` dimensions, row-major and contiguous. Where it says what a function takes or gives, a dimension of -1 may be
+ * any, `data` is null and `bytes` is 0. */
+typedef struct moec_tensor {
+  const char *name; /* not read by moec_function_run */
+  moec_element element;
+  size_t rank;
+  const int64_t *shape;
+  const void *data;
+  size_t bytes;
+} moec_tensor;
+
+/* Loads the function of a model; of `options`, which may be null, it takes `isa`. The caller destroys it before the model. */
+MOEC_API moec_status moec_function_create(moec_model *model, const moec_session_options *options, moec_function **function);
+MOEC_API void moec_function_destroy(moec_function *function);
+
+/* How many tensors go in and come out; what each is. Valid as long as the function. */
+MOEC_API size_t moec_function_inputs(const moec_function *function);
+MOEC_API size_t moec_function_outputs(const moec_function *function);
+MOEC_API moec_status moec_function_input(const moec_function *function, size_t index, moec_tensor *tensor);
+MOEC_API moec_status moec_function_output(const moec_function *function, size_t index, moec_tensor *tensor);
+
+/* Runs on one tensor for each input, in order. */
+MOEC_API moec_status moec_function_run(moec_function *function, const moec_tensor *inputs, size_t count);
+/* An output of the last run that succeeded. Owned by the function and valid until its next run. */
+MOEC_API moec_status moec_function_result(const moec_function *function, size_t index, moec_tensor *tensor);
 
 #ifdef __cplusplus
 }

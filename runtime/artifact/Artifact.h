@@ -63,6 +63,8 @@ bool endsSequence(const artifact::Model &model, int32_t id);
 
 /// That every index, count and range of a manifest agrees with every other; `path` is for messages. Sections are checked elsewhere.
 Status verifyManifest(const artifact::Manifest &manifest, const std::string &path);
+/// The part of it that is about functions; sound weights are taken for granted.
+Status verifyFunctions(const artifact::Manifest &manifest, const std::string &path);
 /// The part of it that is about GPU code; sound programs and kernels are taken for granted.
 Status verifyGpuCode(const artifact::Manifest &manifest, const std::string &path);
 

@@ -15,14 +15,21 @@ std::optional<uint64_t> runtime::product(std::initializer_list<uint64_t> factors
 uint64_t runtime::bytesOf(ElementType type) {
   switch (type) {
   case ElementType::u8:
+  case ElementType::i8:
+  case ElementType::boolean:
     return 1;
   case ElementType::f16:
   case ElementType::bf16:
+  case ElementType::i16:
+  case ElementType::u16:
     return 2;
   case ElementType::f32:
   case ElementType::i32:
+  case ElementType::u32:
     return 4;
   case ElementType::i64:
+  case ElementType::u64:
+  case ElementType::f64:
     return 8;
   }
   return 0;

@@ -14,6 +14,7 @@ constexpr uint64_t maxScratch = uint64_t(1) << 30;
 constexpr auto maxPages = uint64_t(Layout::max_pages);
 constexpr uint64_t maxParts = 1 << 24; // of all weights: their addresses stay within 128 MiB
 constexpr uint32_t maxRank = 8;
+constexpr ElementType lastInKernels = ElementType::i64;
 constexpr uint32_t maxNameBytes = 1024;
 
 /// Whether the elements of a vector can be read where they lie: FlatBuffers' verifier looks at the place of its length only.
@@ -28,7 +29,9 @@ public:
   Checker(const Manifest &manifest, const std::string &path) : manifest(manifest), path(path) {}
 
   Status check() {
-    MOEC_RETURN_IF_ERROR(checkModel());
+    bool hasSteps = !manifest.functions() || manifest.functions()->size() == 0;
+    if (hasSteps)
+      MOEC_RETURN_IF_ERROR(checkModel());
     MOEC_RETURN_IF_ERROR(checkSections());
     for (const Weight *weight : *manifest.weights())
       MOEC_RETURN_IF_ERROR(checkWeight(*weight));
@@ -36,7 +39,7 @@ public:
       for (const WeightFile *file : *manifest.weight_files())
         MOEC_RETURN_IF_ERROR(checkWeightFile(*file));
     for (const Cache *cache : *manifest.caches())
-      if (cache->element() > ElementType::MAX || cache->width() == 0 || cache->width() > maxCount)
+      if (cache->element() > lastInKernels || cache->width() == 0 || cache->width() > maxCount)
         return refuse("cache", *cache->name(), ": unknown element type or width");
     for (const Buffer *buffer : *manifest.buffers())
       MOEC_RETURN_IF_ERROR(checkBuffer(*buffer));
@@ -48,6 +51,8 @@ public:
         return refuse("code", *variant->isa(), ": no section " + std::to_string(variant->section()));
     for (const Program *program : *manifest.programs())
       MOEC_RETURN_IF_ERROR(checkProgram(*program));
+    if (!hasSteps)
+      return verifyFunctions(manifest, path);
     MOEC_RETURN_IF_ERROR(verifyRouting(manifest, path));
     return verifyGpuCode(manifest, path);
   }
@@ -126,7 +131,7 @@ private:
 
   Status checkBuffer(const Buffer &buffer) const {
     auto refuseIt = [&](const std::string &why) { return refuse("buffer", *buffer.name(), why); };
-    if (buffer.kind() > BufferKind::MAX || buffer.element() > ElementType::MAX || buffer.extent() > Extent::MAX)
+    if (buffer.kind() > BufferKind::MAX || buffer.element() > lastInKernels || buffer.extent() > Extent::MAX)
       return refuseIt(": unknown kind, element type or extent");
     if (buffer.kind() == BufferKind::weight && buffer.index() >= manifest.weights()->size())
       return refuseIt(": no weight " + std::to_string(buffer.index()));

@@ -1,8 +1,7 @@
 // Arrays in NumPy's .npy format: little-endian, C order, version 1.0.
 #include "runtime/npy/Npy.h"
 
-#include "runtime/artifact/MappedFile.h"
-
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -109,11 +108,20 @@ template <typename Stored, typename Held> void widen(std::span<const std::byte> 
 }
 } // namespace
 
-Result<NpyArray> moec::runtime::readNpy(const std::string &path) {
-  Result<MappedFile> file = MappedFile::open(path);
-  if (!file.ok())
-    return file.status();
-  std::span<const std::byte> bytes = file->bytes();
+uint64_t moec::runtime::bytesOfNpyType(std::string_view type) {
+  constexpr std::string_view bytes[] = {"|b1", "|i1", "|u1"};
+  if (std::ranges::find(bytes, type) != std::end(bytes))
+    return 1;
+  bool known = type.size() == 3 && type[0] == '<' && (type[1] == 'i' || type[1] == 'u' || type[1] == 'f' || type == "<V2");
+  uint64_t size = known && type[2] >= '2' && type[2] <= '8' ? uint64_t(type[2] - '0') : 0;
+  return size == 2 || size == 4 || size == 8 ? size : type == "|V2" ? 2 : 0;
+}
+
+Result<NpyFile> moec::runtime::readNpyFile(const std::string &path) {
+  Result<MappedFile> mapped = MappedFile::open(path);
+  if (!mapped.ok())
+    return mapped.status();
+  std::span<const std::byte> bytes = mapped->bytes();
   auto refuse = [&](const std::string &why) { return Status::invalidData(path + ": " + why); };
   if (bytes.size() < preambleBytes || std::memcmp(bytes.data(), magic, sizeof magic - 1) != 0)
     return refuse("expected a .npy file of version 1.0");
@@ -124,38 +132,43 @@ Result<NpyArray> moec::runtime::readNpy(const std::string &path) {
   if (!header.read())
     return refuse("the header is malformed, or the array is in Fortran order");
   bytes = bytes.subspan(preambleBytes + headerBytes);
-
-  const std::string &type = header.descr;
-  uint64_t size = type == "<f8" || type == "<i8" ? 8 : type == "<f4" || type == "<i4" ? 4 : type == "|i1" || type == "|u1" ? 1 : 0;
-  if (size == 0)
-    return refuse("element type '" + type + "', expected one of <f4, <f8, <i4, <i8, |i1, |u1");
-  uint64_t expected = size;
+  uint64_t expected = bytesOfNpyType(header.descr);
+  if (expected == 0)
+    return refuse("element type '" + header.descr + "', expected one of <f2, <f4, <f8, |b1, |i1, |u1, <i2 ... <u8");
   for (int64_t dim : header.shape)
     if (__builtin_mul_overflow(expected, uint64_t(dim), &expected))
       return refuse("the shape is too large");
   if (expected != bytes.size())
     return refuse("expected " + std::to_string(expected) + " bytes of elements, got " + std::to_string(bytes.size()));
+  return NpyFile{header.descr, header.shape, std::move(*mapped), bytes};
+}
 
+Result<NpyArray> moec::runtime::readNpy(const std::string &path) {
+  Result<NpyFile> file = readNpyFile(path);
+  if (!file.ok())
+    return file.status();
   NpyArray array;
-  array.shape = header.shape;
-  if (type == "<f4")
-    widen<float>(bytes, array.floats);
-  else if (type == "<f8")
-    widen<double>(bytes, array.floats);
-  else if (type == "<i4")
-    widen<int32_t>(bytes, array.integers);
-  else if (type == "<i8")
-    widen<int64_t>(bytes, array.integers);
-  else if (type == "|i1")
-    widen<int8_t>(bytes, array.integers);
+  array.shape = file->shape;
+  if (file->type == "<f4")
+    widen<float>(file->bytes, array.floats);
+  else if (file->type == "<f8")
+    widen<double>(file->bytes, array.floats);
+  else if (file->type == "<i4")
+    widen<int32_t>(file->bytes, array.integers);
+  else if (file->type == "<i8")
+    widen<int64_t>(file->bytes, array.integers);
+  else if (file->type == "|i1")
+    widen<int8_t>(file->bytes, array.integers);
+  else if (file->type == "|u1")
+    widen<uint8_t>(file->bytes, array.integers);
   else
-    widen<uint8_t>(bytes, array.integers);
+    return Status::invalidData(path + ": element type '" + file->type + "', expected one of <f4, <f8, <i4, <i8, |i1, |u1");
   return array;
 }
 
 Result<NpyWriter> NpyWriter::create(const std::string &path, const char *type, std::span<const int64_t> shape) {
   std::string header = std::string("{'descr': '") + type + "', 'fortran_order': False, 'shape': (";
-  uint64_t bytes = 4; // both types that are written
+  uint64_t bytes = bytesOfNpyType(type);
   for (int64_t dim : shape) {
     header += std::to_string(dim) + ", ";
     bytes *= uint64_t(dim);

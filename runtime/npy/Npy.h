@@ -2,7 +2,7 @@
 #ifndef MOEC_RUNTIME_NPY_NPY_H
 #define MOEC_RUNTIME_NPY_NPY_H
 
-#include "runtime/Status.h"
+#include "runtime/artifact/MappedFile.h"
 
 #include <cstdint>
 #include <span>
@@ -10,6 +10,21 @@
 #include <vector>
 
 namespace moec::runtime {
+
+/// Bytes of an element of NumPy's type `type`, such as "<f4"; 0 of a type that is not read. "<V2" is how extensions of NumPy write
+/// bf16.
+uint64_t bytesOfNpyType(std::string_view type);
+
+/// A file as it is: its type, its shape, and its elements where they are mapped.
+struct NpyFile {
+  std::string type;
+  std::vector<int64_t> shape;
+  MappedFile file;
+  std::span<const std::byte> bytes;
+};
+
+/// Refuses other versions, Fortran order, big-endian or other element types, and a size that differs from the shape.
+Result<NpyFile> readNpyFile(const std::string &path);
 
 /// An array of one element type; floats are held as double, integers as int64.
 struct NpyArray {
@@ -19,14 +34,13 @@ struct NpyArray {
   bool isFloat() const { return integers.empty() && !floats.empty(); }
 };
 
-/// Reads a file whole; refuses other versions, Fortran order, big-endian or other element types, and a size that differs from the
-/// shape.
+/// Reads a file whole, as `readNpyFile`.
 Result<NpyArray> readNpy(const std::string &path);
 
 /// Writes a file in pieces, so that results need not be held: the number of rows is known when it is opened.
 class NpyWriter {
 public:
-  /// `descriptor`: "<f4" or "<i4". The file appears under its name when `finish` succeeds; devices and pipes
+  /// `descriptor`: a type that bytesOfNpyType knows. The file appears under its name when `finish` succeeds; devices and pipes
   /// are written as they are.
   static Result<NpyWriter> create(const std::string &path, const char *descriptor, std::span<const int64_t> shape);
   NpyWriter(NpyWriter &&other) noexcept;

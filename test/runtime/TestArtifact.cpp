@@ -157,6 +157,30 @@ artifact::ManifestT test::soundManifest() {
   return manifest;
 }
 
+artifact::ManifestT test::functionManifest() {
+  artifact::ManifestT manifest = soundManifest();
+  auto weights = std::move(manifest.weights);
+  auto code = std::move(manifest.code);
+  manifest = {};
+  manifest.producer = "a test";
+  manifest.model = make<artifact::ModelT>([](artifact::ModelT &model) { model.family = model.compute = "test"; });
+  manifest.weights = std::move(weights);
+  manifest.code = std::move(code);
+  auto tensor = [](const char *name) {
+    return make<artifact::TensorDescriptionT>([&](artifact::TensorDescriptionT &t) {
+      t.name = name;
+      t.shape = {-1};
+    });
+  };
+  manifest.functions.push_back(make<artifact::FunctionT>([&](artifact::FunctionT &function) {
+    function.symbol = "twice";
+    function.inputs.push_back(tensor("x"));
+    function.outputs.push_back(tensor("y"));
+    function.weights = {0};
+  }));
+  return manifest;
+}
+
 void test::chainLaunches(artifact::ManifestT &manifest) {
   artifact::GpuCodeT &code = *manifest.gpu_code[0];
   for (const auto &kernel : code.kernels)

@@ -14,6 +14,9 @@ inline constexpr int32_t vocabulary = 8, maxSequence = 10, maxBatch = 3;
 /// The manifest of a sound artifact, without sections.
 artifact::ManifestT soundManifest();
 
+/// That of one with the function `twice` of kernels.c instead of steps.
+artifact::ManifestT functionManifest();
+
 /// The text of kernels.ptx.
 std::string gpuText();
 

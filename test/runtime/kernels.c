@@ -1,4 +1,5 @@
-/* Two kernels for a model of one cache: what a token's id does to every later token's logits can be said in one line. */
+/* A function of named tensors, and two kernels for a model of one cache: what a token's id does to every later token's logits can
+ * be said in one line. */
 #include <stdint.h>
 
 struct numbers {
@@ -40,4 +41,31 @@ void attend(void *const *buffers, const struct numbers *numbers, void *scratch, 
     for (int v = 0; v < vocabulary; ++v)
       logits[output * vocabulary + v] = constant[v] + weight[v] * *sum + SHIFT;
   }
+}
+
+struct tensor {
+  void *data;
+  int64_t *shape;
+};
+
+struct calls {
+  void *context;
+  void *(*allocate)(void *context, uint64_t bytes);
+  void (*release)(void *context, void *memory);
+  void (*fail)(void *context, const char *message, uint64_t length);
+};
+
+/* arguments: x [n], w [vocabulary]; results: y [n]: y[i] = 2 x[i] + w[2]. Of seven elements it says that it wants none of them, and
+ * it takes and gives back n + 1 times as much memory as x has first. */
+void twice(const struct calls *calls, const struct tensor *arguments, struct tensor *results) {
+  const float *x = arguments[0].data, *w = arguments[1].data;
+  int64_t n = arguments[0].shape[0];
+  calls->release(calls->context, calls->allocate(calls->context, 4 * (uint64_t)n * (uint64_t)(n + 1)));
+  if (n == 7)
+    calls->fail(calls->context, "seven", 5);
+  float *y = calls->allocate(calls->context, 4 * (uint64_t)n);
+  for (int64_t i = 0; i < n; ++i)
+    y[i] = 2 * x[i] + w[2];
+  results[0].data = y;
+  results[0].shape[0] = n;
 }

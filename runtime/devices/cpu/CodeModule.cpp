@@ -34,4 +34,4 @@ CodeModule::~CodeModule() {
   close(descriptor);
 }
 
-KernelFunction CodeModule::find(const char *symbol) const { return reinterpret_cast<KernelFunction>(dlsym(handle, symbol)); }
+void *CodeModule::address(const char *symbol) const { return dlsym(handle, symbol); }

@@ -3,6 +3,7 @@
 #define MOEC_RUNTIME_DEVICES_CPU_CODEMODULE_H
 
 #include "runtime/Status.h"
+#include "runtime/kernels/Function.h"
 #include "runtime/kernels/Kernel.h"
 
 #include <cstddef>
@@ -18,10 +19,12 @@ public:
   ~CodeModule();
   CodeModule(const CodeModule &) = delete;
 
-  /// The kernel of that symbol, or null.
-  KernelFunction find(const char *symbol) const;
+  /// The kernel or function of that symbol, or null.
+  KernelFunction find(const char *symbol) const { return reinterpret_cast<KernelFunction>(address(symbol)); }
+  FunctionCode findFunction(const char *symbol) const { return reinterpret_cast<FunctionCode>(address(symbol)); }
 
 private:
+  void *address(const char *symbol) const;
   explicit CodeModule(int descriptor) : descriptor(descriptor) {}
 
   /// Of the memory that the code was loaded from. The loader knows objects by their paths, and the path names this number: it must

@@ -2,9 +2,8 @@
 #include "runtime/ThreadPool.h"
 #include "runtime/artifact/Bounds.h"
 #include "runtime/devices/Device.h"
-#include "runtime/devices/cpu/CodeModule.h"
+#include "runtime/devices/cpu/CodeChoice.h"
 #include "runtime/devices/cpu/HostMemory.h"
-#include "runtime/devices/cpu/Processor.h"
 
 #include <algorithm>
 #include <vector>
@@ -34,7 +33,6 @@ public:
 private:
   CpuDevice(const Artifact &artifact, int threads)
       : artifact(artifact), constants(artifact.section("constants").value_or(std::span<const std::byte>())), pool(threads) {}
-  Status loadCode(const std::string &isa);
   Status allocate(uint64_t pages);
   Status resolve();
   void *addressOf(const Buffer &buffer) const;
@@ -51,35 +49,13 @@ private:
   StepNumbers last{};
 };
 
-bool supports(const CodeVariant &variant) {
-  return std::ranges::all_of(*variant.features(), [](const auto *feature) { return processorHas(feature->string_view()); });
-}
-
 Result<std::unique_ptr<Device>> CpuDevice::create(const Artifact &artifact, const DeviceOptions &options) {
   std::unique_ptr<CpuDevice> device(new CpuDevice(artifact, options.threads ? options.threads : hostThreads()));
-  MOEC_RETURN_IF_ERROR(device->loadCode(options.isa));
+  device->isa = options.isa;
+  MOEC_RETURN_IF_ERROR(take(device->code, loadCode(artifact, device->isa)));
   MOEC_RETURN_IF_ERROR(device->allocate(options.pages));
   MOEC_RETURN_IF_ERROR(device->resolve());
   return std::unique_ptr<Device>(std::move(device));
-}
-
-Status CpuDevice::loadCode(const std::string &wanted) {
-  const CodeVariant *chosen = nullptr;
-  std::string names;
-  for (const CodeVariant *variant : *artifact.manifest().code()) { // from the lowest level to the highest
-    names += (names.empty() ? "" : ", ") + variant->isa()->str();
-    if (wanted.empty() ? supports(*variant) : variant->isa()->string_view() == wanted)
-      chosen = variant;
-  }
-  if (!chosen)
-    return Status::unavailable(artifact.path() + ": " +
-                               (wanted.empty() ? "no code for this processor" : "no code for --isa '" + wanted + "'") +
-                               " (the artifact has: " + (names.empty() ? "none" : names) + ")");
-  if (!supports(*chosen))
-    return Status::unavailable("this processor cannot run code for '" + wanted + "'");
-  isa = chosen->isa()->str();
-  std::span<const std::byte> bytes = artifact.section(*artifact.manifest().sections()->Get(chosen->section()));
-  return take(code, CodeModule::load(bytes, artifact.path() + ": code '" + isa + "'"));
 }
 
 Status CpuDevice::allocate(uint64_t pages) {
