@@ -10,7 +10,7 @@ def VerifyNormalized : Pass<"moe-verify-normalized", "::mlir::ModuleOp"> {
   let summary = "check that a module is a model as importers write it";
   let description = [{
     The contract of the normalize phase. Ops: `func`, the `moe` ops that say what a model means (not how it is fused or run), and
-    upstream `arith`, `math`, `tensor` and `linalg` for what no `moe` op covers. No function is specialised for a phase, and
+    upstream `arith`, `math`, `tensor`, `linalg`, `scf` and `cf.assert` for what no `moe` op covers. No function is specialised for a phase, and
     matrix products take their activations in f32.
   }];
 }
@@ -290,7 +290,7 @@ def VerifyOptimized : Pass<"moe-verify-optimized", "::mlir::ModuleOp"> {
   let summary = "check that a module is ready to be planned";
   let description = [{
     The contract of the optimize phase. Every function that takes a `!moe.batch` is specialised for a phase (`moe.phase`), every
-    row-wise op lies in a `moe.rowwise`, and the stages of the fused forms (`moe.dispatch`, `moe.expert_hidden`, `moe.combine`)
+    row-wise op of such a module lies in a `moe.rowwise`, and the stages of the fused forms (`moe.dispatch`, `moe.expert_hidden`, `moe.combine`)
     do not occur yet.
   }];
 }

@@ -1,4 +1,5 @@
 // The phases between import and plan, a pass a line.
+#include "passes/FunctionPipeline.h"
 #include "passes/Passes.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -50,8 +51,15 @@ void passes::buildOptimize(OpPassManager &passes, const OptimizeOptions &options
   passes.addPass(createVerifyOptimized());
 }
 
+void passes::buildOptimizeFunctions(OpPassManager &passes) {
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(createVerifyOptimized());
+}
+
 void passes::registerMoEPasses() {
   registerSinglePasses();
   PassPipelineRegistration<>("moe-normalize", "bring an imported model to its canonical form", buildNormalize);
+  PassPipelineRegistration<>("moe-optimize-functions", "the same for a normalized module of functions", buildOptimizeFunctions);
   PassPipelineRegistration<OptimizeOptions>("moe-optimize", "specialise, fuse and group a normalized model", buildOptimize);
 }

@@ -2,8 +2,10 @@
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -18,9 +20,9 @@ namespace {
 bool isNormal(Operation *op) {
   return isa<WeightOp, GetWeightOp, DequantizeOp, CacheOp, AppendOp, EmbedOp, GatherOutputsOp, ColumnsOp, LinearOp, RMSNormOp,
              LayerNormOp, RopeOp, ScaleByPositionOp, ActivateOp, GatedMLPOp, RouteOp, ExpertsOp, AttentionOp, SelectPositionsOp,
-             LatentAttentionOp>(op) ||
+             LatentAttentionOp, cf::AssertOp>(op) ||
          isa<BuiltinDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect,
-             linalg::LinalgDialect>(op->getDialect());
+             linalg::LinalgDialect, scf::SCFDialect>(op->getDialect());
 }
 
 struct VerifyNormalized : impl::VerifyNormalizedBase<VerifyNormalized> {

@@ -1,4 +1,5 @@
 // Checks that a module is ready to be planned: the contract of the optimize phase.
+#include "dialects/moe/Functions.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -11,6 +12,7 @@ namespace moec::passes {
 namespace {
 struct VerifyOptimized : impl::VerifyOptimizedBase<VerifyOptimized> {
   void runOnOperation() override {
+    bool ofFunctions = isOfFunctions(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (llvm::any_of(function.getArgumentTypes(), llvm::IsaPred<BatchType>) && !function->hasAttr("moe.phase")) {
         function.emitOpError() << "expected 'moe.phase' on a function over a batch; run 'moe-specialize-phases'";
@@ -21,7 +23,7 @@ struct VerifyOptimized : impl::VerifyOptimizedBase<VerifyOptimized> {
         op->emitOpError() << "is a stage that only a plan has; expected moe.fused_experts or moe.experts";
         signalPassFailure();
       }
-      if (isRowwise(op) && !isa<RowwiseOp>(op->getParentOp())) {
+      if (!ofFunctions && isRowwise(op) && !isa<RowwiseOp>(op->getParentOp())) {
         op->emitOpError() << "expected row-wise ops within moe.rowwise; run 'moe-fuse-rowwise'";
         signalPassFailure();
       }

@@ -1,5 +1,5 @@
 // The plan dialect and its attributes.
-#include "dialects/plan/Plan.h"
+#include "dialects/plan/Functions.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -41,5 +41,9 @@ void PlanDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "dialects/plan/PlanOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/plan/PlanFunctionOps.cpp.inc"
       >();
 }

@@ -2,6 +2,8 @@
 #include "lowering/artifact/Manifest.h"
 
 #include "dialects/moe/MoE.h"
+#include "lowering/artifact/ElementType.h"
+#include "lowering/artifact/FunctionRecord.h"
 #include "mlir/IR/AsmState.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
@@ -13,24 +15,6 @@ using namespace moec;
 using namespace moec::lowering;
 
 namespace {
-Expected<artifact::ElementType> elementOf(mlir::Type type, const Twine &where) {
-  if (type.isF32())
-    return artifact::ElementType::f32;
-  if (type.isF16())
-    return artifact::ElementType::f16;
-  if (type.isBF16())
-    return artifact::ElementType::bf16;
-  if (type.isInteger(32))
-    return artifact::ElementType::i32;
-  if (type.isInteger(64))
-    return artifact::ElementType::i64;
-  if (type.isInteger(8))
-    return artifact::ElementType::u8;
-  std::string text;
-  raw_string_ostream(text) << type;
-  return createStringError(where + ": element type " + text + " has no place in an artifact");
-}
-
 /// The value of a schema's enum that is called as the dialect's.
 template <typename Enum> Enum named(StringRef name, ArrayRef<Enum> values, const char *(*nameOf)(Enum)) {
   return *find_if(values, [&](Enum value) { return name == nameOf(value); });
@@ -98,11 +82,24 @@ public:
     for (auto program : plan.getOps<plan::ProgramOp>())
       if (Error error = addProgram(program))
         return error;
+    for (auto function : plan.getOps<plan::FunctionOp>())
+      if (Error error = addFunction(function))
+        return error;
     return std::move(manifest);
   }
 
 private:
+  void addGraph(plan::GraphOp op) {
+    auto model = std::make_unique<artifact::ModelT>();
+    model->family = op.getFamily().str();
+    model->parameters = uint64_t(op.getParameters());
+    model->compute = "f32";
+    manifest.model = std::move(model);
+  }
+
   void addModel() {
+    if (auto graphs = plan.getOps<plan::GraphOp>(); !graphs.empty())
+      return addGraph(*graphs.begin());
     auto op = *plan.getOps<plan::ModelOp>().begin();
     auto model = std::make_unique<artifact::ModelT>();
     model->family = op.getFamily().str();
@@ -144,6 +141,14 @@ private:
       manifest.weights.push_back(std::move(weight));
     }
     manifest.weight_files = owned(std::move(placed.files));
+    return Error::success();
+  }
+
+  Error addFunction(plan::FunctionOp op) {
+    auto function = recordOf(op, [&](mlir::StringAttr weight) { return indices.lookup(weight); });
+    if (!function)
+      return function.takeError();
+    manifest.functions.push_back(std::make_unique<artifact::FunctionT>(std::move(*function)));
     return Error::success();
   }
 

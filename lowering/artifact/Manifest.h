@@ -16,8 +16,8 @@ struct PlacedWeights {
   std::vector<artifact::WeightFileT> files;
 };
 
-/// Everything of a manifest that is in the plan: the model, weights, caches, buffers, kernels, programs, routing. Sections, code
-/// and provenance are the writer's to add.
+/// Everything of a manifest that is in the plan: the model, weights, caches, buffers, kernels, programs, functions, routing.
+/// Sections, code and provenance are the writer's to add.
 llvm::Expected<artifact::ManifestT> manifestOf(mlir::ModuleOp plan, PlacedWeights weights);
 
 /// The record of code for GPUs, but for its sections.

@@ -2,6 +2,7 @@
 #include "lowering/plan/KernelTable.h"
 #include "lowering/plan/Passes.h"
 #include "lowering/plan/Tables.h"
+#include "lowering/plan/WeightParts.h"
 
 #include <algorithm>
 
@@ -20,60 +21,12 @@ namespace {
 
 //===- Weights and caches ---------------------------------------------------------------------------------------------------===//
 
-/// A part for each row, as kernels index the parts of stacked experts and heads.
-SmallVector<Attribute> partPerRow(WeightOp weight, int64_t rowBytes) {
-  MLIRContext *context = weight.getContext();
-  SmallVector<Attribute> parts;
-  for (auto run : weight.getSlices().getAsRange<SliceAttr>()) {
-    if (run.getRows() == 1) {
-      parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffset(), rowBytes, run.getTimes(), run.getEvery(),
-                                          run.getRowStride(), run.getColumnStride()));
-      continue;
-    }
-    for (int64_t index = 0; index < run.getTimes(); ++index)
-      parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffsetOf(index), rowBytes, run.getRows(), rowBytes,
-                                          /*row_stride=*/0, /*column_stride=*/0));
-  }
-  return parts;
-}
-
-/// As few parts as can be: slices that are neighbours in their file are joined.
-SmallVector<Attribute> fewestParts(WeightOp weight, int64_t rowBytes) {
-  SmallVector<Attribute> parts;
-  for (auto run : weight.getSlices().getAsRange<SliceAttr>()) {
-    if (run.isStrided()) {
-      parts.push_back(plan::PartAttr::get(weight.getContext(), run.getFile(), run.getOffset(), run.getRows() * rowBytes,
-                                          run.getTimes(), run.getEvery(), run.getRowStride(), run.getColumnStride()));
-      continue;
-    }
-    for (int64_t index = 0; index < run.getTimes(); ++index) {
-      int64_t offset = run.getOffsetOf(index), bytes = run.getRows() * rowBytes;
-      if (!parts.empty()) {
-        auto last = cast<plan::PartAttr>(parts.back());
-        if (!last.isStrided() && last.getFile() == run.getFile() && last.getOffset() + last.getBytes() == offset) {
-          offset = last.getOffset();
-          bytes += last.getBytes();
-          parts.pop_back();
-        }
-      }
-      parts.push_back(plan::PartAttr::get(weight.getContext(), run.getFile(), offset, bytes));
-    }
-  }
-  return parts;
-}
-
-SmallVector<Attribute> partsOf(WeightOp weight) {
-  auto type = cast<RankedTensorType>(weight.getType());
-  int64_t rowBytes = type.getNumElements() / type.getDimSize(0) * type.getElementTypeBitWidth() / 8;
-  return type.getRank() > 2 ? partPerRow(weight, rowBytes) : fewestParts(weight, rowBytes);
-}
-
 void convertDeclarations(ModuleOp module) {
   for (Operation &op : llvm::make_early_inc_range(*module.getBody())) {
     OpBuilder builder(&op);
     if (auto weight = dyn_cast<WeightOp>(op)) {
       plan::WeightOp::create(builder, op.getLoc(), weight.getSymNameAttr(), weight.getTypeAttr(),
-                             builder.getArrayAttr(partsOf(weight)));
+                             builder.getArrayAttr(lowering::partsForKernels(weight)));
       op.erase();
     } else if (auto cache = dyn_cast<CacheOp>(op)) {
       plan::CacheOp::create(builder, op.getLoc(), cache.getSymNameAttr(), cache.getTypeAttr());

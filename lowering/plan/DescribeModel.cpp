@@ -1,7 +1,9 @@
 // Records what a reader of the artifact wants to know about the model.
 #include "lowering/plan/Passes.h"
 
+#include "dialects/moe/Functions.h"
 #include "dialects/moe/Requantization.h"
+#include "dialects/plan/Functions.h"
 #include "lowering/plan/Schedule.h"
 #include "runtime/schema/Artifact_generated.h"
 #include "llvm/ADT/SetVector.h"
@@ -141,6 +143,8 @@ struct DescribeModel : lowering::impl::DescribeModelBase<DescribeModel> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    if (isOfFunctions(module))
+      return describeFunctions(module);
     auto family = module->getAttrOfType<StringAttr>("moe.family");
     auto vocabulary = module->getAttrOfType<IntegerAttr>("moe.vocabulary");
     auto positions = module->getAttrOfType<IntegerAttr>("moe.max_positions");
@@ -175,6 +179,12 @@ struct DescribeModel : lowering::impl::DescribeModelBase<DescribeModel> {
     auto functions = module.getOps<func::FuncOp>();
     if (!functions.empty() && !(*functions.begin()).isExternal()) // all phases route alike
       recordRouting(builder, *functions.begin());
+  }
+
+  static void describeFunctions(ModuleOp module) {
+    auto builder = OpBuilder::atBlockBegin(module.getBody());
+    auto family = module->getAttrOfType<StringAttr>("moe.family");
+    plan::GraphOp::create(builder, module.getLoc(), family ? family.getValue() : "functions", countParameters(module));
   }
 };
 

@@ -25,7 +25,10 @@ struct PlanOptions : mlir::PassPipelineOptions<PlanOptions> {
 /// Appends the passes of the plan phase.
 void buildPlan(mlir::OpPassManager &passes, const PlanOptions &options);
 
-/// Registers the passes and the pipeline `plan-model`.
+/// The same for a module of functions (moe::isOfFunctions), which has neither kernels nor steps.
+void buildPlanFunctions(mlir::OpPassManager &passes);
+
+/// Registers the passes and the pipelines `plan-model` and `plan-functions`.
 void registerPlanPasses();
 
 } // namespace moec::lowering

@@ -8,7 +8,8 @@ def DescribeModel : Pass<"plan-describe-model", "::mlir::ModuleOp"> {
   let summary = "record what a reader of the artifact wants to know about the model";
   let description = [{
     Makes the module's `plan.model` from its `moe.` attributes, weights and matrix products, and a `plan.routing` for each MoE layer
-    whose chosen experts are an output.
+    whose chosen experts are an output. Of a module of functions only family and parameters are known: it gets a
+    `plan.graph`.
 
     Before:
     ```mlir
@@ -85,6 +86,33 @@ def CutKernels : Pass<"plan-cut-kernels", "::mlir::ModuleOp"> {
   ];
 }
 
+def ConvertFunctions : Pass<"plan-convert-functions", "::mlir::ModuleOp"> {
+  let summary = "turn functions of named tensors into functions of the plan";
+  let description = [{
+    A function's inputs and outputs are named by `moe.input` of its arguments and `moe.output` of its results; `moe.unsigned` beside
+    the name says that integers are. The weights that it reads become arguments behind the inputs; weights that nothing reads are left
+    out. Bodies stay as they are.
+
+    Before:
+    ```mlir
+    moe.weight @w : tensor<4xf32> = [...]
+    func.func @main(%x: tensor<?x4xf32> {moe.input = "x"}) -> (tensor<4xf32> {moe.output = "y"}) {
+      %w = moe.get_weight @w : tensor<4xf32>
+      return %w : tensor<4xf32>
+    }
+    ```
+    After:
+    ```mlir
+    plan.weight @w : tensor<4xf32> = [...]
+    plan.function @main inputs ["x"] outputs ["y"] weights [@w] {
+    ^bb0(%x: tensor<?x4xf32>, %w: tensor<4xf32>):
+      plan.results %w : tensor<4xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::moec::plan::PlanDialect"];
+}
+
 def AssignBuffers : Pass<"plan-assign-buffers", "::mlir::ModuleOp"> {
   let summary = "give every arena buffer and every constant its place";
   let description = [{
@@ -110,7 +138,7 @@ def VerifyPlan : Pass<"plan-verify-plan", "::mlir::ModuleOp"> {
   let description = [{
     The contract of the plan phase. The module holds one `plan.model`, and only `plan` ops; there is a program for prefill and one
     for decode; arena buffers and constants have places, those of an arena within it; launches get the constants that their kernels'
-    ops need.
+    ops need. Or it holds one `plan.graph`, functions and their weights, and nothing else.
   }];
 }
 

@@ -22,7 +22,14 @@ void lowering::buildPlan(OpPassManager &passes, const PlanOptions &options) {
   passes.addPass(createVerifyPlan());
 }
 
+void lowering::buildPlanFunctions(OpPassManager &passes) {
+  passes.addPass(createDescribeModel());
+  passes.addPass(createConvertFunctions());
+  passes.addPass(createVerifyPlan());
+}
+
 void lowering::registerPlanPasses() {
   registerPasses();
+  PassPipelineRegistration<>("plan-functions", "turn an optimized module of functions into a plan", buildPlanFunctions);
   PassPipelineRegistration<PlanOptions>("plan-model", "cut an optimized model into kernels, buffers and launches", buildPlan);
 }

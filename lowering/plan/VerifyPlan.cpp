@@ -1,4 +1,5 @@
 // Checks that a module can be written as an artifact.
+#include "dialects/plan/Functions.h"
 #include "lowering/plan/BufferSize.h"
 #include "lowering/plan/Passes.h"
 #include "lowering/plan/Tables.h"
@@ -51,10 +52,21 @@ struct VerifyPlan : lowering::impl::VerifyPlanBase<VerifyPlan> {
       signalPassFailure();
   }
 
+  static LogicalResult verifyFunctions(ModuleOp module) {
+    for (Operation &op : *module.getBody())
+      if (!isa<GraphOp, FunctionOp, WeightOp>(op))
+        return op.emitOpError() << "expected only functions and weights in a plan with a plan.graph";
+    if (!llvm::hasSingleElement(module.getOps<GraphOp>()) || module.getOps<FunctionOp>().empty())
+      return module.emitOpError() << "expected one plan.graph, and functions";
+    return success();
+  }
+
   static LogicalResult verify(ModuleOp module) {
     for (Operation &op : *module.getBody())
       if (!isa<PlanDialect>(op.getDialect()))
         return op.emitOpError() << "expected plan ops only after the plan phase";
+    if (!module.getOps<GraphOp>().empty())
+      return verifyFunctions(module);
     if (!llvm::hasSingleElement(module.getOps<ModelOp>()))
       return module.emitOpError() << "expected one plan.model";
     SymbolTable symbols(module);

@@ -72,3 +72,20 @@ plan.program @decode tokens 2 sequences 2 outputs 2 arena 64 {
   plan.launch @turn(%x, %p, %p, %p, %g, %p, %x) : memref<?x8xf32>, memref<?xi32>, memref<?xi32>, memref<?xi32>, memref<?x?xi32>,
     memref<?xi32>, memref<?x8xf32>
 }
+
+// -----
+
+plan.graph "graph" parameters 1
+plan.function @main inputs ["x"] outputs [] weights [] {
+^bb0(%x: tensor<?xf32>):
+  plan.results
+}
+// expected-error @+1 {{expected only functions and weights in a plan with a plan.graph}}
+plan.cache @keys : tensor<?x8xf32>
+
+// -----
+
+// expected-error @+1 {{expected one plan.graph, and functions}}
+module {
+  plan.graph "graph" parameters 1
+}
