@@ -71,10 +71,10 @@ LogicalResult moec::lowering::lowerToLLVM(ModuleOp module) {
   return success();
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  // Kernels are vectors already, and unrolled as far as it pays: neither vectorizers nor unrolling.
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine, Loops treatment) {
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopUnrolling = tuning.LoopInterleaving = false;
+  tuning.SLPVectorization = tuning.LoopUnrolling = false;
+  tuning.LoopVectorization = tuning.LoopInterleaving = treatment == Loops::Vectorize;
   llvm::PassBuilder builder(&machine, tuning);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -91,14 +91,15 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
-llvm::Expected<std::string> moec::lowering::compile(ModuleOp source, llvm::TargetMachine &machine, llvm::CodeGenFileType type) {
+llvm::Expected<std::string> moec::lowering::compile(ModuleOp source, llvm::TargetMachine &machine, llvm::CodeGenFileType type,
+                                                    Loops loops) {
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> module = translateModuleToLLVMIR(source, context, "kernels");
   if (!module)
     return llvm::createStringError("expected kernels that translate to LLVM IR");
   module->setTargetTriple(machine.getTargetTriple());
   module->setDataLayout(machine.createDataLayout());
-  optimize(*module, machine);
+  optimize(*module, machine, loops);
 
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream stream(bytes);

@@ -14,9 +14,13 @@ void loadKernelDialects(mlir::MLIRContext &context);
 /// Lowers everything in `module` to the LLVM dialect. Functions of numbers become polynomials.
 mlir::LogicalResult lowerToLLVM(mlir::ModuleOp module);
 
+/// What LLVM may do to loops: nothing where they are written as vectors, unrolled as far as it pays.
+enum class Loops { AsWritten, Vectorize };
+
 /// The code of `module`, all of it in the LLVM dialect, optimized for `machine`: an object file or text. Floating-point arithmetic
 /// is compiled as written; nothing calls a library.
-llvm::Expected<std::string> compile(mlir::ModuleOp module, llvm::TargetMachine &machine, llvm::CodeGenFileType type);
+llvm::Expected<std::string> compile(mlir::ModuleOp module, llvm::TargetMachine &machine, llvm::CodeGenFileType type,
+                                    Loops loops = Loops::AsWritten);
 
 } // namespace moec::lowering
 

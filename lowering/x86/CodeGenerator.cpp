@@ -1,6 +1,8 @@
 // From plan.kernel to machine code: emit the kernels of one target, lower them to LLVM, compile, link.
 #include "lowering/x86/CodeGenerator.h"
 
+#include "dialects/plan/Functions.h"
+#include "lowering/function/LowerFunctions.h"
 #include "lowering/kernel/EmitByFamily.h"
 #include "lowering/kernel/LowerToLLVM.h"
 #include "lowering/x86/Emit.h"
@@ -56,11 +58,8 @@ struct Generated {
 
 } // namespace
 
-static void generateFor(ModuleOp plan, const Target &target, Generated &generated) {
-  OwningOpRef<ModuleOp> module = emitKernels(plan, target, generated.scratchBytes);
-  if (!module || failed(lowerToLLVM(*module)))
-    return;
-  llvm::Expected<std::string> object = compileToObject(*module, target);
+static void compileFor(ModuleOp module, const Target &target, Loops loops, Generated &generated) {
+  llvm::Expected<std::string> object = compileToObject(module, target, loops);
   if (object) {
     generated.object = std::move(*object);
     generated.succeeded = true;
@@ -69,8 +68,21 @@ static void generateFor(ModuleOp plan, const Target &target, Generated &generate
   }
 }
 
+static void generateKernels(ModuleOp plan, const Target &target, Generated &generated) {
+  OwningOpRef<ModuleOp> module = emitKernels(plan, target, generated.scratchBytes);
+  if (module && succeeded(lowerToLLVM(*module)))
+    compileFor(*module, target, Loops::AsWritten, generated);
+}
+
 FailureOr<std::vector<CodeVariant>> moec::lowering::x86::generateCode(ModuleOp plan, ArrayRef<Target> targets) {
   loadKernelDialects(*plan.getContext());
+  OwningOpRef<ModuleOp> functions; // the same for every target up to here
+  if (!plan.getOps<plan::FunctionOp>().empty()) {
+    loadFunctionDialects(*plan.getContext());
+    functions = lowerFunctions(plan);
+    if (!functions)
+      return failure();
+  }
   for (auto kernel : plan.getOps<plan::KernelOp>())
     if (failed(checkFormats(kernel)))
       return failure();
@@ -79,7 +91,12 @@ FailureOr<std::vector<CodeVariant>> moec::lowering::x86::generateCode(ModuleOp p
     // Targets share the context, which is safe for threads, and nothing else.
     llvm::DefaultThreadPool pool(llvm::hardware_concurrency());
     for (auto [target, result] : llvm::zip(targets, results))
-      pool.async([&plan, &target = target, &result = result] { generateFor(plan, target, result); });
+      pool.async([&, &target = target, &result = result] {
+        if (functions)
+          compileFor(*functions, target, Loops::Vectorize, result);
+        else
+          generateKernels(plan, target, result);
+      });
     pool.wait();
   }
 

@@ -1,8 +1,6 @@
 // Code generation with LLVM, linking with lld.
 #include "lowering/x86/MachineCode.h"
 
-#include "lowering/kernel/LowerToLLVM.h"
-
 #include "lld/Common/Driver.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/FileSystem.h"
@@ -39,11 +37,11 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(const 
   return machine;
 }
 
-llvm::Expected<std::string> moec::lowering::x86::compileToObject(mlir::ModuleOp source, const Target &target) {
+llvm::Expected<std::string> moec::lowering::x86::compileToObject(mlir::ModuleOp source, const Target &target, Loops loops) {
   auto machine = createMachine(target);
   if (!machine)
     return machine.takeError();
-  return compile(source, **machine, llvm::CodeGenFileType::ObjectFile);
+  return compile(source, **machine, llvm::CodeGenFileType::ObjectFile, loops);
 }
 
 /// A file of `bytes` in the system's temporary folder that is removed with the object.

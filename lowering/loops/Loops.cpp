@@ -1,0 +1,36 @@
+// The ops of the moe dialect as loops over tensors.
+#include "lowering/loops/Loops.h"
+
+#include "dialects/moe/MoE.h"
+#include "lowering/loops/StoredNumbers.h"
+
+#include "mlir/IR/Remarks.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace moec;
+
+LogicalResult lowering::convertToLoops(ModuleOp module) {
+  auto isOurs = [](Operation *op) { return isa_and_nonnull<moe::MoEDialect>(op->getDialect()); };
+  module.walk([&](Operation *op) {
+    if (isOurs(op))
+      remark::passed(op->getLoc(), remark::RemarkOpts::name("convert-to-loops").category("convert-to-loops"))
+          << op->getName().getStringRef() << " runs as plain loops: no kernel is written for it within functions";
+  });
+  for (auto function : module.getOps<func::FuncOp>())
+    bindStoredNumbers(function);
+  RewritePatternSet patterns(module.getContext());
+  populateDenseLoops(patterns);
+  populateExpertLoops(patterns);
+  populateModelLoops(patterns);
+  populateRouteLoops(patterns);
+  populateWeightLoops(patterns);
+  walkAndApplyPatterns(module, std::move(patterns));
+  WalkResult rest = module.walk([&](Operation *op) {
+    if (!isOurs(op))
+      return WalkResult::advance();
+    op->emitOpError() << "has no loops; expected another op within a function";
+    return WalkResult::interrupt();
+  });
+  return failure(rest.wasInterrupted());
+}
