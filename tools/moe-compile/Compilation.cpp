@@ -1,11 +1,14 @@
 // One compilation: a module on its way through the phases.
 #include "tools/moe-compile/Compilation.h"
 
+#include "dialects/moe/Functions.h"
+#include "dialects/plan/Functions.h"
 #include "importers/Importer.h"
 #include "lowering/nvptx/Assembler.h"
 #include "lowering/nvptx/CodeGenerator.h"
 #include "lowering/plan/Passes.h"
 #include "lowering/x86/CodeGenerator.h"
+#include "passes/FunctionPipeline.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -48,14 +51,20 @@ Error Compilation::advance(Phase last) {
   if (pending(Phase::Normalize))
     if (Error error = runPasses("normalize", passes::buildNormalize))
       return error;
-  if (pending(Phase::Optimize)) {
+  if (pending(Phase::Optimize) && moe::isOfFunctions(*ir)) {
+    if (Error error = runPasses("optimize", passes::buildOptimizeFunctions))
+      return error;
+  } else if (pending(Phase::Optimize)) {
     passes::OptimizeOptions optimize;
     optimize.compute = options.compute;
     optimize.weightFormat = options.weightFormat;
     if (Error error = runPasses("optimize", [&](mlir::OpPassManager &passes) { passes::buildOptimize(passes, optimize); }))
       return error;
   }
-  if (pending(Phase::Plan)) {
+  if (pending(Phase::Plan) && moe::isOfFunctions(*ir)) {
+    if (Error error = runPasses("plan", lowering::buildPlanFunctions))
+      return error;
+  } else if (pending(Phase::Plan)) {
     lowering::PlanOptions plan;
     plan.maxSequence = options.maxSequence;
     plan.maxBatch = options.maxBatch;
@@ -71,6 +80,9 @@ Error Compilation::advance(Phase last) {
 
 Error Compilation::generateCode() {
   auto doesNotApply = [&] { return createStringError(options.input + ": the phase 'codegen' does not apply"); };
+  if (auto functions = ir->getOps<plan::FunctionOp>(); !functions.empty() && !options.gpuTargets.empty())
+    return createStringError("function '" + (*functions.begin()).getSymName() +
+                             "': code for GPUs is of language models' steps alone; compile it with --target x86-64");
   if (options.generatesX86) {
     FailureOr<std::vector<lowering::CodeVariant>> generated = lowering::x86::generateCode(*ir);
     if (failed(generated))

@@ -1,7 +1,7 @@
 // What a model needs when it runs, from its plan alone.
 #include "tools/moe-compile/Estimate.h"
 
-#include "dialects/plan/Plan.h"
+#include "dialects/plan/Functions.h"
 #include "passes/Cost.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -62,15 +62,20 @@ static void addProgram(plan::ProgramOp program, Estimate &result) {
 
 Estimate moec::compile::estimate(mlir::ModuleOp plan, int64_t memory) {
   Estimate result;
+  result.memory = memory ? memory : int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  for (auto weight : plan.getOps<plan::WeightOp>())
+    for (auto part : weight.getParts().getAsRange<plan::PartAttr>())
+      result.weightBytes += part.getAllBytes();
+  for (auto graph : plan.getOps<plan::GraphOp>()) { // functions: what they need besides depends on their inputs
+    result.family = graph.getFamily().str();
+    result.parameters = graph.getParameters();
+    return result;
+  }
   auto model = *plan.getOps<plan::ModelOp>().begin();
   result.family = model.getFamily().str();
   result.parameters = model.getParameters();
   result.maxSequence = model.getMaxSequence();
   result.maxBatch = model.getMaxBatch();
-  result.memory = memory ? memory : int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  for (auto weight : plan.getOps<plan::WeightOp>())
-    for (auto part : weight.getParts().getAsRange<plan::PartAttr>())
-      result.weightBytes += part.getAllBytes();
   int64_t cacheBits = 0;
   for (auto cache : plan.getOps<plan::CacheOp>()) {
     auto type = cast<mlir::RankedTensorType>(cache.getType());

@@ -1,6 +1,7 @@
 // The last phase: what was compiled, with weights and tokenizer, becomes one file.
 #include "tools/moe-compile/Packing.h"
 
+#include "dialects/plan/Functions.h"
 #include "importers/tokenizer/TokenizerImporter.h"
 #include "lowering/artifact/ArtifactWriter.h"
 #include "lowering/artifact/RequantizedFiles.h"
@@ -20,7 +21,7 @@ namespace {
 /// The weights of a plan are in its model's folder, under the folder's rules.
 class FolderWeights : public lowering::WeightFiles {
 public:
-  explicit FolderWeights(importers::ModelFolder folder) : folder(std::move(folder)) {}
+  explicit FolderWeights(std::optional<importers::ModelFolder> folder) : folder(std::move(folder)) {}
   Expected<uint64_t> sizeOf(StringRef name) override {
     Expected<importers::File *> file = open(name);
     return file ? Expected<uint64_t>((*file)->size()) : file.takeError();
@@ -33,15 +34,17 @@ public:
 private:
   Expected<importers::File *> open(StringRef name) {
     std::unique_ptr<importers::File> &file = files[name];
+    if (!file && !folder)
+      return createStringError("expected the module attribute moe.folder, which says where '" + name + "' is");
     if (!file) {
-      Expected<importers::File> opened = folder.open(name);
+      Expected<importers::File> opened = folder->open(name);
       if (!opened)
         return opened.takeError();
       file = std::make_unique<importers::File>(std::move(*opened));
     }
     return file.get();
   }
-  importers::ModelFolder folder;
+  std::optional<importers::ModelFolder> folder;
   StringMap<std::unique_ptr<importers::File>> files;
 };
 
@@ -61,31 +64,44 @@ void reportRounding(mlir::ModuleOp plan, ArrayRef<lowering::RequantizedFiles::Re
     errs() << formatv("moe-compile: {0} weights rounded: root mean square error {1:f5} of that of the weights, {2:f5} of '{3}'\n",
                       reports.size(), share(sum), share(worst->error), worst->file);
 }
+
+/// The tokenizer and the chat template of a language model.
+Error addText(lowering::ArtifactContents &contents, const importers::ModelFolder &folder) {
+  Expected<std::optional<std::string>> tokenizer = importers::importTokenizer(folder);
+  if (!tokenizer)
+    return tokenizer.takeError();
+  contents.tokenizer = std::move(*tokenizer);
+  Expected<std::optional<std::string>> chatTemplate = importers::importChatTemplate(folder);
+  if (!chatTemplate)
+    return chatTemplate.takeError();
+  contents.chatTemplate = std::move(*chatTemplate);
+  return Error::success();
+}
 } // namespace
 
 Error moec::compile::writeArtifact(Compilation &compilation, const Options &options) {
   mlir::ModuleOp plan = compilation.module();
+  bool hasSteps = plan.getOps<plan::FunctionOp>().empty();
   auto where = plan->getAttrOfType<mlir::StringAttr>("moe.folder");
-  if (!where)
+  if (!where && hasSteps)
     return createStringError(options.input + ": expected the module attribute moe.folder, which says where the weights are");
-  Expected<importers::ModelFolder> folder = importers::ModelFolder::at(where.getValue());
-  if (!folder)
-    return folder.takeError();
   lowering::ArtifactContents contents;
   contents.embedWeights = options.embedWeights;
-  Expected<std::optional<std::string>> tokenizer = importers::importTokenizer(*folder);
-  if (!tokenizer)
-    return tokenizer.takeError();
-  contents.tokenizer = std::move(*tokenizer);
-  Expected<std::optional<std::string>> chatTemplate = importers::importChatTemplate(*folder);
-  if (!chatTemplate)
-    return chatTemplate.takeError();
-  contents.chatTemplate = std::move(*chatTemplate);
   contents.code = compilation.code();
   contents.gpuCode = compilation.gpuCode();
-  contents.provenance = {"model: " + llvm::sys::path::filename(where.getValue()).str(),
+  contents.provenance = {"model: " + llvm::sys::path::filename(where ? where.getValue() : StringRef(options.input)).str(),
                          "weights: " + std::string(options.embedWeights ? "embed" : "external")};
-  FolderWeights stored(std::move(*folder));
+  std::optional<importers::ModelFolder> folder;
+  if (where) {
+    Expected<importers::ModelFolder> opened = importers::ModelFolder::at(where.getValue());
+    if (!opened)
+      return opened.takeError();
+    folder = std::move(*opened);
+  }
+  if (hasSteps)
+    if (Error error = addText(contents, *folder))
+      return error;
+  FolderWeights stored(std::move(folder));
   lowering::RequantizedFiles weights(plan, stored);
   if (Error error = lowering::writeArtifact(plan, contents, weights, options.output))
     return error;

@@ -1,6 +1,7 @@
 // What is in an artifact, as JSON or as text.
 #include "tools/moe-dump/Describe.h"
 
+#include "runtime/Function.h"
 #include "tools/moe-dump/GpuCode.h"
 
 #include <cstdio>
@@ -85,12 +86,39 @@ Json describeProgram(const artifact::Manifest &manifest, const artifact::Program
           {"bytes_per_unit", bytes},
           {"kernels", kernels}};
 }
+
+Json describeTensors(const flatbuffers::Vector<flatbuffers::Offset<artifact::TensorDescription>> &tensors) {
+  Json described = Json::array();
+  for (const artifact::TensorDescription *tensor : tensors)
+    described.push_back({{"name", tensor->name()->str()},
+                         {"tensor", describe(tensor->element(), {tensor->shape()->data(), tensor->shape()->size()})}});
+  return described;
+}
+
+Json describeFunction(const artifact::Manifest &manifest, const artifact::Function &function) {
+  Json weights = Json::array();
+  for (uint32_t index : *function.weights())
+    weights.push_back(manifest.weights()->Get(index)->name()->str());
+  return {{"symbol", function.symbol()->str()},
+          {"inputs", describeTensors(*function.inputs())},
+          {"outputs", describeTensors(*function.outputs())},
+          {"weights", weights},
+          {"operations", function.summary() ? function.summary()->str() : ""}};
+}
+
+std::string functionPage(const Json &function) {
+  std::string text = "\nfunction " + dump::plain(function["symbol"]) + ": " + dump::plain(function["operations"]) + "\n";
+  for (const char *kind : {"input", "output"})
+    for (const Json &tensor : function[std::string(kind) + "s"])
+      text += std::string("  ") + kind + " " + dump::plain(tensor["name"]) + ": " + dump::plain(tensor["tensor"]) + "\n";
+  return text + "  " + std::to_string(function["weights"].size()) + " weights\n";
+}
 } // namespace
 
 Json moec::dump::describe(const Artifact &artifact) {
   const artifact::Manifest &manifest = artifact.manifest();
-  Json sections = Json::array(), kernels = Json::array(), code = Json::array(), programs = Json::array(), routing = Json::array(),
-       files = Json::array(), provenance = Json::array();
+  Json sections = Json::array(), kernels = Json::array(), code = Json::array(), programs = Json::array(), functions = Json::array(),
+       routing = Json::array(), files = Json::array(), provenance = Json::array();
   for (const artifact::Section *section : *manifest.sections())
     sections.push_back({{"name", section->name()->str()},
                         {"offset", section->offset()},
@@ -113,6 +141,9 @@ Json moec::dump::describe(const Artifact &artifact) {
   }
   for (const artifact::Program *program : *manifest.programs())
     programs.push_back(describeProgram(manifest, *program));
+  if (manifest.functions())
+    for (const artifact::Function *function : *manifest.functions())
+      functions.push_back(describeFunction(manifest, *function));
   if (manifest.routing())
     for (const artifact::RoutingRecord *record : *manifest.routing())
       routing.push_back(describeRouting(*record));
@@ -132,6 +163,7 @@ Json moec::dump::describe(const Artifact &artifact) {
           {"gpu_code", describeGpuCode(manifest)},
           {"programs", programs},
           {"kernels", kernels},
+          {"functions", functions},
           {"routing", routing},
           {"provenance", provenance}};
 }
@@ -172,7 +204,10 @@ std::string moec::dump::page(const Json &description) {
     for (const Json &kernel : program["kernels"])
       line("  " + plain(kernel["launches"]) + " x", plain(kernel["kernel"]));
   }
-  text += "\nkernels\n";
+  for (const Json &function : description["functions"])
+    text += functionPage(function);
+  if (!description["kernels"].empty())
+    text += "\nkernels\n";
   for (const Json &kernel : description["kernels"])
     text += "  " + plain(kernel["symbol"]) + ": " + plain(kernel["summary"]) + " (" + plain(kernel["scratch_bytes"]) +
             " bytes of scratch)\n";

@@ -1,4 +1,4 @@
-// Compares logits with a golden array, row by row.
+// Compares results with a golden array, element by element.
 #include "tools/moe-run/Expectation.h"
 
 #include <algorithm>
@@ -19,34 +19,41 @@ Result<Expectation> Expectation::read(const std::string &path, int64_t rows, int
     return Status::invalidData(path + ": expected floats [" + std::to_string(rows) + ", " + std::to_string(width) + "], got [" +
                                shape + "]");
   }
-  Expectation expectation;
-  expectation.golden = std::move(*array);
-  expectation.absolute = absolute;
-  expectation.relative = relative;
-  return expectation;
+  return Expectation(array->shape, std::move(array->floats), absolute, relative);
 }
 
 void Expectation::compare(std::span<const float> row) {
-  const double *expected = golden.floats.data() + nextRow * golden.shape[1];
-  for (size_t column = 0; column < row.size(); ++column) {
-    double error = std::abs(double(row[column]) - expected[column]);
-    largest = std::max(largest, std::abs(expected[column]));
-    Element element{nextRow, int64_t(column), row[column], expected[column]};
-    if (!(error <= absolute + relative * std::abs(expected[column])) && differing++ == 0) // also when either is no number
-      first = element;
-    if (!(error <= worstError)) {
-      worstError = std::isnan(error) ? INFINITY : error;
-      worst = element;
-    }
+  for (float got : row)
+    compare(double(got));
+}
+
+void Expectation::compare(std::span<const double> elements) {
+  for (double got : elements)
+    compare(got);
+}
+
+void Expectation::compare(double got) {
+  double expected = golden[next];
+  bool same = got == expected || (std::isnan(got) && std::isnan(expected)); // infinities have no distance
+  double error = same ? 0 : std::abs(got - expected);
+  largest = std::max(largest, std::abs(expected));
+  Element element{next++, got, expected};
+  if (!(error <= absolute + relative * std::abs(expected)) && differing++ == 0) // also when one is no number
+    first = element;
+  if (!(error <= worstError)) {
+    worstError = std::isnan(error) ? INFINITY : error;
+    worst = element;
   }
-  ++nextRow;
 }
 
 std::string Expectation::describe(const Element &element) const {
-  char text[160];
-  std::snprintf(text, sizeof text, "[%lld, %lld]: expected %.9g, got %.9g", static_cast<long long>(element.row),
-                static_cast<long long>(element.column), element.expected, element.got);
-  return text;
+  std::string place;
+  size_t index = element.index;
+  for (size_t dim = shape.size(); dim-- > 0; index /= size_t(shape[dim]))
+    place = std::to_string(index % size_t(shape[dim])) + (place.empty() ? "" : ", ") + place;
+  char text[96];
+  std::snprintf(text, sizeof text, "]: expected %.9g, got %.9g", element.expected, element.got);
+  return "[" + place + text;
 }
 
 std::string Expectation::report() const {

@@ -1,4 +1,4 @@
-// Compares logits with a golden array, row by row.
+// Compares results with a golden array, element by element.
 #ifndef MOEC_TOOLS_MOE_RUN_EXPECTATION_H
 #define MOEC_TOOLS_MOE_RUN_EXPECTATION_H
 
@@ -11,23 +11,30 @@ namespace moec::run {
 /// Holds where the results first differ and where they differ most, against |got - expected| <= absolute + relative x |expected|.
 class Expectation {
 public:
+  Expectation(std::vector<int64_t> shape, std::vector<double> golden, double absolute, double relative)
+      : shape(std::move(shape)), golden(std::move(golden)), absolute(absolute), relative(relative) {}
+  /// Of logits, `rows` of `width`.
   static runtime::Result<Expectation> read(const std::string &path, int64_t rows, int64_t width, double absolute, double relative);
 
+  /// The next elements, in order.
   void compare(std::span<const float> row);
+  void compare(std::span<const double> elements);
   bool holds() const { return differing == 0; }
   /// A sentence about the outcome: the first and the worst element.
   std::string report() const;
 
 private:
   struct Element {
-    int64_t row = 0, column = 0;
+    size_t index = 0;
     double got = 0, expected = 0;
   };
+  void compare(double got);
   std::string describe(const Element &element) const;
 
-  runtime::NpyArray golden;
-  double absolute = 0, relative = 0, worstError = 0, largest = 0;
-  int64_t nextRow = 0, differing = 0;
+  std::vector<int64_t> shape;
+  std::vector<double> golden;
+  double absolute, relative, worstError = 0, largest = 0;
+  size_t next = 0, differing = 0;
   Element first, worst;
 };
 

@@ -98,9 +98,11 @@ void addResults(CLI::App &app, Options &options) {
   app.add_option("--routing", options.routing, "write expert ids of every given position: i32 [positions, layers, k]")
       ->type_name("FILE.npy")
       ->group(group);
-  CLI::Option *expect = app.add_option("--expect", options.expect, "compare the logits with these; exit code 1 when they differ")
-                            ->type_name("FILE.npy")
-                            ->group(group);
+  CLI::Option *expect =
+      app.add_option("--expect", options.expect, "compare the logits, or an output, with these; exit code 1 when they differ")
+          ->type_name("[NAME=@]FILE.npy")
+          ->allow_extra_args(false)
+          ->group(group);
   app.add_option("--atol", options.absoluteTolerance, "absolute tolerance of --expect")
       ->type_name("A")
       ->check(number(0))

@@ -26,7 +26,8 @@ struct Options {
 
   std::optional<int64_t> prefill;
   int64_t prefillChunk = 0, window = 256, batch = 1;
-  std::string logits, routing, expect;
+  std::string logits, routing;
+  std::vector<std::string> expect; ///< of a language model at most one
   double absoluteTolerance = 0, relativeTolerance = 0;
   bool json = false;
 

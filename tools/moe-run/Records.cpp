@@ -25,9 +25,11 @@ Status Records::open(const Options &options, const Session &session, int64_t pos
       return writer.status();
     routing.emplace(std::move(*writer));
   }
+  if (options.expect.size() > 1)
+    return Status::invalidArgument("--expect is given twice; a language model has one array of logits");
   if (!options.expect.empty()) {
     Result<Expectation> golden =
-        Expectation::read(options.expect, positions, vocabulary, options.absoluteTolerance, options.relativeTolerance);
+        Expectation::read(options.expect.front(), positions, vocabulary, options.absoluteTolerance, options.relativeTolerance);
     if (!golden.ok())
       return golden.status();
     expectation.emplace(std::move(*golden));

@@ -1,6 +1,7 @@
 // moe-run: runs a compiled model.
 #include "tools/CommandLine.h"
 #include "tools/moe-run/Chat.h"
+#include "tools/moe-run/FunctionRun.h"
 #include "tools/moe-run/Generation.h"
 #include "tools/moe-run/Input.h"
 #include "tools/moe-run/Perplexity.h"
@@ -50,12 +51,14 @@ Status createTokenizer(const Artifact &artifact, std::unique_ptr<Tokenizer> &tok
 
 /// The exit code, or why there is none.
 Result<int> runModel(const Options &options) {
+  std::unique_ptr<Artifact> artifact;
+  MOEC_RETURN_IF_ERROR(take(artifact, Artifact::open(options.artifact, {options.verify, options.weights})));
+  if (artifact->manifest().functions() && artifact->manifest().functions()->size())
+    return runFunction(options, *artifact);
   if (!options.inputs.empty() || !options.outputs.empty())
     return Status::invalidArgument("--input and --output are for models that are not language models; use --prompt or --ids");
-  std::unique_ptr<Artifact> artifact;
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<Session> session;
-  MOEC_RETURN_IF_ERROR(take(artifact, Artifact::open(options.artifact, {options.verify, options.weights})));
   MOEC_RETURN_IF_ERROR(createTokenizer(*artifact, tokenizer));
   if (!tokenizer && !options.givesIds())
     return Status::invalidArgument(options.artifact + " carries no tokenizer; give ids with --ids or --ids-file");
