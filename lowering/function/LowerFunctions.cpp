@@ -5,6 +5,7 @@
 #include "lowering/function/ArrangeLoops.h"
 #include "lowering/function/Boundary.h"
 #include "lowering/function/ExpandMath.h"
+#include "lowering/function/ExpandShapes.h"
 #include "lowering/function/RuntimeChecks.h"
 #include "lowering/loops/Loops.h"
 
@@ -91,6 +92,7 @@ static LogicalResult lower(ModuleOp module) {
 
   // Loops, and the code in them.
   expandCopies(module);
+  expandShapes(module);
   if (failed(run(module, [](PassManager &passes) {
         passes.addPass(createConvertLinalgToLoopsPass());
         passes.addPass(memref::createExpandStridedMetadataPass());

@@ -2,6 +2,7 @@
 #include "lowering/function/RuntimeChecks.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -40,15 +41,41 @@ static void checkReshape(tensor::ReshapeOp op) {
   cf::AssertOp::create(builder, fits, message(op, "expected a shape of as many elements as the tensor has"));
 }
 
+/// That the dimensions that one becomes have its size in all.
+static void checkExpandShape(tensor::ExpandShapeOp op) {
+  ImplicitLocOpBuilder builder(op.getLoc(), op);
+  SmallVector<OpFoldResult> sizes = op.getMixedOutputShape();
+  for (auto [dim, group] : llvm::enumerate(op.getReassociationIndices())) {
+    if (llvm::all_of(group, [&](int64_t index) { return !op.getResultType().isDynamicDim(unsigned(index)); }))
+      continue;
+    Value expected = builder.createOrFold<tensor::DimOp>(op.getSrc(), int64_t(dim)),
+          got = arith::ConstantIndexOp::create(builder, 1);
+    Value fits = arith::ConstantIntOp::create(builder, builder.getI1Type(), 1), zero = arith::ConstantIndexOp::create(builder, 0);
+    for (int64_t index : group) {
+      Value size = getValueOrCreateConstantIndexOp(builder, op.getLoc(), sizes[size_t(index)]);
+      Value positive = builder.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::sge, size, zero);
+      fits = builder.createOrFold<arith::AndIOp>(fits, positive);
+      got = builder.createOrFold<arith::MulIOp>(got, size);
+    }
+    Value same = builder.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, expected, got);
+    fits = builder.createOrFold<arith::AndIOp>(fits, same);
+    cf::AssertOp::create(builder, fits, message(op, "expected dimensions of as many elements as the tensor has"));
+  }
+}
+
 void moec::lowering::addRuntimeChecks(ModuleOp module) {
   SmallVector<Operation *> ops;
   module.walk([&](Operation *op) {
-    if (isa<RuntimeVerifiableOpInterface, tensor::ReshapeOp>(op))
+    if (isa<RuntimeVerifiableOpInterface, tensor::ReshapeOp, tensor::ExpandShapeOp>(op))
       ops.push_back(op);
   });
   for (Operation *op : ops) {
     if (auto reshape = dyn_cast<tensor::ReshapeOp>(op)) {
       checkReshape(reshape);
+      continue;
+    }
+    if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
+      checkExpandShape(expand);
       continue;
     }
     OpBuilder builder(op);

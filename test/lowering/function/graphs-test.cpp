@@ -103,6 +103,30 @@ TEST(Functions, takeControlFlowAndShapesThatTheyCompute) {
             "tensor.reshape: expected a shape of as many elements as the tensor has");
 }
 
+TEST(Functions, seeTensorsInOtherShapes) {
+  // As rows and back, by dimensions that only a run knows; and a slice of them, which is not contiguous.
+  CompiledFunctions function(R"(
+    func.func @main(%x: tensor<?x?x4xf32> {moe.input = "x"}) -> (tensor<?x?x4xf32> {moe.output = "y"}, tensor<?x?x2xf32> {moe.output = "z"}) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %a = tensor.dim %x, %c0 : tensor<?x?x4xf32>
+      %b = tensor.dim %x, %c1 : tensor<?x?x4xf32>
+      %n = arith.muli %a, %b : index
+      %rows = tensor.collapse_shape %x [[0, 1], [2]] : tensor<?x?x4xf32> into tensor<?x4xf32>
+      %sum = arith.addf %rows, %rows : tensor<?x4xf32>
+      %y = tensor.expand_shape %sum [[0, 1], [2]] output_shape [%a, %b, 4] : tensor<?x4xf32> into tensor<?x?x4xf32>
+      %half = tensor.extract_slice %sum[0, 1] [%n, 2] [1, 1] : tensor<?x4xf32> to tensor<?x2xf32>
+      %z = tensor.expand_shape %half [[0, 1], [2]] output_shape [%b, %a, 2] : tensor<?x2xf32> into tensor<?x?x2xf32>
+      return %y, %z : tensor<?x?x4xf32>, tensor<?x?x2xf32>
+    })");
+  for (const std::vector<Tensor> &outputs : function.run({floats({1, 2, 4}, {1, 2, 3, 4, 5, 6, 7, 8})})) {
+    EXPECT_EQ(outputs[0].shape, (std::vector<int64_t>{1, 2, 4}));
+    EXPECT_EQ(elementsOf<float>(outputs[0]), (std::vector<float>{2, 4, 6, 8, 10, 12, 14, 16}));
+    EXPECT_EQ(outputs[1].shape, (std::vector<int64_t>{2, 1, 2}));
+    EXPECT_EQ(elementsOf<float>(outputs[1]), (std::vector<float>{4, 6, 12, 14}));
+  }
+}
+
 TEST(Functions, gatherWithinTheirTensors) {
   CompiledFunctions gather(R"(
     #map = affine_map<(d0) -> (d0)>
