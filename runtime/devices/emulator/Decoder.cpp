@@ -16,7 +16,7 @@ Slot Constants::fresh(uint64_t bits, Type type) {
   Slot slot{uint32_t(module.constants.size()) | 1, 0};
   if (type == Type::pred) {
     LaneMask mask = bits ? allLanes : 0;
-    module.constants.resize(module.constants.size() + sizeof mask);
+    module.constants.resize(module.constants.size() + sizeof(uint64_t)); // what follows stays aligned
     std::memcpy(module.constants.data() + slot.offset - 1, &mask, sizeof mask);
     return slot;
   }
