@@ -72,6 +72,8 @@ LogicalResult GraphBuilder::buildNode(const Node &node) {
   Emitter &e = shared.emitter;
   std::string place = ("node '" + node.name + "' (" + node.type + ")").str();
   e.b.setLoc(NameLoc::get(e.b.getStringAttr(node.name + " (" + node.type + ")")));
+  if (shared.nodes-- == 0)
+    return refuse(place + ": loops within loops whose sizes change make more nodes than the limit");
   if (const Function *function = shared.functions.lookup(keyOf(node.domain, node.type, node.overload)))
     return callFunction(node, *function);
 

@@ -13,7 +13,8 @@ struct Building {
   llvm::StringMap<const Function *> functions; ///< by keyOf
   std::string problem;                         ///< the first; building then only unwinds
   uint64_t knownElements = 1 << 22;            ///< how many more elements of small tensors are kept track of
-  unsigned depth = 0;                          ///< of graphs and functions within each other
+  uint64_t nodes = 1 << 21; ///< how many more may be built; bodies of loops are built again as their sizes change
+  unsigned depth = 0;       ///< of graphs and functions within each other
 };
 
 /// Builds one graph or one call of a function, node by node, where the emitter stands.

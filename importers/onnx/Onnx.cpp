@@ -24,7 +24,7 @@ class ModuleBuilder {
 public:
   ModuleBuilder(Model &model, ModuleOp module)
       : model(model), module(module), b(module.getLoc(), module.getContext()), weights(module, model), emitter(b, weights),
-        building{model, emitter, {}, "", 1 << 22, 0}, graph(building, model.opsets, nullptr, nullptr) {
+        building{model, emitter, {}, ""}, graph(building, model.opsets, nullptr, nullptr) {
     for (const Function &function : model.functions)
       building.functions[keyOf(function.domain, function.name, function.overload)] = &function;
   }

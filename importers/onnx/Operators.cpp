@@ -20,13 +20,14 @@ static Table tableOf(std::initializer_list<llvm::ArrayRef<Operator>> groups) {
 }
 
 static const Table *tableOf(StringRef domain) {
-  static const Table standard = tableOf({elementwiseOperators(), comparisonOperators(), castOperators(), shapeOperators(),
-                                         sliceOperators(), constantOperators(), reductionOperators(), gatherOperators(),
-                                         scatterOperators(), selectionOperators(), productOperators(), normalizationOperators(),
-                                         quantizationOperators(), attentionOperators(), controlFlowOperators()});
-  static const Table microsoft =
-      tableOf({biasedActivationOperators(), fusedProductOperators(), skipNormalizationOperators(), mixtureOperators(),
-               matMulNBitsOperators(), multiHeadAttentionOperators(), groupQueryAttentionOperators()});
+  static const Table standard =
+      tableOf({elementwiseOperators(), comparisonOperators(), castOperators(), shapeOperators(), sliceOperators(),
+               constantOperators(), reductionOperators(), gatherOperators(), scatterOperators(), selectionOperators(),
+               productOperators(), normalizationOperators(), quantizationOperators(), attentionOperators(), controlFlowOperators(),
+               recurrenceOperators(), einsumOperators(), convolutionOperators()});
+  static const Table microsoft = tableOf({biasedActivationOperators(), fusedProductOperators(), skipNormalizationOperators(),
+                                          mixtureOperators(), matMulNBitsOperators(), multiHeadAttentionOperators(),
+                                          groupQueryAttentionOperators(), gatedOperators(), routerOperators()});
   static const Table preview = tableOf({previewOperators()});
   if (domain.empty())
     return &standard;

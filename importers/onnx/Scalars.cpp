@@ -143,6 +143,8 @@ static Value narrowFloat(Scalars &s, Value x, FloatType type, bool saturate) {
     double largest = llvm::APFloat::getLargest(type.getFloatSemantics()).convertToDouble();
     x = MinimumFOp::create(b, MaximumFOp::create(b, x, s.like(x, -largest)), s.like(x, largest));
   }
+  if (type.getWidth() < 8) // which has no NaN
+    x = s.select(s.isNaN(x), s.like(x, -0.0), x);
   return TruncFOp::create(b, type, x);
 }
 

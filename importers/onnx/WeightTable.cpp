@@ -49,13 +49,16 @@ static llvm::APInt bitsAt(StringRef bytes, const StoredTensor &tensor, int64_t i
 }
 
 DenseElementsAttr WeightTable::constant(const StoredTensor &tensor) {
+  DenseElementsAttr &made = constants[&tensor];
+  if (made)
+    return made;
   Type element = onnx::typeOf(tensor.type, builder.getContext());
   auto type = RankedTensorType::get(tensor.dims, element);
   StringRef bytes = bytesOf(tensor);
   if (tensor.elements == 0)
-    return DenseElementsAttr::get(type, ArrayRef<mlir::Attribute>());
+    return made = DenseElementsAttr::get(type, ArrayRef<mlir::Attribute>());
   if (bitsOf(tensor.type) >= 8 && tensor.type != DataType::Bool)
-    return DenseElementsAttr::getFromRawBuffer(type, ArrayRef<char>(bytes.data(), bytes.size()));
+    return made = DenseElementsAttr::getFromRawBuffer(type, ArrayRef<char>(bytes.data(), bytes.size()));
   SmallVector<llvm::APInt> integers;
   SmallVector<llvm::APFloat> floats;
   for (int64_t index = 0; index < tensor.elements; ++index) {
@@ -67,7 +70,7 @@ DenseElementsAttr WeightTable::constant(const StoredTensor &tensor) {
     else
       integers.push_back(bits);
   }
-  return floats.empty() ? DenseElementsAttr::get(type, integers) : DenseElementsAttr::get(type, floats);
+  return made = floats.empty() ? DenseElementsAttr::get(type, integers) : DenseElementsAttr::get(type, floats);
 }
 
 Value WeightTable::get(ImplicitLocOpBuilder &b, const StoredTensor &tensor) {
@@ -96,8 +99,10 @@ moe::WeightOp WeightTable::declare(const StoredTensor &tensor, StringRef key, Ra
                                    ArrayRef<mlir::Attribute> slices) {
   if (tensor.file.empty() || !moe::isWeight(type))
     return {};
-  // Several tensors of a file may have one name, in different graphs.
-  std::string identity = (Twine(reinterpret_cast<uintptr_t>(&tensor)) + " " + key).str();
+  // Several tensors of a file may have one name, in different graphs, and one tensor may be read as several types.
+  std::string identity = (Twine(reinterpret_cast<uintptr_t>(&tensor)) + " " +
+                          Twine(reinterpret_cast<uintptr_t>(type.getAsOpaquePointer())) + " " + key)
+                             .str();
   moe::WeightOp &weight = declared[identity];
   if (weight)
     return weight;

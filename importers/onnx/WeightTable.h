@@ -42,6 +42,7 @@ private:
   llvm::StringMap<moe::WeightOp> declared;
   llvm::StringMap<unsigned> symbols;
   llvm::DenseMap<const StoredTensor *, std::string> read; ///< small ones from other files
+  llvm::DenseMap<const StoredTensor *, mlir::DenseElementsAttr> constants;
   moe::WeightOp last;
 };
 

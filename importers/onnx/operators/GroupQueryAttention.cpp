@@ -34,22 +34,29 @@ struct Heads {
   Tensor query, key, value; ///< [batch, heads, length, width]
 };
 
-/// What is known of the cache when it runs.
+/// What is known of the cache when it runs. A sliding one holds the last positions alone: those before the new rows, then, after a
+/// shift, those up to the last new row.
 struct Cache {
-  Extent room;   ///< rows of present
+  Extent room;   ///< rows of past and new ones together
   Value lengths; ///< i32 or i64 [batch]
-  Value isPrompt, newRows;
+  Value isPrompt, newRows, pastRows;
+  bool slides = false;
 
-  /// Rows of sequence `batch` with the new ones.
+  /// Positions of sequence `batch` with the new ones.
   Value totalOf(Scalars &s, Value batch) const {
     Scalars indices(s.b);
     return indices.add(indices.toIndex(tensor::ExtractOp::create(s.b, lengths, batch)), indices.index(1));
   }
-  /// Where its new rows begin: a prompt is padded on the right.
+  /// The position of its first new row: a prompt is padded on the right.
   Value beginOf(Scalars &s, Value batch) const {
     Scalars indices(s.b);
-    return indices.select(isPrompt, indices.index(0),
-                          indices.maximum(indices.subtract(totalOf(s, batch), newRows), indices.index(0)));
+    Value before = indices.maximum(indices.subtract(totalOf(s, batch), newRows), indices.index(0));
+    return indices.select(isPrompt, indices.index(0), before);
+  }
+  /// The position of the first row that is held.
+  Value firstOf(Scalars &s, Value batch) const {
+    Scalars indices(s.b);
+    return slides ? indices.maximum(indices.subtract(beginOf(s, batch), pastRows), indices.index(0)) : indices.index(0);
   }
 };
 
@@ -127,7 +134,8 @@ static Tensor present(Emitter &e, const Cache &cache, const Tensor &rows, std::o
   Value fresh = e.value(rows), before = past ? e.value(*past) : Value();
   Value count = e.extents.value(rows.shape[2]), pastCount = past ? e.extents.value(past->shape[2]) : Value();
   return e.generate(shape, rows.type, [&](Scalars &s, ValueRange at) {
-    Value zero = s.index(0), one = s.index(1), begin = cache.beginOf(s, at[0]), place = s.subtract(at[2], begin);
+    Value zero = s.index(0), one = s.index(1);
+    Value begin = s.subtract(cache.beginOf(s, at[0]), cache.firstOf(s, at[0])), place = s.subtract(at[2], begin);
     Value isNew = s.both(s.lessOrEqual(zero, place), s.less(place, count));
     Value clamped = s.maximum(s.minimum(place, s.subtract(count, one)), zero);
     Value element = tensor::ExtractOp::create(s.b, fresh, ValueRange{at[0], at[1], clamped, at[3]});
@@ -146,13 +154,26 @@ static Tensor present(Emitter &e, const Cache &cache, const Tensor &rows, std::o
   });
 }
 
+/// Of all rows of a sliding cache, those that the next step finds.
+static Tensor afterShift(Emitter &e, const Cache &cache, const Tensor &rows, const Extent &kept) {
+  Value source = e.value(rows);
+  Shape shape = rows.shape;
+  shape[2] = kept;
+  return e.generate(shape, rows.type, [&](Scalars &s, ValueRange at) -> Value {
+    Value first = s.maximum(s.subtract(cache.totalOf(s, at[0]), cache.pastRows), s.index(0));
+    Value row = s.add(at[2], s.subtract(first, cache.firstOf(s, at[0])));
+    row = s.maximum(s.minimum(row, s.subtract(s.add(cache.pastRows, cache.newRows), s.index(1))), s.index(0));
+    return tensor::ExtractOp::create(s.b, source, ValueRange{at[0], at[1], row, at[3]});
+  });
+}
+
 static LogicalResult groupQueryAttention(Call &call) {
   Emitter &e = call.e;
   int64_t heads = call.integer("num_heads", 0), pairs = call.integer("kv_num_heads", 0);
   if (heads < 1 || pairs < 1 || heads % pairs)
     return call.refuse("attribute 'kv_num_heads': expected a number that divides num_heads, " + Twine(heads) + ", got " +
                        Twine(pairs));
-  for (StringRef name : {"sliding_window_cache", "smooth_softmax", "kv_cache_bit_width", "qk_output"})
+  for (StringRef name : {"smooth_softmax", "kv_cache_bit_width", "qk_output"})
     if (call.integer(name, 0) != 0)
       return call.refuse("attribute '" + name + "' is not supported");
   for (StringRef name : {"k_quant_type", "v_quant_type"})
@@ -181,7 +202,9 @@ static LogicalResult groupQueryAttention(Call &call) {
   }
   Cache cache;
   Extent total = e.extents.maximum(e.integers(call.in(TotalLength)).front(), 0), past = pastKey ? pastKey->shape[2] : Extent(0);
-  cache.room = e.extents.maximum(total, past);
+  cache.slides = call.flag("sliding_window_cache");
+  cache.room = cache.slides ? e.extents.add(past, read->query.shape[2]) : e.extents.maximum(total, past);
+  cache.pastRows = e.extents.value(past);
   cache.lengths = e.value(call.in(Lengths));
   cache.newRows = e.extents.value(read->query.shape[2]);
   Scalars s(e.b);
@@ -208,7 +231,8 @@ static LogicalResult groupQueryAttention(Call &call) {
     inputs.sinks = call.in(Sinks);
   inputs.visible = [cache, window, isCausal](Scalars &elements, Value batch, Value row, Value column) {
     Scalars s(elements.b);
-    Value at = s.add(cache.beginOf(s, batch), row), total = cache.totalOf(s, batch);
+    Value first = cache.firstOf(s, batch), total = s.subtract(cache.totalOf(s, batch), first);
+    Value at = s.add(s.subtract(cache.beginOf(s, batch), first), row);
     Value seen = s.both(s.less(column, total), s.less(at, total));
     if (isCausal)
       seen = s.both(seen, s.lessOrEqual(column, at));
@@ -220,8 +244,8 @@ static LogicalResult groupQueryAttention(Call &call) {
   if (failed(result))
     return failure();
   call.give(0, joinHeads(e, result->value));
-  call.give(1, inputs.key);
-  call.give(2, inputs.value);
+  call.give(1, cache.slides ? afterShift(e, cache, inputs.key, past) : inputs.key);
+  call.give(2, cache.slides ? afterShift(e, cache, inputs.value, past) : inputs.value);
   return success();
 }
 

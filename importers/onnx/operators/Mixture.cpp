@@ -1,5 +1,6 @@
 // com.microsoft's MoE and QMoE: a router's logits and experts' weights, as moe.route and moe.experts.
 #include "importers/onnx/Operators.h"
+#include "importers/onnx/operators/Normalization.h"
 #include "importers/onnx/operators/Packed.h"
 
 using namespace mlir;
@@ -75,10 +76,70 @@ static moe::ActivationAttr activationOf(MLIRContext *context, const Mixture &mix
   return moe::ActivationAttr::get(context, kind, moe::F64(isSwiGLU ? mixture.alpha : 1.0), gateMax, upLimit, moe::F64(offset));
 }
 
-/// PhiMoE's way: one expert at a time, each weighted by a softmax over the experts within 2 epsilon of the best.
-static LogicalResult refuseSparseMixer(Call &call, const Mixture &mixture) {
-  return call.expect(!mixture.sparseMixer,
-                     "attribute 'use_sparse_mixer': the sparse mixer is not supported: moe.route cannot say it");
+namespace {
+/// The chosen experts of every token, and their weights, as moe.experts takes them.
+struct Routing {
+  Value ids, weights;
+};
+} // namespace
+
+/// PhiMoE's way, which moe.route cannot say: one expert after the other, each weighted by a softmax over the experts that are
+/// within twice 0.01 of the best.
+static Routing sparselyMixed(Emitter &e, const Tensor &given, int64_t k) {
+  constexpr DataType type = DataType::Float32;
+  Tensor scores = e.cast(given, type), left = scores;
+  const Extent &tokens = scores.shape[0];
+  SmallVector<Tensor, 2> ids, weights;
+  for (int64_t turn = 0; turn < k; ++turn) {
+    Tensor best = e.maximum(left, {1});
+    Tensor near = e.map({scores, left, best}, scores.shape, type, [](Scalars &s, ValueRange x) {
+      Value distance = s.divide(s.subtract(x[2], x[0]), s.maximum(s.absolute(x[0]), x[2]));
+      return s.select(s.less(s.like(distance, 0.02), distance), s.infinity(x[1].getType(), true), x[1]);
+    });
+    Tensor shares = softmax(e, near, 1);
+    // The first expert that is the best.
+    Tensor chosen = e.loop({left, best}, {{0, 1}, {0, broadcast}}, scores.shape, 1, DataType::Int32,
+                           std::numeric_limits<double>::infinity(), [](Scalars &s, ValueRange x) {
+                             Scalars indices(s.b);
+                             Value here = arith::IndexCastOp::create(s.b, s.b.getI32Type(), linalg::IndexOp::create(s.b, 1));
+                             return s.select(s.equal(x[0], x[1]), indices.minimum(x[2], here), x[2]);
+                           });
+    auto isChosen = [](Scalars &s, Value expert) -> Value {
+      Value here = arith::IndexCastOp::create(s.b, s.b.getI32Type(), linalg::IndexOp::create(s.b, 1));
+      return arith::CmpIOp::create(s.b, arith::CmpIPredicate::eq, here, expert);
+    };
+    Tensor weight = e.loop({shares, chosen}, {{0, 1}, {0}}, scores.shape, 1, type, 0,
+                           [&](Scalars &s, ValueRange x) { return s.select(isChosen(s, x[1]), x[0], x[2]); });
+    left = e.loop({left, chosen}, {{0, 1}, {0}}, scores.shape, 2, type, std::nullopt,
+                  [&](Scalars &s, ValueRange x) { return s.select(isChosen(s, x[1]), s.infinity(x[0].getType(), true), x[0]); });
+    ids.push_back(e.reshape(chosen, {tokens, Extent(1)}));
+    weights.push_back(e.reshape(weight, {tokens, Extent(1)}));
+  }
+  return {e.rows(e.concat(ids, 1), k, DataType::Int32), e.rows(e.concat(weights, 1), k)};
+}
+
+static Routing routed(Emitter &e, const Tensor &logits, const Mixture &mixture) {
+  auto routing = moe::RoutingAttr::get(e.b.getContext(), mixture.k, moe::Score::Softmax, 1, 1, moe::GroupScore::Max,
+                                       moe::MaskFill::NegativeInfinity, mixture.normalize, moe::F64(0.0), moe::F64(1.0));
+  auto columns = [&](Type element) { return RankedTensorType::get({ShapedType::kDynamic, mixture.k}, element); };
+  Value none, scores = e.rows(logits, logits.shape[1].constant());
+  auto route = moe::RouteOp::create(e.b, columns(e.b.getI32Type()), columns(e.b.getF32Type()), scores, none, none, none, routing);
+  return {route.getIds(), route.getWeights()};
+}
+
+/// Of a table [tokens, experts], the numbers of the chosen.
+static Value weightsOf(Emitter &e, const Routing &routing, const Tensor &logits, const Tensor &table, const Mixture &mixture) {
+  Tensor ids = e.tensor(routing.ids, DataType::Int32, {logits.shape[0], mixture.k});
+  Value source = e.value(e.cast(table, DataType::Float32));
+  Tensor chosen = e.loop({ids}, {{0, 1}}, ids.shape, 2, DataType::Float32, std::nullopt, [&](Scalars &s, ValueRange x) -> Value {
+    Value at[] = {linalg::IndexOp::create(s.b, 0), s.toIndex(x[0])};
+    return tensor::ExtractOp::create(s.b, source, at);
+  });
+  if (mixture.normalize) {
+    Tensor sum = e.sum(chosen, {1});
+    chosen = e.map({chosen, sum}, chosen.shape, DataType::Float32, [](Scalars &s, ValueRange x) { return s.divide(x[0], x[1]); });
+  }
+  return e.rows(chosen, mixture.k);
 }
 
 static LogicalResult buildMixture(Call &call, const Mixture &mixture, const Projection &fc1, const Projection &fc2,
@@ -132,32 +193,18 @@ static LogicalResult buildMixture(Call &call, const Mixture &mixture, const Proj
     gateBias = *ofGate, upBias = *ofUp, downBias = *ofDown;
   }
 
-  MLIRContext *context = e.b.getContext();
-  auto routing = moe::RoutingAttr::get(context, mixture.k, moe::Score::Softmax, 1, 1, moe::GroupScore::Max,
-                                       moe::MaskFill::NegativeInfinity, mixture.normalize, moe::F64(0.0), moe::F64(1.0));
-  auto columns = [&](Type element) { return RankedTensorType::get({ShapedType::kDynamic, mixture.k}, element); };
-  Value none, scores = e.rows(logits, experts);
-  auto route = moe::RouteOp::create(e.b, columns(e.b.getI32Type()), columns(e.b.getF32Type()), scores, none, none, none, routing);
-  Value weights = route.getWeights();
+  Routing routing = mixture.sparseMixer ? sparselyMixed(e, logits, mixture.k) : routed(e, logits, mixture);
   if (call.type() == "QMoE" && call.has(14)) { // weights of the chosen come from elsewhere
     const Tensor &given = call.in(14);
     if (given.rank() != 2 || given.shape[1] != logits.shape[1])
       return call.refuse("router_weights: expected the shape of router_probs, got " + spelled(given.shape));
-    Tensor ids = e.tensor(route.getIds(), DataType::Int32, {logits.shape[0], mixture.k});
-    Value source = e.value(e.cast(given, DataType::Float32));
-    Tensor chosen = e.loop({ids}, {{0, 1}}, ids.shape, 2, DataType::Float32, std::nullopt, [&](Scalars &s, ValueRange x) -> Value {
-      Value at[] = {linalg::IndexOp::create(s.b, 0), s.toIndex(x[0])};
-      return tensor::ExtractOp::create(s.b, source, at);
-    });
-    if (mixture.normalize) {
-      Tensor sum = e.sum(chosen, {1});
-      chosen = e.map({chosen, sum}, chosen.shape, DataType::Float32, [](Scalars &s, ValueRange x) { return s.divide(x[0], x[1]); });
-    }
-    weights = e.rows(chosen, mixture.k);
+    e.requireEqual(given.shape[0], logits.shape[0], call.place() + ": expected weights for every token");
+    routing.weights = weightsOf(e, routing, logits, given, mixture);
   }
   Value rows = e.rows(input, width);
-  Value result = moe::ExpertsOp::create(e.b, rows.getType(), rows, route.getIds(), weights, gate, up, down, gateBias, upBias,
-                                        downBias, activationOf(context, mixture, fc3.has_value()), /*weight_on_input=*/false);
+  Value result =
+      moe::ExpertsOp::create(e.b, rows.getType(), rows, routing.ids, routing.weights, gate, up, down, gateBias, upBias, downBias,
+                             activationOf(e.b.getContext(), mixture, fc3.has_value()), /*weight_on_input=*/false);
   call.give(0, e.fromRows(result, input.shape, input.type));
   return success();
 }
@@ -177,7 +224,7 @@ static FailureOr<Projection> plainProjection(Call &call, size_t place, StringRef
 
 static LogicalResult mixtureOfExperts(Call &call) {
   FailureOr<Mixture> mixture = readMixture(call);
-  if (failed(mixture) || failed(refuseSparseMixer(call, *mixture)))
+  if (failed(mixture))
     return failure();
   FailureOr<Projection> fc1 = plainProjection(call, 2, "fc1"), fc2 = plainProjection(call, 4, "fc2"), fc3;
   if (call.has(6))
@@ -306,7 +353,7 @@ static FailureOr<Projection> floatProjection(Call &call, size_t place, size_t gl
 
 static LogicalResult quantizedMixture(Call &call) {
   FailureOr<Mixture> mixture = readMixture(call);
-  if (failed(mixture) || failed(refuseSparseMixer(call, *mixture)))
+  if (failed(mixture))
     return failure();
   StringRef kind = call.text("quant_type", "int");
   int64_t bits = call.integer("expert_weight_bits", 4), block = call.integer("block_size", 0);

@@ -1,0 +1,162 @@
+// Graphs of exporters and single operators under fixtures/onnx: what the reference evaluator computes from the imported module is
+// their golden result.
+#include "importers/Importer.h"
+#include "importers/safetensors/Header.h"
+#include "passes/evaluator/Generation.h"
+
+#include "mlir/IR/MLIRContext.h"
+
+#include "gtest/gtest.h"
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+using namespace moec;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// An IEEE half.
+double halfOf(uint16_t bits) {
+  int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  double magnitude = exponent == 31  ? (fraction ? NAN : INFINITY)
+                     : exponent == 0 ? std::ldexp(fraction, -24)
+                                     : std::ldexp(1024 + fraction, exponent - 25);
+  return bits >> 15 ? -magnitude : magnitude;
+}
+
+template <typename T> double elementAs(const char *bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof value);
+  return static_cast<double>(value);
+}
+
+double elementOf(const char *bytes, llvm::StringRef type) {
+  if (type == "F32")
+    return elementAs<float>(bytes);
+  if (type == "I64")
+    return static_cast<double>(elementAs<int64_t>(bytes));
+  if (type == "I32")
+    return elementAs<int32_t>(bytes);
+  if (type == "BOOL" || type == "U8")
+    return elementAs<uint8_t>(bytes);
+  if (type == "F16")
+    return halfOf(static_cast<uint16_t>(elementAs<uint16_t>(bytes)));
+  if (type == "BF16") {
+    uint32_t bits = uint32_t(static_cast<uint16_t>(elementAs<uint16_t>(bytes))) << 16;
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+  }
+  ADD_FAILURE() << "a golden of type " << type.str();
+  return 0;
+}
+
+using Arrays = std::map<std::string, evaluator::Tensor>;
+
+/// The tensors whose names begin with `prefix`, by the rest of their names.
+Arrays readArrays(const fs::path &path, const std::string &prefix) {
+  auto folder = llvm::cantFail(importers::ModelFolder::at(path.parent_path().string()));
+  auto file = llvm::cantFail(folder.open(path.filename().string()));
+  auto header = llvm::cantFail(importers::safetensors::readHeader(file));
+  Arrays arrays;
+  for (const auto &stored : header.tensors) {
+    llvm::StringRef name = stored.name.val();
+    if (!name.consume_front(prefix))
+      continue;
+    std::string bytes(size_t(stored.bytes), '\0');
+    llvm::cantFail(file.read(uint64_t(stored.offset), bytes));
+    evaluator::Tensor &tensor = arrays[name.str()];
+    tensor = evaluator::Tensor(std::vector<int64_t>(stored.shape.begin(), stored.shape.end()));
+    size_t width = tensor.elements.empty() ? 0 : bytes.size() / tensor.elements.size();
+    for (size_t i = 0; i < tensor.elements.size(); ++i)
+      tensor.elements[i] = elementOf(bytes.data() + i * width, stored.type);
+  }
+  return arrays;
+}
+
+/// The largest difference, as a share of the largest golden value.
+double distance(const evaluator::Tensor &got, const evaluator::Tensor &golden) {
+  if (got.shape != golden.shape)
+    return INFINITY;
+  double largest = 0, difference = 0;
+  for (size_t i = 0; i < golden.elements.size(); ++i) {
+    largest = std::max(largest, std::abs(golden.elements[i]));
+    double here = std::abs(got.elements[i] - golden.elements[i]);
+    difference = std::isnan(here) ? INFINITY : std::max(difference, here);
+  }
+  return difference == 0 ? 0 : difference / largest;
+}
+
+/// Runs one set of a case; an empty answer is a good one.
+std::string problemOf(mlir::ModuleOp module, const fs::path &arrays, size_t set, double tolerance) {
+  std::string complaint, start = "set" + std::to_string(set);
+  mlir::ScopedDiagnosticHandler handler(module.getContext(), [&](mlir::Diagnostic &diagnostic) { complaint += diagnostic.str(); });
+  Arrays inputs = readArrays(arrays, start + ".in."), goldens = readArrays(arrays, start + ".out.");
+  auto function = module.lookupSymbol<mlir::func::FuncOp>("main");
+  std::vector<evaluator::Argument> arguments;
+  for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+    auto found = inputs.find(function.getArgAttrOfType<mlir::StringAttr>(i, "moe.input").str());
+    if (found == inputs.end())
+      return "has an input that the case has not";
+    arguments.emplace_back(found->second);
+  }
+  evaluator::WeightOptions options;
+  options.source = evaluator::WeightOptions::Source::Files;
+  evaluator::Weights weights(options);
+  evaluator::Caches caches;
+  auto results = evaluator::evaluate(function, arguments, weights, caches);
+  if (mlir::failed(results))
+    return complaint;
+  Arrays outputs;
+  for (auto [i, result] : llvm::enumerate(*results))
+    outputs[evaluator::outputName(function, unsigned(i))] = std::move(result);
+  for (const auto &[name, golden] : goldens)
+    if (double far = distance(outputs[name], golden); far > tolerance)
+      return "'" + name + "' is off by " + std::to_string(far) + " of its largest value";
+  return "";
+}
+
+/// Cases that are refused, with a part of the message; all others must give their goldens.
+using Refusals = std::map<std::string, std::string>;
+
+/// Goldens computed with activations rounded to int8 (accuracy_level 4), which moves one or two elements by up to 2.3 % of the
+/// largest, beyond the tolerance of the case.
+bool hasRoundedGolden(const std::string &name) { return name == "lfm2_moe_int4" || name == "gpt_oss_int4"; }
+
+void checkFolder(const char *kind, const Refusals &refusals) {
+  fs::path folder = fs::path(MOEC_TEST_DATA) / "fixtures" / "onnx" / kind;
+  std::ifstream file(folder / "cases.json");
+  nlohmann::json cases = nlohmann::json::parse(file);
+  ASSERT_FALSE(cases.empty());
+  for (const auto &entry : cases) {
+    std::string name = entry["name"];
+    mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+    auto module = importers::importModel((folder / (name + ".onnx")).string(), context);
+    auto refusal = refusals.find(name);
+    if (!module) {
+      std::string message = llvm::toString(module.takeError());
+      EXPECT_TRUE(refusal != refusals.end() && message.find(refusal->second) != std::string::npos) << name << ": " << message;
+      continue;
+    }
+    EXPECT_EQ(refusal, refusals.end()) << name << " was imported";
+    double tolerance = entry["tolerance"].get<double>() * (hasRoundedGolden(name) ? 1.5 : 1);
+    for (size_t set = 0; set < entry["sets"].get<size_t>(); ++set)
+      EXPECT_EQ(problemOf(**module, folder / (name + ".safetensors"), set, tolerance), "") << name << ", set " << set;
+  }
+}
+
+TEST(OnnxCases, Operators) {
+  checkFolder("ops", {{"moe_swiglu_limit_after_activation", "swiglu_limit_after_activation"},
+                      {"qmoe_int4_b32_weights_prepacked_1", "weights_prepacked"}});
+}
+TEST(OnnxCases, Patterns) { checkFolder("patterns", {}); }
+TEST(OnnxCases, Decoders) { checkFolder("decoders", {}); }
+TEST(OnnxCases, GenAI) { checkFolder("genai", {}); }
+TEST(OnnxCases, Mobius) { checkFolder("mobius", {}); }
+
+} // namespace
