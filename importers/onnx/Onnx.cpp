@@ -100,6 +100,10 @@ LogicalResult ModuleBuilder::declareInput(const ValueInfo &input, func::FuncOp f
 }
 
 LogicalResult ModuleBuilder::buildFunction() {
+  // Each costs a function more than the one before.
+  constexpr size_t most = 4096;
+  if (model.graph.inputs.size() > most || model.graph.outputs.size() > most)
+    return refuse("the graph has more inputs or outputs than the limit of " + Twine(most));
   b.setInsertionPointToEnd(module.getBody());
   auto function = func::FuncOp::create(b, "main", b.getFunctionType({}, {}));
   b.setInsertionPointToStart(function.addEntryBlock());
