@@ -29,8 +29,8 @@ struct ChooseNumberFormats : impl::ChooseNumberFormatsBase<ChooseNumberFormats> 
     getOperation().walk([&](Operation *op) {
       TypeSwitch<Operation *>(op)
           .Case([&](CacheOp cache) { cache.setTypeAttr(TypeAttr::get(cacheType(cache))); })
-          .Case<LinearOp, GateUpOp, GatedMLPOp, ExpertsOp, FusedExpertsOp, AttentionOp, LatentAttentionOp, AbsorbedAttentionOp>(
-              [&](auto product) { product.setCompute(choose(product, routers.contains(product))); });
+          .Case<LinearOp, GroupedLinearOp, GateUpOp, GatedMLPOp, ExpertsOp, FusedExpertsOp, AttentionOp, LatentAttentionOp,
+                AbsorbedAttentionOp>([&](auto product) { product.setCompute(choose(product, routers.contains(product))); });
     });
   }
 

@@ -65,6 +65,11 @@ static double cacheRowBytes(Operation *op, FlatSymbolRefAttr cache, SymbolTableC
   return double(widthOf(declaration.getType())) * elementBytes(declaration.getType());
 }
 
+/// Positions that share a row of `cache`.
+static int64_t blockOf(Operation *op, FlatSymbolRefAttr cache, SymbolTableCollection &symbols) {
+  return int64_t(symbols.lookupNearestSymbolFrom<CacheOp>(op, cache).getBlock());
+}
+
 /// Keys that all queries of a step see together, when each sees at most `limit` of the last ones.
 static double visiblePairs(Workload workload, int64_t limit) {
   double pairs = 0;
@@ -82,6 +87,21 @@ static Cost attentionCost(AttentionOp op, Workload workload, int64_t rows, Symbo
   cost.flop = 2 * (query + result) * visiblePairs(workload, limit);
   double cached = double(std::min(workload.context, limit + workload.tokens - 1));
   cost.cacheBytes = cached * (cacheRowBytes(op, op.getKeysAttr(), symbols) + cacheRowBytes(op, op.getValuesAttr(), symbols));
+  if (op.getEntries()) {
+    double entries = double(workload.context) / double(blockOf(op, op.getEntriesAttr(), symbols));
+    double seen = op.getPositions() ? std::min(entries, double(widthOf(op.getPositions().getType()))) : entries;
+    cost.flop += 2 * (query + result) * seen * double(workload.tokens);
+    cost.cacheBytes += std::min(entries, seen * double(workload.tokens)) * cacheRowBytes(op, op.getEntriesAttr(), symbols);
+  }
+  return cost;
+}
+
+/// Every row of a step is pooled once, twice where blocks overlap; a token alone may have to read a whole block.
+static Cost poolingCost(PoolBlocksOp op, Workload workload, int64_t rows, SymbolTableCollection &symbols) {
+  Cost cost = traffic(op, rows);
+  double columns = double(widthOf(op.getBias().getType()));
+  cost.flop = 4 * columns * double(workload.tokens);
+  cost.cacheBytes = double(workload.tokens) * cacheRowBytes(op, op.getCacheAttr(), symbols);
   return cost;
 }
 
@@ -139,8 +159,9 @@ Cost passes::absorbedAttentionCost(Operation *op, Workload workload, SymbolTable
 /// Every query against every key, of heads that share it.
 static Cost selectionCost(SelectPositionsOp op, Workload workload, int64_t rows, SymbolTableCollection &symbols) {
   Cost cost = traffic(op, rows);
-  cost.flop = 2 * double(widthOf(op.getQuery().getType())) * visiblePairs(workload, workload.context);
-  cost.cacheBytes = double(workload.context) * cacheRowBytes(op, op.getCacheAttr(), symbols);
+  double block = double(blockOf(op, op.getCacheAttr(), symbols));
+  cost.flop = 2 * double(widthOf(op.getQuery().getType())) * visiblePairs(workload, workload.context) / block;
+  cost.cacheBytes = double(workload.context) / block * cacheRowBytes(op, op.getCacheAttr(), symbols);
   return cost;
 }
 
@@ -189,12 +210,21 @@ static double rowwiseFlop(Operation *op, int64_t rows) {
   double elements = double(rows) * double(widthOf(op->getResult(0).getType()));
   if (auto rope = dyn_cast<RopeOp>(op))
     return 3 * elements * double(rope.getRotary().getDims()) / double(rope.getHeadDim());
+  if (auto merge = dyn_cast<MergeStreamsOp>(op))
+    return 2 * double(rows) * double(widthOf(merge.getStreams().getType()));
+  if (auto mix = dyn_cast<MixStreamsOp>(op))
+    return elements * (1 + 2 * double(widthOf(mix.getType())) / double(widthOf(mix.getInput().getType())));
+  if (auto weights = dyn_cast<StreamWeightsOp>(op))
+    return elements * (4 + 4 * double(weights.getIterations()));
   return elements * (isa<RMSNormOp, ActivateOp>(op) ? 4 : 1);
 }
 
 static double rowwiseCacheBytes(Operation *op, int64_t rows, SymbolTableCollection &symbols) {
   auto append = dyn_cast<AppendOp>(op);
-  return append ? double(rows) * cacheRowBytes(append, append.getCacheAttr(), symbols) : 0;
+  if (!append)
+    return 0;
+  double block = double(blockOf(append, append.getCacheAttr(), symbols));
+  return double(rows) / block * cacheRowBytes(append, append.getCacheAttr(), symbols);
 }
 
 static Cost rowwiseCost(Operation *op, int64_t rows, SymbolTableCollection &symbols) {
@@ -224,6 +254,7 @@ Cost passes::costOf(Operation *op, Workload workload, int64_t rows, SymbolTableC
   return TypeSwitch<Operation *, Cost>(op)
       .Case([&](AttentionOp op) { return attentionCost(op, workload, rows, symbols); })
       .Case([&](SelectPositionsOp op) { return selectionCost(op, workload, rows, symbols); })
+      .Case([&](PoolBlocksOp op) { return poolingCost(op, workload, rows, symbols); })
       .Case([&](LatentAttentionOp op) { return expandedAttentionCost(op, workload, symbols); })
       .Case([&](AbsorbedAttentionOp op) { return absorbedAttentionCost(op, workload, symbols); })
       .Case([&](ExpertsOp op) { return expertsCost(op, op.getResult(), widthOf(op.getIds().getType()), rows); })
@@ -241,9 +272,14 @@ Cost passes::costOf(Operation *op, Workload workload, int64_t rows, SymbolTableC
         cost.flop = 2 * products * double(rows) * double(widthOf(op.getInput().getType())) * double(widthOf(op.getType()));
         return cost;
       })
+      .Case([&](GroupedLinearOp op) {
+        Cost cost = traffic(op, rows);
+        cost.flop = 2 * double(rows) * double(widthOf(op.getWeight().getType())) * double(widthOf(op.getType()));
+        return cost;
+      })
       .Case([&](EmbedOp op) {
         Cost cost = traffic(op, rows);
-        cost.weightBytes = double(rows * widthOf(op.getType())) * elementBytes(op.getTable().getType());
+        cost.weightBytes = double(rows * widthOf(op.getTable().getType())) * elementBytes(op.getTable().getType());
         return cost;
       })
       .Default([&](Operation *op) { return traffic(op, rows); });

@@ -16,7 +16,7 @@ namespace {
 /// Whether `op` can run for some of the tokens: it treats rows by themselves, takes none that cannot be gathered (expert ids,
 /// token ids) and knows nothing of the batch.
 bool canNarrow(Operation *op) {
-  return isPure(op) && (isRowwise(op) || isa<LinearOp, GateUpOp, GatedMLPOp, FusedExpertsOp>(op)) &&
+  return isPure(op) && (isRowwise(op) || isa<LinearOp, GroupedLinearOp, GateUpOp, GatedMLPOp, FusedExpertsOp>(op)) &&
          llvm::all_of(op->getOperandTypes(), [](Type type) { return isRows(type) || isWeight(type); });
 }
 

@@ -18,9 +18,9 @@ namespace moec::passes {
 namespace {
 /// The ops that say what a model means.
 bool isNormal(Operation *op) {
-  return isa<WeightOp, GetWeightOp, DequantizeOp, CacheOp, AppendOp, EmbedOp, GatherOutputsOp, ColumnsOp, LinearOp, RMSNormOp,
-             LayerNormOp, RopeOp, ScaleByPositionOp, ActivateOp, GatedMLPOp, RouteOp, ExpertsOp, AttentionOp, SelectPositionsOp,
-             LatentAttentionOp, cf::AssertOp>(op) ||
+  return isa<WeightOp, GetWeightOp, DequantizeOp, CacheOp, AppendOp, EmbedOp, GatherOutputsOp, ColumnsOp, LinearOp, GroupedLinearOp,
+             RMSNormOp, LayerNormOp, RopeOp, ScaleByPositionOp, ActivateOp, GatedMLPOp, RouteOp, ExpertsOp, AttentionOp,
+             SelectPositionsOp, PoolBlocksOp, LatentAttentionOp, StreamWeightsOp, MergeStreamsOp, MixStreamsOp, cf::AssertOp>(op) ||
          isa<BuiltinDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect,
              linalg::LinalgDialect, scf::SCFDialect>(op->getDialect());
 }

@@ -4,32 +4,38 @@
 
 include "dialects/moe/Attributes.td"
 
-def MoE_AttentionOp : MoE_Op<"attention", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+def MoE_AttentionOp : MoE_Op<"attention", [DeclareOpInterfaceMethods<SymbolUserOpInterface>, AttrSizedOperandSegments]> {
   let summary = "causal attention with grouped key/value heads";
   let description = [{
     Head h of the query attends with key/value head h / (heads / kv_heads) to all positions up to its own:
     p = softmax(scale x q k^T), o = p V. `window` keeps the last so many positions, `chunk` those in the query's own chunk of so many
     positions; `soft_cap` c makes scores c tanh(s / c); `sinks` adds exp(sink[h]) to the softmax's denominator.
 
+    After `and` comes a cache of entries, each of which stands for a block of positions and is key and value at once. A token also
+    attends, in the same softmax, to the entries of blocks that end at or before its own position: to all of them, or with `among` to
+    those in its list, where -1 is none.
+
     Constraints:
     * C1: keys and values name caches; `head_dim` divides the query's and the keys' width, kv_heads divides heads and the values' width.
     * C2: the result is heads x (values' width / kv_heads) wide.
     * C3: sinks have one element per head.
     * C4: at most one of `window` and `chunk` is given.
+    * C5: entries are as wide as keys and as values, and come with any list.
 
     Example:
     ```mlir
     %o = moe.attention %q over @layers.0.keys, @layers.0.values at %batch {head_dim = 16 : i64, scale = 2.5e-1 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins MoE_Rows:$query, MoE_BatchType:$batch, Optional<MoE_WeightType>:$sinks,
-                       FlatSymbolRefAttr:$keys, FlatSymbolRefAttr:$values,
+  let arguments = (ins MoE_Rows:$query, MoE_BatchType:$batch, Optional<MoE_Positions>:$positions, Optional<MoE_WeightType>:$sinks,
+                       FlatSymbolRefAttr:$keys, FlatSymbolRefAttr:$values, OptionalAttr<FlatSymbolRefAttr>:$entries,
                        ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, F64Attr:$scale,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window, OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$chunk,
                        OptionalAttr<F64Attr>:$soft_cap, DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
   let results = (outs MoE_Rows:$result);
   let assemblyFormat = [{
-    $query `over` $keys `,` $values `at` $batch (`sinks` $sinks^ `(` type($sinks) `)`)? attr-dict `:` type($query) `->` type($result)
+    $query `over` $keys `,` $values (`and` $entries^)? `at` $batch (`among` $positions^ `(` type($positions) `)`)?
+    (`sinks` $sinks^ `(` type($sinks) `)`)? attr-dict `:` type($query) `->` type($result)
   }];
   let hasVerifier = 1;
 }
@@ -40,6 +46,7 @@ def MoE_SelectPositionsOp : MoE_Op<"select_positions", [DeclareOpInterfaceMethod
     Position s of the token's sequence, up to the token's own, scores sum over heads h of weights[h] x max(q_h k_s, 0), where k_s is
     its row of the cache. The result has the k positions that score highest, in ascending order; ties go to the lowest position.
     Where fewer are visible, it has all of them and then -1. Source: arXiv 2512.02556.
+    Over a cache with a row for each block of positions, s counts blocks, of which those that have ended are visible.
 
     Constraints:
     * C1: the symbol names a cache, and the query is a row of it for each head, of which there are as many as weights.
@@ -53,6 +60,37 @@ def MoE_SelectPositionsOp : MoE_Op<"select_positions", [DeclareOpInterfaceMethod
   let results = (outs MoE_Positions:$positions);
   let assemblyFormat = [{
     $query `,` $weights `over` $cache `at` $batch attr-dict `:` type($query) `,` type($weights) `->` type($positions)
+  }];
+}
+
+def MoE_PoolBlocksOp : MoE_Op<"pool_blocks", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a block of cached rows pooled into one, column by column";
+  let description = [{
+    Positions are cut into blocks of as many as the bias has rows. A cached row is [values | gates]. For the token that ends a block:
+    entry = sum over the block's positions j of softmax_j(gates_j + bias_j) x values_j, with a softmax for each column. Rows of other
+    tokens are zero.
+
+    When the result is half as wide as the bias, blocks overlap: an entry pools the first halves of the rows of the block before,
+    with those of the bias, and the second halves of its own, in one softmax over both. The first block has none before it.
+
+    Constraints:
+    * C1: the bias has rank 2, and the symbol names a cache with a row for each position, twice as wide.
+    * C2: the result is as wide as the bias, or half as wide.
+
+    Example:
+    ```mlir
+    %e = moe.pool_blocks over @layers.0.projected at %batch bias %b : tensor<4x256xf32> -> tensor<?x128xf32>
+    ```
+  }];
+  let arguments = (ins MoE_BatchType:$batch, MoE_WeightType:$bias, FlatSymbolRefAttr:$cache);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "`over` $cache `at` $batch `bias` $bias attr-dict `:` type($bias) `->` type($result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Positions of a block.
+    int64_t getBlockSize() { return ::llvm::cast<::mlir::RankedTensorType>(getBias().getType()).getDimSize(0); }
+    /// Whether an entry also pools rows of the block before its own.
+    bool overlaps() { return widthOf(getType()) != widthOf(getBias().getType()); }
   }];
 }
 

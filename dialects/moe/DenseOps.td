@@ -29,6 +29,31 @@ def MoE_LinearOp : MoE_Op<"linear", [Pure, AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
+def MoE_GroupedLinearOp : MoE_Op<"grouped_linear", [Pure]> {
+  let summary = "matrix product with a block-diagonal weight: groups of columns, each with a matrix of its own";
+  let description = [{
+    W is [out, in / groups]; the columns of input and result are cut into groups, and group g of the result is group g of the input
+    times the transpose of the g-th of as many parts of W's rows.
+
+    Constraints:
+    * C1: W has rank 2, its rows are the result's width, and its columns divide the input's width into groups, which divide the
+      result's.
+
+    Example:
+    ```mlir
+    %y = moe.grouped_linear %x, %w : tensor<?x512xf32>, tensor<64x128xbf16> -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$input, MoE_WeightType:$weight,
+                       DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
+  let results = (outs MoE_Rows:$result);
+  let assemblyFormat = "$input `,` $weight attr-dict `:` type($input) `,` type($weight) `->` type($result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getGroups() { return widthOf(getInput().getType()) / widthOf(getWeight().getType()); }
+  }];
+}
+
 def MoE_RMSNormOp : MoE_Op<"rms_norm", [Pure, AllTypesMatch<["input", "result"]>]> {
   let summary = "y = x / sqrt(mean(x^2) + epsilon) x weight, in groups of columns";
   let description = [{
@@ -75,7 +100,7 @@ def MoE_RopeOp : MoE_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
   let summary = "rotary position embedding of every head";
   let description = [{
     The row is cut into heads of `head_dim` columns; `rotary` says what turns in each. With `position_scale` the whole row
-    is scaled afterwards. Source: arXiv 2104.09864.
+    is scaled afterwards. With `block` a row turns as at the first position of its block of so many. Source: arXiv 2104.09864.
 
     Constraints:
     * C1: `head_dim` divides the row's width.
@@ -87,7 +112,7 @@ def MoE_RopeOp : MoE_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
     ```
   }];
   let arguments = (ins MoE_Rows:$input, MoE_BatchType:$batch, ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, MoE_RotaryAttr:$rotary,
-                       OptionalAttr<MoE_PositionScaleAttr>:$position_scale);
+                       OptionalAttr<MoE_PositionScaleAttr>:$position_scale, DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "1">:$block);
   let results = (outs MoE_Rows:$result);
   let assemblyFormat = "$input `at` $batch attr-dict `:` type($input)";
   let hasVerifier = 1;

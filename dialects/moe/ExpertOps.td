@@ -8,7 +8,8 @@ def MoE_RouteOp : MoE_Op<"route", [Pure, AttrSizedOperandSegments]> {
   let summary = "router logits to expert ids and weights";
   let description = [{
     `#moe.routing` states the arithmetic. Ids are in order of falling selection key. With a table ([vocabulary, k], integer) the
-    ids are the table's row of the token and no selection happens; weights are computed as otherwise.
+    ids are the table's row of the token and no selection happens; weights are computed as otherwise. A table must hold ids of experts;
+    kernels, which cannot refuse it, take the nearest.
 
     Constraints:
     * C1: ids and weights have k columns, and k is at most the number of logits.

@@ -8,5 +8,6 @@ include "dialects/moe/ModelOps.td"
 include "dialects/moe/DenseOps.td"
 include "dialects/moe/ExpertOps.td"
 include "dialects/moe/AttentionOps.td"
+include "dialects/moe/StreamOps.td"
 
 #endif // MOEC_DIALECTS_MOE_MOE_TD

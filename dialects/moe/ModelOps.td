@@ -73,7 +73,8 @@ def MoE_DequantizeOp : MoE_Op<"dequantize", [Pure, TypesMatchWith<"the result ha
 def MoE_CacheOp : MoE_Op<"cache", [Symbol]> {
   let summary = "a key/value cache: one row per position of every sequence";
   let description = [{
-    Rows are of the given width; rows beyond a sequence's length are undefined.
+    Rows are of the given width; rows beyond a sequence's length are undefined. With `block` there is a row for each block of so
+    many positions, row b for positions from b x block on.
 
     Constraints:
     * C1: the type is `tensor<?xWxf32>` or `tensor<?xWxbf16>` with W static.
@@ -83,7 +84,8 @@ def MoE_CacheOp : MoE_Op<"cache", [Symbol]> {
     moe.cache @layers.0.latent : tensor<?x80xf32>
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrBase<"::mlir::RankedTensorType", "tensor type">:$type);
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrBase<"::mlir::RankedTensorType", "tensor type">:$type,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "1">:$block);
   let assemblyFormat = "$sym_name `:` $type attr-dict";
   let hasVerifier = 1;
 }
@@ -92,7 +94,7 @@ def MoE_AppendOp : MoE_Op<"append", [DeclareOpInterfaceMethods<SymbolUserOpInter
   let summary = "write the new tokens' rows into a cache";
   let description = [{
     For each token, its rows of all `values`, one after the other, become the row of its position in its sequence's cache,
-    rounded to the cache's type.
+    rounded to the cache's type. To a cache with a row for each block, only tokens that end a block write.
 
     Constraints:
     * C1: the symbol names a `moe.cache` whose width is the sum of the values' widths.
@@ -111,10 +113,11 @@ def MoE_AppendOp : MoE_Op<"append", [DeclareOpInterfaceMethods<SymbolUserOpInter
 def MoE_EmbedOp : MoE_Op<"embed", [Pure]> {
   let summary = "rows of a table, by token id";
   let description = [{
-    Ids outside the table cannot reach a step: whoever runs one checks them.
+    Ids outside the table cannot reach a step: whoever runs one checks them. A result that is n times as wide as the table has the
+    row n times, one behind the other.
 
     Constraints:
-    * C1: the result is as wide as the table, and the table has rank 2.
+    * C1: the table has rank 2, and its width divides the result's.
 
     Example:
     ```mlir
@@ -150,7 +153,8 @@ def MoE_RowwiseOp : MoE_Op<"rowwise", [IsolatedFromAbove, SingleBlockImplicitTer
 
     Constraints:
     * C1: the region's arguments have the operands' types, and its terminator yields the results' types.
-    * C2: the region holds only `moe.rms_norm`, `moe.layer_norm`, `moe.rope`, `moe.scale_by_position`, `moe.append`, `moe.route`, `moe.columns`, `moe.activate` and `arith` ops.
+    * C2: the region holds only `moe.rms_norm`, `moe.layer_norm`, `moe.rope`, `moe.scale_by_position`, `moe.append`, `moe.route`, `moe.columns`, `moe.activate`,
+      `moe.stream_weights`, `moe.merge_streams`, `moe.mix_streams` and `arith` ops.
 
     Example:
     ```mlir

@@ -75,13 +75,15 @@ LogicalResult AppendOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 LogicalResult EmbedOp::verify() {
   ArrayRef<int64_t> table = shapeOf(getTable());
-  if (table.size() != 2 || table[1] != widthOf(getType()))
-    return emitOpError() << "C1: expected a table [vocabulary, " << widthOf(getType()) << "], got " << getTable().getType();
+  if (table.size() != 2 || widthOf(getType()) % table[1])
+    return emitOpError() << "C1: expected a table [vocabulary, a divisor of " << widthOf(getType()) << "], got "
+                         << getTable().getType();
   return success();
 }
 
 bool moec::moe::isRowwise(Operation *op) {
-  if (isa<RMSNormOp, LayerNormOp, RopeOp, ScaleByPositionOp, AppendOp, RouteOp, ColumnsOp, ActivateOp>(op))
+  if (isa<RMSNormOp, LayerNormOp, RopeOp, ScaleByPositionOp, AppendOp, RouteOp, ColumnsOp, ActivateOp, StreamWeightsOp,
+          MergeStreamsOp, MixStreamsOp>(op))
     return true;
   return isa_and_nonnull<arith::ArithDialect>(op->getDialect()) && op->hasTrait<OpTrait::Elementwise>() &&
          llvm::all_of(op->getOperandTypes(), isRows) && llvm::all_of(op->getResultTypes(), isRows);
@@ -126,6 +128,15 @@ LogicalResult LinearOp::verify() {
     return emitOpError() << "C2: expected a bias [" << out << "], got " << getBias().getType();
   if (getResidual() && getResidual().getType() != getType())
     return emitOpError() << "C3: expected a residual of type " << getType() << ", got " << getResidual().getType();
+  return success();
+}
+
+LogicalResult GroupedLinearOp::verify() {
+  int64_t out = widthOf(getType()), in = widthOf(getInput().getType());
+  ArrayRef<int64_t> weight = shapeOf(getWeight());
+  if (weight.size() != 2 || weight[0] != out || in % weight[1] || out % (in / weight[1]))
+    return emitOpError() << "C1: expected a weight [" << out << ", " << in << " / groups] for groups that divide both, got "
+                         << getWeight().getType();
   return success();
 }
 
@@ -330,6 +341,8 @@ LogicalResult AttentionOp::verify() {
                          << getSinks().getType();
   if (getWindow() && getChunk())
     return emitOpError() << "C4: expected at most one of 'window' and 'chunk'";
+  if (getPositions() && !getEntries())
+    return emitOpError() << "C5: expected a cache of entries beside their lists";
   return success();
 }
 
@@ -346,6 +359,12 @@ LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
   int64_t expected = heads * (widthOf(values.getType()) / kvHeads);
   if (widthOf(getType()) != expected)
     return emitOpError() << "C2: expected a result " << expected << " wide, got " << widthOf(getType());
+  CacheOp entries = getEntries() ? lookUpCache(*this, symbols, getEntriesAttr(), "C5") : CacheOp();
+  if (getEntries() && !entries)
+    return failure();
+  if (entries && (widthOf(entries.getType()) != widthOf(keys.getType()) || widthOf(entries.getType()) != widthOf(values.getType())))
+    return emitOpError() << "C5: expected entries as wide as keys and values, got " << widthOf(entries.getType()) << ", "
+                         << widthOf(keys.getType()) << " and " << widthOf(values.getType());
   return success();
 }
 
@@ -357,6 +376,26 @@ LogicalResult SelectPositionsOp::verifySymbolUses(SymbolTableCollection &symbols
   if (query != heads * width)
     return emitOpError() << "C1: expected a query of " << heads << " rows of the cache's " << width << ", got " << query
                          << " columns";
+  return success();
+}
+
+LogicalResult PoolBlocksOp::verify() {
+  ArrayRef<int64_t> bias = shapeOf(getBias());
+  if (bias.size() != 2)
+    return emitOpError() << "C1: expected a bias [positions, width], got " << getBias().getType();
+  if (widthOf(getType()) != bias[1] && widthOf(getType()) * 2 != bias[1])
+    return emitOpError() << "C2: expected a result " << bias[1] << " wide, or half as wide, got " << widthOf(getType());
+  return success();
+}
+
+LogicalResult PoolBlocksOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  CacheOp cache = lookUpCache(*this, symbols, getCacheAttr(), "C1");
+  if (!cache)
+    return failure();
+  int64_t expected = 2 * widthOf(getBias().getType());
+  if (widthOf(cache.getType()) != expected || cache.getBlock() != 1)
+    return emitOpError() << "C1: expected a cache with a row for each position, " << expected << " wide, got one "
+                         << widthOf(cache.getType()) << " wide for every " << cache.getBlock();
   return success();
 }
 
@@ -381,6 +420,36 @@ template <typename LatentOp> static LogicalResult verifyLatentCache(LatentOp op,
   int64_t expected = keyUp[0] * (keyUp[1] + pe);
   if (widthOf(op.getQuery().getType()) != expected)
     return op.emitOpError() << "C2: expected a query " << expected << " wide, got " << widthOf(op.getQuery().getType());
+  return success();
+}
+
+LogicalResult StreamWeightsOp::verify() {
+  int64_t width = widthOf(getType()), streams = getStreams();
+  if (width != streams && (width / streams != streams + 2 || width % streams))
+    return emitOpError() << "C1: expected n or n x (n + 2) columns for " << streams << " streams, got " << width;
+  int64_t parts = mixes() ? 3 : 1;
+  if (!hasShape(getScale(), {parts}) || !hasShape(getBase(), {width}))
+    return emitOpError() << "C2: expected a scale [" << parts << "] and a base [" << width << "], got " << getScale().getType()
+                         << " and " << getBase().getType();
+  if (!(getEpsilon().convertToDouble() >= 0))
+    return emitOpError() << "C3: expected epsilon >= 0, got " << getEpsilon().convertToDouble();
+  return success();
+}
+
+LogicalResult MergeStreamsOp::verify() {
+  int64_t all = widthOf(getStreams().getType()), width = widthOf(getType()), weights = widthOf(getWeights().getType());
+  if (all % width || weights < all / width)
+    return emitOpError() << "C1: expected streams that are a multiple of " << width << " wide, and a weight for each, got " << all
+                         << " columns and " << weights << " weights";
+  return success();
+}
+
+LogicalResult MixStreamsOp::verify() {
+  int64_t all = widthOf(getStreams().getType()), width = widthOf(getInput().getType()), weights = widthOf(getWeights().getType());
+  int64_t streams = all / width;
+  if (all % width || weights % streams || weights / streams != streams + 2)
+    return emitOpError() << "C1: expected n streams of " << width << " columns and n x (n + 2) weights, got " << all
+                         << " columns and " << weights << " weights";
   return success();
 }
 

@@ -61,7 +61,9 @@ def Plan_WeightOp : Plan_Op<"weight", [Symbol]> {
 def Plan_CacheOp : Plan_Op<"cache", [Symbol]> {
   let summary = "a paged key/value cache";
   let description = [{
-    Rows of one page lie together: [pages, page_size, width]. A page number addresses the same place in every cache.
+    Rows of one page lie together: [pages, page_size, width]. A page number addresses the same place in every cache. With `block`
+    there is a row for each block of so many positions, in the page where the block begins: pages are page_size / block rows, rounded
+    up, and the row of a block that begins at position p of its page is p / block.
 
     Constraints:
     * C1: the type is `tensor<?xWxf32>` or `tensor<?xWxbf16>` with W static.
@@ -71,7 +73,8 @@ def Plan_CacheOp : Plan_Op<"cache", [Symbol]> {
     plan.cache @layers.0.latent : tensor<?x80xf32>
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, Plan_TensorTypeAttr:$type);
+  let arguments = (ins SymbolNameAttr:$sym_name, Plan_TensorTypeAttr:$type,
+                       DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "1">:$block);
   let assemblyFormat = "$sym_name `:` $type attr-dict";
   let hasVerifier = 1;
 }

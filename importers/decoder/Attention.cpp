@@ -8,18 +8,6 @@ using namespace moec::importers;
 /// The norms of the latents take this epsilon whatever the config's rms_norm_eps says: they are made without one.
 static constexpr double latentEpsilon = 1e-6;
 
-static Value rope(Scope &scope, StringRef name, Value input, int64_t headDim, moe::RotaryAttr rotary,
-                  moe::PositionScaleAttr positionScale = {}) {
-  return scope.create<moe::RopeOp>(name, input.getType(), input, scope.batch, static_cast<uint64_t>(headDim), rotary,
-                                   positionScale);
-}
-
-/// A norm of every head without a weight.
-static Value headNorm(Scope &scope, StringRef name, Value input, int64_t headDim, double epsilon) {
-  return scope.create<moe::RMSNormOp>(name, input.getType(), input, /*weight=*/Value(), llvm::APFloat(epsilon),
-                                      scope.builder.getI64IntegerAttr(headDim));
-}
-
 Value moec::importers::buildAttention(const Scope &layer, const GroupedAttention &attention, Value input, double epsilon, Value &) {
   Scope scope = layer.within("self_attn", "attention");
   int64_t dim = attention.headDim, width = attention.heads * dim, kvWidth = attention.kvHeads * dim;
@@ -32,14 +20,14 @@ Value moec::importers::buildAttention(const Scope &layer, const GroupedAttention
     k = scope.norm("k_norm", k, whole ? kvWidth : dim, epsilon);
   }
   if (attention.rotary) {
-    q = rope(scope, "q_rope", q, dim, attention.rotary, attention.positionScale);
-    k = rope(scope, "k_rope", k, dim, attention.rotary);
+    q = scope.rope("q_rope", q, dim, attention.rotary, attention.positionScale);
+    k = scope.rope("k_rope", k, dim, attention.rotary);
   } else if (attention.positionScale) {
     q = scope.create<moe::ScaleByPositionOp>("q_scale", q.getType(), q, scope.batch, attention.positionScale);
   }
   if (attention.norms == QueryKeyNorm::TurnedHeads) {
-    q = headNorm(scope, "q_norm", q, dim, epsilon);
-    k = headNorm(scope, "k_norm", k, dim, epsilon);
+    q = scope.plainNorm("q_norm", q, dim, epsilon);
+    k = scope.plainNorm("k_norm", k, dim, epsilon);
   }
 
   FlatSymbolRefAttr keys = scope.cache(layer.placeOf("keys"), kvWidth), values = scope.cache(layer.placeOf("values"), kvWidth);
@@ -47,9 +35,11 @@ Value moec::importers::buildAttention(const Scope &layer, const GroupedAttention
   scope.create<moe::AppendOp>("values", ValueRange(v), scope.batch, values);
   Value sinks = attention.sinks ? scope.weight("sinks", {attention.heads}) : Value();
   auto positions = [&](std::optional<int64_t> count) { return count ? scope.builder.getI64IntegerAttr(*count) : IntegerAttr(); };
-  Value o = scope.create<moe::AttentionOp>("scores", scope.rows(width), q, scope.batch, sinks, keys.getValue(), values.getValue(),
-                                           static_cast<uint64_t>(dim), llvm::APFloat(attention.scale), positions(attention.window),
-                                           positions(attention.chunk), /*soft_cap=*/FloatAttr());
+  Value o =
+      scope.create<moe::AttentionOp>("scores", scope.rows(width), q, scope.batch, /*positions=*/Value(), sinks, keys.getValue(),
+                                     values.getValue(), /*entries=*/FlatSymbolRefAttr(), static_cast<uint64_t>(dim),
+                                     llvm::APFloat(attention.scale), positions(attention.window), positions(attention.chunk),
+                                     /*soft_cap=*/FloatAttr());
   return scope.linear("o_proj", o, moe::widthOf(input.getType()), attention.outputBias);
 }
 
@@ -57,11 +47,11 @@ Value moec::importers::buildAttention(const Scope &layer, const GroupedAttention
 static Value choosePositions(const Scope &layer, Scope attention, const Indexer &indexer, Value input, Value queryLatent) {
   Scope scope = attention.within("indexer", "indexer");
   Value q = scope.linear("wq_b", queryLatent, indexer.heads * indexer.headDim);
-  q = rope(scope, "q_rope", q, indexer.headDim, indexer.rotary);
+  q = scope.rope("q_rope", q, indexer.headDim, indexer.rotary);
   Value k = scope.linear("wk", input, indexer.headDim);
   k = scope.create<moe::LayerNormOp>("k_norm", k.getType(), k, scope.weight("k_norm.weight", {indexer.headDim}),
                                      scope.weight("k_norm.bias", {indexer.headDim}), llvm::APFloat(latentEpsilon));
-  k = rope(scope, "k_rope", k, indexer.headDim, indexer.rotary);
+  k = scope.rope("k_rope", k, indexer.headDim, indexer.rotary);
   FlatSymbolRefAttr cache = scope.cache(layer.placeOf("index_keys"), indexer.headDim);
   scope.create<moe::AppendOp>("index_keys", ValueRange(k), scope.batch, cache);
   // Models scale scores by constants, which change no choice.
@@ -81,7 +71,7 @@ Value moec::importers::buildAttention(const Scope &layer, const LatentAttention 
   } else {
     q = scope.linear("q_proj", input, width);
   }
-  q = rope(scope, "q_rope", q, attention.nope + attention.rope, attention.queryRotary, attention.positionScale);
+  q = scope.rope("q_rope", q, attention.nope + attention.rope, attention.queryRotary, attention.positionScale);
   if (attention.indexer)
     positions = choosePositions(layer, scope, *attention.indexer, input, queryLatent);
 
@@ -89,7 +79,7 @@ Value moec::importers::buildAttention(const Scope &layer, const LatentAttention 
   Value latent = scope.columns("kv_latent", kv, 0, attention.latent);
   latent = scope.norm("kv_a_layernorm", latent, attention.latent, latentEpsilon);
   Value key = scope.columns("k_pe", kv, attention.latent, attention.rope);
-  key = rope(scope, "k_rope", key, attention.rope, attention.keyRotary);
+  key = scope.rope("k_rope", key, attention.rope, attention.keyRotary);
   FlatSymbolRefAttr cache = scope.cache(layer.placeOf("latent"), attention.latent + attention.rope);
   scope.create<moe::AppendOp>("latent", ValueRange({latent, key}), scope.batch, cache);
 

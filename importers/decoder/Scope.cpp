@@ -39,18 +39,32 @@ Value Scope::columns(StringRef name, Value input, int64_t from, int64_t width) {
   return create<moe::ColumnsOp>(name, rows(width), input, static_cast<uint64_t>(from));
 }
 
-Value Scope::gatedMLP(StringRef name, Value input, int64_t width, moe::ActivationAttr activation) {
+Value Scope::plainNorm(StringRef name, Value input, int64_t group, double epsilon) {
+  return create<moe::RMSNormOp>(name, input.getType(), input, /*weight=*/Value(), llvm::APFloat(epsilon),
+                                builder.getI64IntegerAttr(group));
+}
+
+Value Scope::rope(StringRef name, Value input, int64_t headDim, moe::RotaryAttr rotary, moe::PositionScaleAttr positionScale,
+                  int64_t block) {
+  return create<moe::RopeOp>(name, input.getType(), input, batch, static_cast<uint64_t>(headDim), rotary, positionScale,
+                             static_cast<uint64_t>(block));
+}
+
+Value Scope::gatedMLP(StringRef name, Value input, int64_t width, moe::ActivationAttr activation, StringRef gate, StringRef up,
+                      StringRef down) {
   int64_t hidden = moe::widthOf(input.getType());
-  Value gate = matrix("gate_proj.weight", {width, hidden}), up = matrix("up_proj.weight", {width, hidden});
-  Value down = matrix("down_proj.weight", {hidden, width});
-  return create<moe::GatedMLPOp>(name, input.getType(), input, gate, up, down, /*residual=*/Value(), activation);
+  auto projection = [&](StringRef tensor, ArrayRef<int64_t> shape) { return matrix((tensor + ".weight").str(), shape); };
+  Value gateWeight = projection(gate, {width, hidden}), upWeight = projection(up, {width, hidden});
+  Value downWeight = projection(down, {hidden, width});
+  return create<moe::GatedMLPOp>(name, input.getType(), input, gateWeight, upWeight, downWeight, /*residual=*/Value(), activation);
 }
 
 Value Scope::add(StringRef name, Value a, Value b) { return create<arith::AddFOp>(name, a, b); }
 
-FlatSymbolRefAttr Scope::cache(StringRef symbol, int64_t width) {
+FlatSymbolRefAttr Scope::cache(StringRef symbol, int64_t width, int64_t block) {
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(builder.getInsertionBlock()->getParentOp());
-  moe::CacheOp::create(builder, NameLoc::get(builder.getStringAttr(symbol)), symbol, TypeAttr::get(rows(width)));
+  moe::CacheOp::create(builder, NameLoc::get(builder.getStringAttr(symbol)), symbol, TypeAttr::get(rows(width)),
+                       static_cast<uint64_t>(block));
   return FlatSymbolRefAttr::get(context(), symbol);
 }

@@ -23,6 +23,12 @@ public:
       part.place += placePart.str() + ".";
     return part;
   }
+  /// The same place, whose tensors' names begin with `start`.
+  Scope startingWith(llvm::StringRef start) const {
+    Scope other = *this;
+    other.tensors = start.str();
+    return other;
+  }
   std::string tensor(llvm::StringRef name) const { return tensors + name.str(); }
   std::string placeOf(llvm::StringRef name) const { return place + name.str(); }
   mlir::MLIRContext *context() const { return builder.getContext(); }
@@ -43,11 +49,15 @@ public:
   mlir::Value linear(llvm::StringRef name, mlir::Value input, int64_t width, bool bias = false);
   mlir::Value norm(llvm::StringRef name, mlir::Value input, int64_t group, double epsilon);
   mlir::Value columns(llvm::StringRef name, mlir::Value input, int64_t from, int64_t width);
-  /// The gated MLP of `gate_proj`, `up_proj` and `down_proj`.
-  mlir::Value gatedMLP(llvm::StringRef name, mlir::Value input, int64_t width, moe::ActivationAttr activation);
+  /// A norm without a weight, of groups of so many columns.
+  mlir::Value plainNorm(llvm::StringRef name, mlir::Value input, int64_t group, double epsilon);
+  mlir::Value rope(llvm::StringRef name, mlir::Value input, int64_t headDim, moe::RotaryAttr rotary,
+                   moe::PositionScaleAttr positionScale = {}, int64_t block = 1);
+  mlir::Value gatedMLP(llvm::StringRef name, mlir::Value input, int64_t width, moe::ActivationAttr activation,
+                       llvm::StringRef gate = "gate_proj", llvm::StringRef up = "up_proj", llvm::StringRef down = "down_proj");
   mlir::Value add(llvm::StringRef name, mlir::Value a, mlir::Value b);
-  /// Declares a cache, beside the function, in the order of the layers.
-  mlir::FlatSymbolRefAttr cache(llvm::StringRef symbol, int64_t width);
+  /// Declares a cache, beside the function, in the order of the layers; with a row for each block of positions.
+  mlir::FlatSymbolRefAttr cache(llvm::StringRef symbol, int64_t width, int64_t block = 1);
 
   mlir::OpBuilder &builder;
   Weights &weights;

@@ -161,6 +161,7 @@ private:
     cache->name = op.getSymName().str();
     cache->element = *element;
     cache->width = uint64_t(type.getShape().back());
+    cache->block = op.getBlock();
     indices[op.getSymNameAttr()] = uint32_t(manifest.caches.size());
     manifest.caches.push_back(std::move(cache));
     return Error::success();

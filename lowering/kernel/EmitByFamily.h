@@ -25,9 +25,9 @@ template <typename KernelFrame> mlir::LogicalResult emitByFamily(KernelFrame &fr
   if (ops.size() != 1)
     return emitRowwise(frame);
   return llvm::TypeSwitch<mlir::Operation *, mlir::LogicalResult>(ops.front())
-      .template Case<moe::LinearOp, moe::GateUpOp, moe::DispatchOp, moe::ExpertHiddenOp, moe::CombineOp, moe::AttentionOp,
-                     moe::SelectPositionsOp, moe::LatentAttentionOp, moe::AbsorbedAttentionOp, moe::EmbedOp, moe::GatherOutputsOp>(
-          [&](auto op) { return emitOrRefuse(frame, op); })
+      .template Case<moe::LinearOp, moe::GroupedLinearOp, moe::GateUpOp, moe::DispatchOp, moe::ExpertHiddenOp, moe::CombineOp,
+                     moe::AttentionOp, moe::SelectPositionsOp, moe::PoolBlocksOp, moe::LatentAttentionOp, moe::AbsorbedAttentionOp,
+                     moe::EmbedOp, moe::GatherOutputsOp>([&](auto op) { return emitOrRefuse(frame, op); })
       .Default([&](mlir::Operation *) { return emitRowwise(frame); });
 }
 

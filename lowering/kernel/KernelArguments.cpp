@@ -72,7 +72,7 @@ Cache KernelArguments::cache(FlatSymbolRefAttr symbol) const {
     auto cache = cast<moe::CacheOp>(op);
     if (cache.getSymName() == symbol.getValue()) {
       auto type = cast<RankedTensorType>(cache.getType());
-      return {bufferAt(index, type.getElementType()), type.getShape().back()};
+      return {bufferAt(index, type.getElementType()), type.getShape().back(), int64_t(cache.getBlock())};
     }
     ++index;
   }
@@ -95,6 +95,11 @@ Pointer KernelArguments::table(Operation *op, unsigned index) const {
 }
 
 Pointer KernelArguments::cacheRow(const Cache &cache, const Batch &batch, Number sequence, Number position) const {
+  if (cache.block > 1) // a block may end in another page than it begins
+    position = position - position % cache.block;
   Number page = (batch.pages + (sequence * maxPages + position / pageSize)).load().toInteger(builder.i64);
-  return cache.base + (page * pageSize + position % pageSize) * cache.width;
+  Number row = position % pageSize;
+  if (cache.block > 1)
+    row = row / cache.block;
+  return cache.base + (page * rowsOfPage(cache.block) + row) * cache.width;
 }

@@ -18,6 +18,7 @@ struct Batch {
 struct Cache {
   Pointer base;
   int64_t width = 0;
+  int64_t block = 1; ///< positions that share a row
 };
 
 /// Buffers and numbers of a kernel.
@@ -41,7 +42,7 @@ public:
   /// The i-th of the tables that `tablesOf` says `op` has.
   Pointer table(mlir::Operation *op, unsigned index) const;
 
-  /// The address of a sequence's position in a cache.
+  /// The address of a sequence's position in a cache: of the row of its block, where blocks have rows.
   Pointer cacheRow(const Cache &cache, const Batch &batch, Number sequence, Number position) const;
 
 protected:

@@ -9,7 +9,14 @@ AttentionOperands::AttentionOperands(const KernelArguments &arguments, moe::Atte
     : batch(arguments.batch(op.getBatch())), keys(arguments.cache(op.getKeysAttr())), values(arguments.cache(op.getValuesAttr())),
       sinks(arguments.weight(op.getSinks())), query(arguments.buffer(op.getQuery())), result(arguments.result(0)),
       headDim(op.getHeadDim()), queryWidth(moe::widthOf(op.getQuery().getType())), resultWidth(moe::widthOf(op.getType())),
-      keyHeads(keys.width / headDim), valueDim(values.width / keyHeads), group(queryWidth / headDim / keyHeads) {}
+      keyHeads(keys.width / headDim), valueDim(values.width / keyHeads), group(queryWidth / headDim / keyHeads) {
+  if (op.getEntries())
+    entries = arguments.cache(op.getEntriesAttr());
+  if (op.getPositions()) {
+    lists = arguments.buffer(op.getPositions());
+    listed = moe::widthOf(op.getPositions().getType());
+  }
+}
 
 /// The buffer of an operand that need not be there.
 static Pointer optionalBuffer(const KernelArguments &arguments, Value operand) {

@@ -11,8 +11,11 @@ struct AttentionOperands {
 
   Batch batch;
   Cache keys, values;
+  std::optional<Cache> entries;
   Weight sinks;
   Pointer query, result;
+  Pointer lists; ///< of the entries to attend to, `listed` a token; without a builder if there are none
+  int64_t listed = 0;
   int64_t headDim, queryWidth, resultWidth, keyHeads, valueDim;
   int64_t group; ///< query heads that share a key/value head
 };

@@ -42,6 +42,10 @@ static Number sum(FunctionBuilder &b, Pointer values, int64_t count) {
   return fold(b, values, count, b.real(0), [](Number x, Number y) { return x + y; });
 }
 
+Number moec::lowering::nearestExpert(Number id, int64_t experts) {
+  return minimum(maximum(id, id.like(int64_t(0))), id.like(experts - 1));
+}
+
 void moec::lowering::weighChosen(FunctionBuilder &b, moe::RoutingAttr routing, Pointer weights) {
   int64_t k = routing.getK();
   if (routing.getScore() == moe::Score::SoftmaxTopK) {

@@ -16,6 +16,9 @@ Number groupKey(FunctionBuilder &b, moe::RoutingAttr routing, Pointer keys, int6
 /// The key that experts of groups get which are not kept.
 double droppedKey(moe::RoutingAttr routing);
 
+/// What a table says, kept to the experts that there are: tables are data, and nobody has read them.
+Number nearestExpert(Number id, int64_t experts);
+
 /// Weights of the chosen experts, in place of their scores.
 void weighChosen(FunctionBuilder &b, moe::RoutingAttr routing, Pointer weights);
 

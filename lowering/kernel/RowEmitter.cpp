@@ -72,11 +72,11 @@ LogicalResult RowEmitter::emit(Operation &op) {
             return failure();
         return success();
       })
-      .Case<moe::RMSNormOp, moe::LayerNormOp, moe::RopeOp, moe::ScaleByPositionOp, moe::AppendOp, moe::ActivateOp, moe::RouteOp>(
-          [&](auto known) {
-            emit(known);
-            return success();
-          })
+      .Case<moe::RMSNormOp, moe::LayerNormOp, moe::RopeOp, moe::ScaleByPositionOp, moe::AppendOp, moe::ActivateOp, moe::RouteOp,
+            moe::StreamWeightsOp, moe::MergeStreamsOp, moe::MixStreamsOp>([&](auto known) {
+        emit(known);
+        return success();
+      })
       .Default([&](Operation *other) { return emitElementwise(*other); });
 }
 
@@ -124,6 +124,8 @@ void RowEmitter::emit(moe::RopeOp op) {
   int64_t dims = rotary.getDims(), offset = rotary.getOffset(), pairs = dims / 2;
   Pointer input = at(op.getInput()), result = place(op.getResult());
   Number position = (arguments.batch(resolve(op.getBatch())).positions + row).load().toInteger(builder.i64);
+  if (int64_t block = int64_t(op.getBlock()); block > 1)
+    position = position - position % block;
   Pointer table = arguments.table(op, 0) + position * dims;
   Number scale;
   if (op.getPositionScale())
@@ -174,13 +176,96 @@ void RowEmitter::emit(moe::AppendOp op) {
   Batch batch = arguments.batch(resolve(op.getBatch()));
   Number sequence = (batch.tokenSequence + row).load().toInteger(builder.i64),
          position = (batch.positions + row).load().toInteger(builder.i64);
-  Pointer destination = arguments.cacheRow(arguments.cache(op.getCacheAttr()), batch, sequence, position);
-  for (Value value : op.getValues()) {
-    Pointer source = at(value);
-    forColumns(moe::widthOf(value.getType()),
-               [&](Number column, int64_t lanes) { (destination + column).storeF32((source + column).load(lanes)); });
-    destination = destination + moe::widthOf(value.getType());
-  }
+  Cache cache = arguments.cache(op.getCacheAttr());
+  auto write = [&] {
+    Pointer destination = arguments.cacheRow(cache, batch, sequence, position);
+    for (Value value : op.getValues()) {
+      Pointer source = at(value);
+      forColumns(moe::widthOf(value.getType()),
+                 [&](Number column, int64_t lanes) { (destination + column).storeF32((source + column).load(lanes)); });
+      destination = destination + moe::widthOf(value.getType());
+    }
+  };
+  if (cache.block == 1)
+    write();
+  else
+    builder.ifThen((position + 1) % cache.block == 0, write);
+}
+
+void RowEmitter::emit(moe::StreamWeightsOp op) {
+  int64_t streams = int64_t(op.getStreams());
+  Pointer input = at(op.getInput()), result = place(op.getResult()), mix = result + 2 * streams;
+  Pointer scale = weightOf(op.getScale()).row(builder.integer(0)), base = weightOf(op.getBase()).row(builder.integer(0));
+  Number epsilon = builder.real(op.getEpsilon().convertToDouble());
+  auto logit = [&](int64_t part, Number column) {
+    return fma((input + column).load(), (scale + part).loadF32(), (base + column).loadF32());
+  };
+  forEach(streams, [&](Number i) { (result + i).store(sigmoid(logit(0, i)) + epsilon); });
+  if (!op.mixes())
+    return;
+  forEach(streams, [&](Number i) { (result + streams + i).store(sigmoid(logit(1, i + streams)) * builder.real(2)); });
+
+  auto fold = [&](Pointer elements, int64_t distance, Number start, function_ref<Number(Number, Number)> combine) {
+    return builder.forRange(builder.integer(0), builder.integer(streams), 1, {start}, [&](Number i, ArrayRef<Number> before) {
+      return FunctionBuilder::Numbers{combine(before[0], (elements + i * distance).load())};
+    })[0];
+  };
+  auto add = [](Number x, Number y) { return x + y; };
+  auto divide = [&](Pointer elements, int64_t distance, Number divisor, Number addend) {
+    builder.forRange(streams, [&](Number i) {
+      Pointer element = elements + i * distance;
+      element.store(element.load() / divisor + addend);
+    });
+  };
+  /// Divides lines of the matrix by their sums: `line` from one line to the next, `distance` along it.
+  auto normalize = [&](int64_t line, int64_t distance) {
+    forEach(streams, [&](Number i) {
+      Pointer elements = mix + i * line;
+      divide(elements, distance, fold(elements, distance, builder.real(0), add) + epsilon, builder.real(0));
+    });
+  };
+  forEach(streams, [&](Number i) {
+    Pointer elements = mix + i * streams;
+    Number first = i * streams + 2 * streams;
+    builder.forRange(streams, [&](Number j) { (elements + j).store(logit(2, first + j)); });
+    Number largest = fold(elements, 1, elements.load(), [](Number x, Number y) { return maximum(x, y); });
+    builder.forRange(streams, [&](Number j) { (elements + j).store(exponential((elements + j).load() - largest)); });
+    divide(elements, 1, fold(elements, 1, builder.real(0), add), epsilon);
+  });
+  normalize(1, streams);
+  builder.forRange(int64_t(op.getIterations()) - 1, [&](Number) {
+    normalize(streams, 1);
+    normalize(1, streams);
+  });
+}
+
+Number RowEmitter::addWeighted(Number sum, int64_t count, Pointer weights, int64_t distance, Pointer elements, int64_t stride,
+                               int64_t lanes) {
+  return builder.forRange(builder.integer(0), builder.integer(count), 1, {sum}, [&](Number i, ArrayRef<Number> before) {
+    Number weight = (weights + i * distance).load().splat(lanes);
+    return FunctionBuilder::Numbers{fma(weight, (elements + i * stride).load(lanes), before[0])};
+  })[0];
+}
+
+void RowEmitter::emit(moe::MergeStreamsOp op) {
+  int64_t width = moe::widthOf(op.getType()), streams = moe::widthOf(op.getStreams().getType()) / width;
+  Pointer all = at(op.getStreams()), weights = at(op.getWeights()), result = place(op.getResult());
+  forColumns(width, [&](Number column, int64_t lanes) {
+    (result + column).store(addWeighted(builder.real(0).splat(lanes), streams, weights, 1, all + column, width, lanes));
+  });
+}
+
+void RowEmitter::emit(moe::MixStreamsOp op) {
+  int64_t width = moe::widthOf(op.getInput().getType()), streams = moe::widthOf(op.getType()) / width;
+  Pointer input = at(op.getInput()), all = at(op.getStreams()), post = at(op.getWeights()) + streams, mix = post + streams;
+  Pointer result = place(op.getResult());
+  forColumns(width, [&](Number column, int64_t lanes) {
+    Number added = (input + column).load(lanes);
+    builder.forRange(streams, [&](Number j) {
+      Number sum = (post + j).load().splat(lanes) * added;
+      (result + j * width + column).store(addWeighted(sum, streams, mix + j, streams, all + column, width, lanes));
+    });
+  });
 }
 
 LogicalResult RowEmitter::emitElementwise(Operation &op) {

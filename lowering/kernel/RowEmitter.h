@@ -41,6 +41,9 @@ private:
   void emit(moe::AppendOp op);
   void emit(moe::ActivateOp op);
   void emit(moe::RouteOp op);
+  void emit(moe::StreamWeightsOp op);
+  void emit(moe::MergeStreamsOp op);
+  void emit(moe::MixStreamsOp op);
   mlir::LogicalResult emitElementwise(mlir::Operation &op);
 
   /// The value outside all groups that `value` is.
@@ -51,6 +54,8 @@ private:
   /// Where `value` is to be written: the result's row if the kernel returns it, else memory of the row's own.
   Pointer place(mlir::Value value);
   void copy(Pointer source, Pointer destination, int64_t width);
+  /// `sum` + the sum over i < count of weight i x element i, where weights are `distance` apart and elements `stride`.
+  Number addWeighted(Number sum, int64_t count, Pointer weights, int64_t distance, Pointer elements, int64_t stride, int64_t lanes);
 
   FunctionBuilder &builder;
   const KernelArguments &arguments;

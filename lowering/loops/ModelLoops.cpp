@@ -20,6 +20,8 @@ struct EmbedLoops : OpRewritePattern<EmbedOp> {
   LogicalResult matchAndRewrite(EmbedOp op, PatternRewriter &rewriter) const override {
     LoopBuilder b(op.getLoc(), rewriter);
     auto table = cast<RankedTensorType>(op.getTable().getType());
+    if (widthOf(op.getType()) != table.getDimSize(1))
+      return rewriter.notifyMatchFailure(op, "repeats rows");
     Number rows = b.sizeOf(op.getIds(), 0);
     Value y = b.empty(rows, {widthOf(op.getType())}, b.getF32Type());
     y = b.forRange(rows, y, [&](Number row, ValueRange sofar) -> LoopBuilder::Values {

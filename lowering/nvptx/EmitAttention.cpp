@@ -40,10 +40,17 @@ static void emitByThreads(KernelFrame &frame, moe::AttentionOp op, const Attenti
                [&](Number column) { (result + column).store((context + column).load()); });
 }
 
-void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
+LogicalResult moec::lowering::nvptx::emit(KernelFrame &, moe::PoolBlocksOp op) {
+  return op.emitOpError("expected attention to single positions; no GPU target pools blocks of them yet");
+}
+
+LogicalResult moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
+  if (op.getEntries())
+    return op.emitOpError("expected attention to single positions; no GPU target attends to entries of blocks yet");
   const AttentionOperands operands(frame, op);
   if (AttentionByMatrix::covers(frame.b.target, operands, op))
     AttentionByMatrix(frame, operands, op).emit();
   else
     emitByThreads(frame, op, operands);
+  return success();
 }

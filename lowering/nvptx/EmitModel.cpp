@@ -12,12 +12,14 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::EmbedOp op) {
   KernelBuilder &b = frame.b;
   frame.launch(threads, {frame.perRow()});
   Weight table = frame.weight(op.getTable());
-  int64_t width = table.width();
+  int64_t width = table.width(), times = moe::widthOf(op.getType()) / width;
   Number token = b.block(0);
-  Pointer source = table.row((frame.buffer(op.getIds()) + token).load().toInteger(b.i64)),
-          destination = frame.result(0) + token * width;
-  b.forColumns(width, threads,
-               [&](Number column, int64_t lanes) { (destination + column).store((source + column).loadF32(lanes)); });
+  Pointer source = table.row((frame.buffer(op.getIds()) + token).load().toInteger(b.i64));
+  b.forRange(times, [&](Number i) {
+    Pointer destination = frame.result(0) + (token * times + i) * width;
+    b.forColumns(width, threads,
+                 [&](Number column, int64_t lanes) { (destination + column).store((source + column).loadF32(lanes)); });
+  });
 }
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::GatherOutputsOp op) {

@@ -118,7 +118,7 @@ void RouteEmitter::emit(Pointer logits, Weight bias, Weight table, Number token,
     if (groups > 1)
       dropGroups(keys, groupKeys, kept);
     b.forRange(routing.getK(), [&](Number j) {
-      Number id = table ? (table.row(token) + j).load().toInteger(b.i32) : takeLargest(keys, experts);
+      Number id = table ? nearestExpert((table.row(token) + j).load().toInteger(b.i32), experts) : takeLargest(keys, experts);
       b.ifThen(b.lane() == 0, [&] {
         (ids + j).store(id);
         (weights + j).store((scores + id).load());

@@ -29,7 +29,7 @@ void convertDeclarations(ModuleOp module) {
                              builder.getArrayAttr(lowering::partsForKernels(weight)));
       op.erase();
     } else if (auto cache = dyn_cast<CacheOp>(op)) {
-      plan::CacheOp::create(builder, op.getLoc(), cache.getSymNameAttr(), cache.getTypeAttr());
+      plan::CacheOp::create(builder, op.getLoc(), cache.getSymNameAttr(), cache.getTypeAttr(), cache.getBlock());
       op.erase();
     }
   }

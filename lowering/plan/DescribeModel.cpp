@@ -80,14 +80,18 @@ void recordRouting(OpBuilder &builder, func::FuncOp function) {
 
 //===- The model ------------------------------------------------------------------------------------------------------------===//
 
-/// The names of weights that only scale others.
-llvm::DenseSet<StringRef> scaleNames(ModuleOp module) {
+/// The names of weights that are no parameters: those that only scale others, and tables of experts.
+llvm::DenseSet<StringRef> namesOfOthers(ModuleOp module) {
   llvm::DenseSet<StringRef> names;
-  module.walk([&](DequantizeOp op) {
-    for (Value scale : op->getOperands().drop_front())
-      if (auto get = scale.getDefiningOp<GetWeightOp>())
-        names.insert(get.getWeight());
-  });
+  auto add = [&](Value value) {
+    auto argument = dyn_cast_or_null<BlockArgument>(value);
+    if (auto group = argument ? dyn_cast<RowwiseOp>(argument.getOwner()->getParentOp()) : RowwiseOp())
+      value = group.getInputs()[argument.getArgNumber()];
+    if (auto get = value ? value.getDefiningOp<GetWeightOp>() : GetWeightOp())
+      names.insert(get.getWeight());
+  };
+  module.walk([&](DequantizeOp op) { llvm::for_each(op->getOperands().drop_front(), add); });
+  module.walk([&](RouteOp op) { add(op.getTable()); });
   return names;
 }
 
@@ -104,13 +108,13 @@ Attribute storedAs(SliceAttr slice, ModuleOp module) {
   return slices.size() == 1 ? slices[0] : slices;
 }
 
-/// Elements of all weights but scales; a slice that several weights share counts once.
+/// Elements of all parameters; a slice that several weights share counts once.
 int64_t countParameters(ModuleOp module) {
   int64_t parameters = 0;
   llvm::DenseSet<Attribute> seen;
-  llvm::DenseSet<StringRef> scales = scaleNames(module);
+  llvm::DenseSet<StringRef> others = namesOfOthers(module);
   for (auto weight : module.getOps<WeightOp>()) {
-    if (scales.contains(weight.getSymName()))
+    if (others.contains(weight.getSymName()))
       continue;
     auto type = cast<RankedTensorType>(weight.getType());
     int64_t rowElements = type.getNumElements() / type.getDimSize(0);

@@ -27,15 +27,21 @@ static std::optional<Items> itemsOf(Operation *op, Extent rows) {
   auto columns = [](int64_t count) { return Items{itemsOfColumns(count), Extent::Constant}; };
   return TypeSwitch<Operation *, std::optional<Items>>(op)
       .Case<LinearOp, GateUpOp, CombineOp>([&](auto op) { return columns(widthOf(op.getType())); })
+      .Case([&](GroupedLinearOp op) {
+        Items ofGroup = columns(widthOf(op.getType()) / op.getGroups());
+        return Items{ofGroup.perUnit * op.getGroups(), ofGroup.extent};
+      })
       .Case([&](ExpertHiddenOp op) { return columns(dim(op.getGate(), 1)); })
       .Case<RowwiseOp, EmbedOp>([&](auto) { return Items{1, rows}; })
       .Case([&](GatherOutputsOp) { return Items{1, Extent::Outputs}; })
       .Case([&](DispatchOp) { return Items{1, Extent::Constant}; })
       .Case([&](AttentionOp op) {
         auto keys = SymbolTable::lookupNearestSymbolFrom<CacheOp>(op, op.getKeysAttr());
-        return Items{widthOf(keys.getType()) / int64_t(op.getHeadDim()), Extent::Sequences};
+        int64_t keyHeads = widthOf(keys.getType()) / int64_t(op.getHeadDim());
+        int64_t group = widthOf(op.getQuery().getType()) / widthOf(keys.getType());
+        return Items{keyHeads * blocksOfHeads(group), Extent::Sequences};
       })
-      .Case([&](SelectPositionsOp) { return Items{1, Extent::Tokens}; })
+      .Case<SelectPositionsOp, PoolBlocksOp>([&](auto) { return Items{1, Extent::Tokens}; })
       .Case([&](LatentAttentionOp op) { return Items{dim(op.getKeyUp(), 0), Extent::Sequences}; })
       .Case([&](AbsorbedAttentionOp op) { return Items{dim(op.getKeyUp(), 0), Extent::Tokens}; })
       .Default([](Operation *) { return std::nullopt; });
@@ -66,7 +72,8 @@ static LogicalResult checkAlike(Operation *op, ValueRange weights) {
 
 /// That there can be a kernel which reads the weights of `op` as they are stored.
 static LogicalResult checkStorage(Operation *op) {
-  bool readsPlain = !isa<LinearOp, GateUpOp, ExpertHiddenOp, CombineOp, LatentAttentionOp, AbsorbedAttentionOp>(op);
+  bool readsPlain =
+      !isa<LinearOp, GroupedLinearOp, GateUpOp, ExpertHiddenOp, CombineOp, LatentAttentionOp, AbsorbedAttentionOp>(op);
   if (readsPlain && llvm::any_of(op->getOperands(), [](Value value) { return bool(value.getDefiningOp<DequantizeOp>()); }))
     return op->emitOpError() << "expected weights of plain numbers; no kernel of this op dequantises them";
   return TypeSwitch<Operation *, LogicalResult>(op)
@@ -98,7 +105,9 @@ KernelTable::Key KernelTable::keyOf(Operation *op, Extent rows, KernelUse &use) 
     if (known != use.caches.end())
       return;
     use.caches.push_back(symbol);
-    add(symbols.lookup<plan::CacheOp>(symbol.getAttr()).getType().getAsOpaquePointer());
+    auto cache = symbols.lookup<plan::CacheOp>(symbol.getAttr());
+    add(cache.getType().getAsOpaquePointer());
+    key.push_back(cache.getBlock());
   };
 
   for (Value operand : op->getOperands())
@@ -163,7 +172,8 @@ Operation *KernelTable::cloneInto(plan::KernelOp kernel, Operation *op, const Ke
   DenseMap<Attribute, FlatSymbolRefAttr> locals;
   for (auto [index, cache] : llvm::enumerate(use.caches)) {
     std::string local = "cache" + std::to_string(index);
-    CacheOp::create(inside, op->getLoc(), local, symbols.lookup<plan::CacheOp>(cache.getAttr()).getTypeAttr());
+    auto declared = symbols.lookup<plan::CacheOp>(cache.getAttr());
+    CacheOp::create(inside, op->getLoc(), local, declared.getTypeAttr(), declared.getBlock());
     locals[cache] = FlatSymbolRefAttr::get(op->getContext(), local);
   }
   for (Value operand : op->getOperands())

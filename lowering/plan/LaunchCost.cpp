@@ -41,6 +41,15 @@ static int64_t rowwiseFlop(RowwiseOp group) {
   return flop;
 }
 
+/// Of a table of experts a token reads its own row.
+static int64_t unusedTableBytes(RowwiseOp group) {
+  int64_t unused = 0;
+  for (auto route : group.getBody().front().getOps<RouteOp>())
+    if (Value table = route.getTable())
+      unused += bytes(table) - bytes(table) / typeOf(table).getDimSize(0);
+  return unused;
+}
+
 lowering::RowCost lowering::costOfRow(Operation *op, llvm::function_ref<bool(Value)> isWeight) {
   RowCost cost;
   for (Value operand : op->getOperands())
@@ -48,7 +57,7 @@ lowering::RowCost lowering::costOfRow(Operation *op, llvm::function_ref<bool(Val
       cost.weightBytes += bytes(operand);
 
   TypeSwitch<Operation *>(op)
-      .Case([&](LinearOp op) { cost.flop = 2 * elements(op.getWeight()); })
+      .Case<LinearOp, GroupedLinearOp>([&](auto op) { cost.flop = 2 * elements(op.getWeight()); })
       .Case([&](GateUpOp op) { cost.flop = 2 * (elements(op.getGate()) + elements(op.getUp())); })
       .Case([&](ExpertHiddenOp op) {
         int64_t k = widthOf(op.getOrder().getType());
@@ -63,8 +72,12 @@ lowering::RowCost lowering::costOfRow(Operation *op, llvm::function_ref<bool(Val
       .Case([&](EmbedOp op) { cost.weightBytes = bytes(op.getTable()) / typeOf(op.getTable()).getDimSize(0); })
       .Case<LatentAttentionOp, AbsorbedAttentionOp>(
           [&](auto op) { cost.flop = 2 * (elements(op.getKeyUp()) + elements(op.getValueUp())); })
+      .Case([&](PoolBlocksOp op) { cost.flop = 4 * widthOf(op.getBias().getType()); })
       .Case([&](SelectPositionsOp op) { cost.flop = 2 * widthOf(op.getQuery().getType()); })
       .Case([&](AttentionOp op) { cost.flop = 2 * (widthOf(op.getQuery().getType()) + widthOf(op.getType())); })
-      .Case([&](RowwiseOp op) { cost.flop = rowwiseFlop(op); });
+      .Case([&](RowwiseOp op) {
+        cost.flop = rowwiseFlop(op);
+        cost.weightBytes -= unusedTableBytes(op);
+      });
   return cost;
 }

@@ -9,6 +9,14 @@ namespace moec::lowering {
 /// Positions in one page of a cache. A sequence's position p lies in row pages[sequence][p / pageSize] * pageSize + p % pageSize.
 inline constexpr int64_t pageSize = 64;
 
+/// Rows in one page of a cache with a row for each block of `block` positions. A block that begins at position p lies in row
+/// pages[sequence][p / pageSize] * rowsOfPage + p % pageSize / block.
+constexpr int64_t rowsOfPage(int64_t block) { return (pageSize + block - 1) / block; }
+
+/// Query heads with one key/value head that make one item of attention at most, and the items of `heads` such heads.
+inline constexpr int64_t headsPerItem = 16;
+constexpr int64_t blocksOfHeads(int64_t heads) { return (heads + headsPerItem - 1) / headsPerItem; }
+
 /// Columns of a matrix product's result that make one item.
 inline constexpr int64_t columnsPerItem = 16;
 

@@ -7,6 +7,7 @@
 namespace moec::lowering::x86 {
 
 void emit(KernelFrame &frame, moe::LinearOp op);
+void emit(KernelFrame &frame, moe::GroupedLinearOp op);
 void emit(KernelFrame &frame, moe::GateUpOp op);
 
 void emit(KernelFrame &frame, moe::DispatchOp op);
@@ -15,6 +16,7 @@ void emit(KernelFrame &frame, moe::CombineOp op);
 
 void emit(KernelFrame &frame, moe::AttentionOp op);
 void emit(KernelFrame &frame, moe::SelectPositionsOp op);
+void emit(KernelFrame &frame, moe::PoolBlocksOp op);
 void emit(KernelFrame &frame, moe::LatentAttentionOp op);
 void emit(KernelFrame &frame, moe::AbsorbedAttentionOp op);
 

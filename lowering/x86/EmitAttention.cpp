@@ -1,4 +1,4 @@
-// Attention with grouped key/value heads: an item is one key/value head of one sequence, with all query heads that share it.
+// Attention with grouped key/value heads: an item is some query heads of one sequence that share a key/value head.
 #include "lowering/kernel/Functions.h"
 #include "lowering/kernel/Operands.h"
 #include "lowering/x86/DotTile.h"
@@ -15,55 +15,128 @@ using namespace moec::lowering::x86;
 /// Query rows (a head of a token each) that pass over the pages together.
 static constexpr int64_t blockRows = 128;
 
+namespace {
+
+/// What is multiplied with the query rows of a block, which lie in `activations`, and goes into their softmax.
+class Attending {
+public:
+  Attending(KernelFrame &frame, moe::AttentionOp op, const AttentionOperands &given)
+      : frame(frame), b(frame.b), given(given), form(b, {given.keys.base.element}, op.getCompute()),
+        activations(frame.allocate(form.activation(), form.activationElements(blockRows, given.headDim))),
+        keyRows(WeightRows::allocate(frame, {given.keys.base.element}, pageSize)),
+        softmax(frame, blockRows, given.valueDim, op.getScale().convertToDouble(), softCapOf(op)) {
+    if (given.entries)
+      gathered = {frame.allocate(given.entries->base.element, pageSize * given.headDim), given.headDim};
+  }
+
+  void startRow(Number row, Pointer query, Number first, Number last, std::optional<Number> sink) {
+    softmax.startRow(row, first, last, sink);
+    form.convertRow(query, activations.plusBytes(row * form.rowBytes(given.headDim)), given.headDim);
+  }
+
+  /// Rows [from, end) take the page that begins at `pageStart`, of which `keys` are there.
+  void takePage(Number sequence, Number keyHead, Number from, Number end, Number pageStart, Number keys) {
+    Pointer key = frame.cacheRow(given.keys, given.batch, sequence, pageStart) + keyHead * given.headDim;
+    Pointer value = frame.cacheRow(given.values, given.batch, sequence, pageStart) + keyHead * given.valueDim;
+    take(from, end, {key, given.keys.width}, {value, given.values.width}, pageStart, keys);
+  }
+
+  /// Rows [from, end), all of `token`, take the entries that the token sees, gathered from their pages.
+  void takeEntries(Number sequence, Number keyHead, Number from, Number end, Number token) {
+    Number position = (given.batch.positions + token).load().toInteger(b.i64);
+    Number visible = given.listed ? lengthOf(token) : (position + 1) / given.entries->block;
+    b.forRange(from, end, 1, [&](Number row) { softmax.look(row, b.integer(0), visible - 1); });
+    b.forRange(b.integer(0), visible, pageSize, [&](Number start) {
+      Number count = minimum(visible - start, b.integer(pageSize));
+      b.forRange(count, [&](Number i) {
+        Number entry = given.listed ? listedAt(token, start + i) : start + i;
+        Pointer source =
+            frame.cacheRow(*given.entries, given.batch, sequence, entry * given.entries->block) + keyHead * given.headDim;
+        b.forColumns(given.headDim,
+                     [&](Number column, int64_t lanes) { (gathered.row(i) + column).store((source + column).load(lanes)); });
+      });
+      take(from, end, gathered, gathered, start, count);
+    });
+  }
+
+  Number context(Number row, Number column, int64_t lanes) const { return softmax.context(row, column, lanes); }
+
+private:
+  static std::optional<double> softCapOf(moe::AttentionOp op) {
+    return op.getSoftCap() ? std::optional(op.getSoftCap()->convertToDouble()) : std::nullopt;
+  }
+
+  void take(Number from, Number end, Matrix keys, Matrix values, Number start, Number count) {
+    b.forRange(pageSize, [&](Number i) { keyRows.set(i, {keys.row(i)}); });
+    form.multiply(activations.plusBytes(from * form.rowBytes(given.headDim)), end - from, keyRows, b.integer(pageSize),
+                  given.headDim, softmax.scores().row(from), pageSize);
+    softmax.takePage(from, end, start, count, values);
+  }
+
+  Number listedAt(Number token, Number index) const {
+    return (given.lists + (token * given.listed + index)).load().toInteger(b.i64);
+  }
+  /// How many entries of a token's list are any.
+  Number lengthOf(Number token) const {
+    return b.forRange(b.integer(0), b.integer(given.listed), 1, {b.integer(0)}, [&](Number i, ArrayRef<Number> before) {
+      return KernelBuilder::Numbers{before[0] + (listedAt(token, i) >= 0).toUnsigned(b.i64)};
+    })[0];
+  }
+
+  KernelFrame &frame;
+  KernelBuilder &b;
+  const AttentionOperands &given;
+  DotForm form;
+  Pointer activations;
+  WeightRows keyRows;
+  OnlineSoftmax softmax;
+  Matrix gathered; ///< entries
+};
+
+} // namespace
+
 void moec::lowering::x86::emit(KernelFrame &frame, moe::AttentionOp op) {
   KernelBuilder &b = frame.b;
   const AttentionOperands given(frame, op);
-
-  const Storage keyStorage{given.keys.base.element};
-  DotForm form(b, keyStorage, op.getCompute());
-  Pointer activations = frame.allocate(form.activation(), form.activationElements(blockRows, given.headDim));
-  WeightRows keyRows = WeightRows::allocate(frame, keyStorage, pageSize);
-  std::optional<double> softCap;
-  if (op.getSoftCap())
-    softCap = op.getSoftCap()->convertToDouble();
-  OnlineSoftmax softmax(frame, blockRows, given.valueDim, op.getScale().convertToDouble(), softCap);
+  Attending attending(frame, op, given);
+  int64_t headBlocks = blocksOfHeads(given.group);
 
   b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-    Number sequence = item / given.keyHeads, keyHead = item % given.keyHeads;
+    Number sequence = item / (given.keyHeads * headBlocks), keyHead = item / headBlocks % given.keyHeads;
+    Number firstHead = item % headBlocks * headsPerItem,
+           heads = minimum(b.integer(given.group) - firstHead, b.integer(headsPerItem));
     Number firstToken = (given.batch.starts + sequence).load().toInteger(b.i64);
-    Number rows = ((given.batch.starts + sequence + 1).load().toInteger(b.i64) - firstToken) * given.group;
+    Number rows = ((given.batch.starts + sequence + 1).load().toInteger(b.i64) - firstToken) * heads;
     Number firstPosition = b.number((given.batch.positions + firstToken).load().toInteger(b.i64));
     b.forRange(b.integer(0), rows, blockRows, [&](Number firstRow) {
       Number count = minimum(rows - firstRow, b.integer(blockRows));
-      auto tokenOf = [&](Number row) { return (firstRow + row) / given.group; };
-      auto headOf = [&](Number row) { return keyHead * given.group + (firstRow + row) % given.group; };
+      auto tokenOf = [&](Number row) { return (firstRow + row) / heads; };
+      auto headOf = [&](Number row) { return keyHead * given.group + firstHead + (firstRow + row) % heads; };
       b.forRange(count, [&](Number row) {
         Number position = firstPosition + tokenOf(row);
         std::optional<Number> sink;
         if (given.sinks)
           sink = given.sinks.row(headOf(row)).loadF32();
-        softmax.startRow(row, firstVisible(op, position), position, sink);
-        form.convertRow(given.query + (firstToken + tokenOf(row)) * given.queryWidth + headOf(row) * given.headDim,
-                        activations.plusBytes(row * form.rowBytes(given.headDim)), given.headDim);
+        Pointer query = given.query + (firstToken + tokenOf(row)) * given.queryWidth + headOf(row) * given.headDim;
+        attending.startRow(row, query, firstVisible(op, position), position, sink);
       });
-      Number blockPosition = firstPosition + tokenOf(b.integer(0)), lastPosition = firstPosition + tokenOf(count - 1);
-      Number firstPage = firstVisible(op, blockPosition) / pageSize, endPage = lastPosition / pageSize + 1;
+      Number firstOfBlock = tokenOf(b.integer(0)), lastOfBlock = tokenOf(count - 1), lastPosition = firstPosition + lastOfBlock;
+      Number firstPage = firstVisible(op, firstPosition + firstOfBlock) / pageSize, endPage = lastPosition / pageSize + 1;
+      // The first row of a token, counted within the block; rows of tokens before a page have no business with it.
+      auto rowOf = [&](Number token) { return minimum(maximum(token * heads - firstRow, b.integer(0)), count); };
       b.forRange(firstPage, endPage, 1, [&](Number page) {
         Number pageStart = page * pageSize;
-        Pointer key = frame.cacheRow(given.keys, given.batch, sequence, pageStart) + keyHead * given.headDim;
-        Pointer value = frame.cacheRow(given.values, given.batch, sequence, pageStart) + keyHead * given.valueDim;
-        b.forRange(pageSize, [&](Number i) { keyRows.set(i, {key + i * given.keys.width}); });
-        // Rows of tokens before the page have no business with it.
-        Number from = maximum((pageStart - firstPosition) * given.group - firstRow, b.integer(0));
-        form.multiply(activations.plusBytes(from * form.rowBytes(given.headDim)), count - from, keyRows, b.integer(pageSize),
-                      given.headDim, softmax.scores().row(from), pageSize);
-        Number visible = minimum(lastPosition + 1 - pageStart, b.integer(pageSize));
-        softmax.takePage(from, count, pageStart, visible, {value, given.values.width});
+        attending.takePage(sequence, keyHead, rowOf(pageStart - firstPosition), count, pageStart,
+                           minimum(lastPosition + 1 - pageStart, b.integer(pageSize)));
       });
+      if (given.entries)
+        b.forRange(firstOfBlock, lastOfBlock + 1, 1, [&](Number token) {
+          attending.takeEntries(sequence, keyHead, rowOf(token), rowOf(token + 1), firstToken + token);
+        });
       b.forRange(count, [&](Number row) {
         Pointer destination = given.result + (firstToken + tokenOf(row)) * given.resultWidth + headOf(row) * given.valueDim;
         b.forColumns(given.valueDim,
-                     [&](Number column, int64_t lanes) { (destination + column).store(softmax.context(row, column, lanes)); });
+                     [&](Number column, int64_t lanes) { (destination + column).store(attending.context(row, column, lanes)); });
       });
     });
   });

@@ -1,4 +1,4 @@
-// linear and gate_up: dense products over all rows.
+// linear, grouped_linear and gate_up: dense products over all rows.
 #include "lowering/kernel/Functions.h"
 #include "lowering/x86/BlockedProduct.h"
 #include "lowering/x86/Emit.h"
@@ -35,6 +35,31 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LinearOp op) {
           if (residual.builder)
             sum = sum + (residual + start + column).load(lanes);
           (result + start + column).store(sum);
+        });
+      });
+    });
+  });
+}
+
+void moec::lowering::x86::emit(KernelFrame &frame, moe::GroupedLinearOp op) {
+  KernelBuilder &b = frame.b;
+  Weight weight = frame.weight(op.getWeight());
+  int64_t groups = op.getGroups(), in = weight.width(), out = weight.leadingRows() / groups, items = itemsOfColumns(out);
+  Pointer input = frame.buffer(op.getInput()), result = frame.result(0);
+
+  BlockedProduct product(frame, weight.storage(), op.getCompute(), in, 1);
+  b.forRange(frame.begin / items, (frame.end + (items - 1)) / items, 1, [&](Number group) {
+    Number firstItem = maximum(frame.begin - group * items, b.integer(0)),
+           endItem = minimum(frame.end - group * items, b.integer(items));
+    auto source = [&](Number row) { return input + (row * groups + group) * in; };
+    product.forBlocks(frame.rows, source, [&](Number first, Number count) {
+      b.forRange(firstItem, endItem, 1, [&](Number item) {
+        product.multiply(count, item, out, [&](int64_t, Number column) { return weight.matrixRow(group * out + column); });
+        b.forRange(count, [&](Number row) {
+          Number start = ((first + row) * groups + group) * out + item * columnsPerItem;
+          forItemColumns(b, item, out, [&](Number column, int64_t lanes) {
+            (result + start + column).store(product.result(0, row, column, lanes));
+          });
         });
       });
     });

@@ -10,10 +10,13 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::EmbedOp op) {
   KernelBuilder &b = frame.b;
   Weight table = frame.weight(op.getTable());
   Pointer ids = frame.buffer(op.getIds()), result = frame.result(0);
-  int64_t width = table.width();
+  int64_t width = table.width(), times = moe::widthOf(op.getType()) / width;
   b.forRange(frame.begin, frame.end, 1, [&](Number token) {
-    Pointer source = table.row((ids + token).load().toInteger(b.i64)), destination = result + token * width;
-    b.forColumns(width, [&](Number column, int64_t lanes) { (destination + column).store((source + column).loadF32(lanes)); });
+    Pointer source = table.row((ids + token).load().toInteger(b.i64));
+    b.forRange(times, [&](Number i) {
+      Pointer destination = result + (token * times + i) * width;
+      b.forColumns(width, [&](Number column, int64_t lanes) { (destination + column).store((source + column).loadF32(lanes)); });
+    });
   });
 }
 

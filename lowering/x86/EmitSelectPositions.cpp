@@ -11,10 +11,10 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
-/// The longest sequence that programs are compiled for, in whole pages.
-static int64_t positionsOfPages(plan::KernelOp kernel) {
+/// The most rows that the longest sequence which programs are compiled for has in `cache`, in whole pages.
+static int64_t mostRows(plan::KernelOp kernel, const Cache &cache) {
   auto model = *kernel->getParentOfType<ModuleOp>().getOps<plan::ModelOp>().begin();
-  return llvm::alignTo(int64_t(model.getMaxSequence()), pageSize);
+  return llvm::alignTo(llvm::divideCeil(int64_t(model.getMaxSequence()), cache.block), pageSize);
 }
 
 namespace {
@@ -29,7 +29,7 @@ public:
         activations(frame.allocate(form.activation(), form.activationElements(heads, cache.width))),
         keyRows(WeightRows::allocate(frame, {cache.base.element}, pageSize)),
         products(frame.allocate(b.f32, form.resultElements(heads, pageSize))),
-        keys(frame.allocate(b.i32, positionsOfPages(frame.kernel))) {}
+        keys(frame.allocate(b.i32, mostRows(frame.kernel, cache))) {}
 
   /// Fills in the keys of positions [0, count) of the token's sequence; those of the last page beyond are the lowest.
   void fill(Number token, Number count) {
@@ -39,8 +39,14 @@ public:
                       cache.width);
     });
     b.forRange(b.integer(0), count, pageSize, [&](Number pageStart) {
-      Pointer page = frame.cacheRow(cache, batch, sequence, pageStart);
-      b.forRange(pageSize, [&](Number i) { keyRows.set(i, {page + i * cache.width}); });
+      if (cache.block == 1) {
+        Pointer page = frame.cacheRow(cache, batch, sequence, pageStart);
+        b.forRange(pageSize, [&](Number i) { keyRows.set(i, {page + i * cache.width}); });
+      } else { // rows of several pages; beyond the last, that one again
+        b.forRange(pageSize, [&](Number i) {
+          keyRows.set(i, {frame.cacheRow(cache, batch, sequence, minimum(pageStart + i, count - 1) * cache.block)});
+        });
+      }
       form.multiply(activations, b.integer(heads), keyRows, b.integer(pageSize), cache.width, products, pageSize);
       b.forColumns(pageSize, [&](Number column, int64_t lanes) {
         Number score = b.forRange(b.integer(0), b.integer(heads), 1, {b.zero(lanes)}, [&](Number head, ArrayRef<Number> sums) {
@@ -102,11 +108,12 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::SelectPositionsOp op) {
   KernelBuilder &b = frame.b;
   int64_t k = moe::widthOf(op.getPositions().getType());
   Batch batch = frame.batch(op.getBatch());
+  int64_t block = frame.cache(op.getCacheAttr()).block;
   Scores scores(frame, op);
 
   b.forRange(frame.begin, frame.end, 1, [&](Number token) {
     Pointer list = frame.result(0) + token * k;
-    Number count = (batch.positions + token).load().toInteger(b.i64) + 1;
+    Number count = ((batch.positions + token).load().toInteger(b.i64) + 1) / block;
     auto selectBest = [&] {
       scores.fill(token, count);
       Number threshold = thresholdOf(b, scores, k, count);

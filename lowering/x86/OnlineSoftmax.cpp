@@ -22,9 +22,13 @@ void OnlineSoftmax::startRow(Number row, Number first, Number last, std::optiona
   // The maximum starts finite: the difference of two maxima is then never inf - inf.
   (maxima + row).store(sink ? *sink : b.real(std::numeric_limits<float>::lowest()));
   (sums + row).store(b.real(sink ? 1 : 0));
+  look(row, first, last);
+  b.forColumns(width, [&](Number column, int64_t lanes) { (contexts + row * width + column).store(b.zero(lanes)); });
+}
+
+void OnlineSoftmax::look(Number row, Number first, Number last) {
   (firsts + row).store(first.toInteger(b.i32));
   (lasts + row).store(last.toInteger(b.i32));
-  b.forColumns(width, [&](Number column, int64_t lanes) { (contexts + row * width + column).store(b.zero(lanes)); });
 }
 
 Matrix OnlineSoftmax::scores() const { return {scoreRows, pageSize}; }

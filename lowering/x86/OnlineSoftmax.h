@@ -20,6 +20,8 @@ public:
   /// Row `row` has seen nothing; it will look at keys of positions [first, last]. `sink` is a score that takes part in the
   /// softmax without a value.
   void startRow(Number row, Number first, Number last, std::optional<Number> sink = {});
+  /// From now on it looks at keys of positions [first, last], as another cache counts them.
+  void look(Number row, Number first, Number last);
   /// The scores' rows, one page wide: products of query rows and the keys of a page, before scaling.
   Matrix scores() const;
   /// Takes in the scores of rows [from, rows) with the page that begins at `pageStart` and adds the first `keys` of its values.

@@ -22,18 +22,72 @@ static void softmax(std::vector<double> &scores, std::optional<double> sink) {
     score /= sum;
 }
 
+/// Positions of a row of `cache`.
+static int64_t blockOf(Operation *op, FlatSymbolRefAttr cache) {
+  return int64_t(SymbolTable::lookupNearestSymbolFrom<CacheOp>(op, cache).getBlock());
+}
+
+/// How many rows of `cache` belong to blocks that end at or before `token`.
+static int64_t visibleRows(Operation *op, FlatSymbolRefAttr cache, const Batch &batch, int64_t token) {
+  return (batch.positionOf(token) + 1) / blockOf(op, cache);
+}
+
 /// The cached rows that token may attend to, or failure when they have not been appended before `op`.
-static FailureOr<const Caches::Rows *> rowsUpTo(Operation *op, StringRef cache, const Batch &batch, int64_t token, Frame &frame) {
-  const Caches::Rows &rows = frame.caches().rows(cache.str(), batch.sequenceOf(token));
-  if (int64_t(rows.size()) <= batch.positionOf(token))
-    return op->emitError() << "expected cache '" << cache << "' to hold position " << batch.positionOf(token) << " of sequence "
-                           << batch.sequenceOf(token) << ", got " << rows.size() << " positions; is a moe.append missing?";
+static FailureOr<const Caches::Rows *> rowsUpTo(Operation *op, FlatSymbolRefAttr cache, const Batch &batch, int64_t token,
+                                                Frame &frame) {
+  const Caches::Rows &rows = frame.caches().rows(cache.getValue().str(), batch.sequenceOf(token));
+  if (int64_t(rows.size()) < visibleRows(op, cache, batch, token))
+    return op->emitError() << "expected cache '" << cache.getValue() << "' to hold position " << batch.positionOf(token)
+                           << " of sequence " << batch.sequenceOf(token) << ", got " << int64_t(rows.size()) * blockOf(op, cache)
+                           << " positions; is a moe.append missing?";
   return &rows;
 }
 
 /// Part of a cached row, as it enters a product.
 static std::vector<double> part(const std::vector<double> &row, int64_t from, int64_t width, Compute compute) {
   return entering(std::span(row).subspan(from, width), compute);
+}
+
+namespace {
+/// A cached key and the value that goes with it.
+struct Attended {
+  const std::vector<double> *key, *value;
+};
+} // namespace
+
+/// What `token` attends to: positions one by one, then entries of blocks.
+static FailureOr<std::vector<Attended>> attendedBy(AttentionOp op, const Batch &batch, int64_t token, Frame &frame) {
+  auto keys = rowsUpTo(op, op.getKeysAttr(), batch, token, frame);
+  if (failed(keys))
+    return failure();
+  auto values = rowsUpTo(op, op.getValuesAttr(), batch, token, frame);
+  if (failed(values))
+    return failure();
+  int64_t position = batch.positionOf(token), first = 0;
+  if (auto window = op.getWindow())
+    first = std::max<int64_t>(0, position - int64_t(*window) + 1);
+  if (auto chunk = op.getChunk())
+    first = position - position % int64_t(*chunk);
+  std::vector<Attended> attended;
+  for (int64_t p = first; p <= position; ++p)
+    attended.push_back({&(**keys)[p], &(**values)[p]});
+  if (!op.getEntries())
+    return attended;
+
+  auto entries = rowsUpTo(op, op.getEntriesAttr(), batch, token, frame);
+  if (failed(entries))
+    return failure();
+  int64_t visible = visibleRows(op, op.getEntriesAttr(), batch, token);
+  auto attend = [&](int64_t entry) { attended.push_back({&(**entries)[entry], &(**entries)[entry]}); };
+  if (const Tensor *lists = frame.optional(op.getPositions())) {
+    for (double entry : lists->row(token))
+      if (entry >= 0 && entry < double(visible))
+        attend(int64_t(entry));
+  } else {
+    for (int64_t entry = 0; entry < visible; ++entry)
+      attend(entry);
+  }
+  return attended;
 }
 
 static LogicalResult evaluateAttention(AttentionOp op, Frame &frame) {
@@ -45,22 +99,14 @@ static LogicalResult evaluateAttention(AttentionOp op, Frame &frame) {
   Tensor result = frame.rowsFor(op.getResult(), op.getQuery());
   int64_t valueDim = result.width() / heads;
   for (int64_t token = 0; token < batch.tokens(); ++token) {
-    auto keys = rowsUpTo(op, op.getKeys(), batch, token, frame);
-    if (failed(keys))
+    auto attended = attendedBy(op, batch, token, frame);
+    if (failed(attended))
       return failure();
-    auto values = rowsUpTo(op, op.getValues(), batch, token, frame);
-    if (failed(values))
-      return failure();
-    int64_t position = batch.positionOf(token), first = 0;
-    if (auto window = op.getWindow())
-      first = std::max<int64_t>(0, position - int64_t(*window) + 1);
-    if (auto chunk = op.getChunk())
-      first = position - position % int64_t(*chunk);
-    int64_t headsPerKv = heads / (int64_t((**keys)[position].size()) / headDim);
+    int64_t headsPerKv = heads / (int64_t(attended->front().key->size()) / headDim);
     for (int64_t head = 0; head < heads; ++head) {
       std::vector<double> q = entering(query.row(token).subspan(head * headDim, headDim), compute), scores;
-      for (int64_t p = first; p <= position; ++p) {
-        double score = scale * dot(q, part((**keys)[p], head / headsPerKv * headDim, headDim, compute));
+      for (const Attended &one : *attended) {
+        double score = scale * dot(q, part(*one.key, head / headsPerKv * headDim, headDim, compute));
         if (auto cap = op.getSoftCap())
           score = cap->convertToDouble() * std::tanh(score / cap->convertToDouble());
         scores.push_back(score);
@@ -68,12 +114,48 @@ static LogicalResult evaluateAttention(AttentionOp op, Frame &frame) {
       softmax(scores, sinks ? std::optional(sinks->elements[head]) : std::nullopt);
       scores = entering(scores, compute);
       std::span<double> o = result.row(token).subspan(head * valueDim, valueDim);
-      for (int64_t p = first; p <= position; ++p) {
-        std::vector<double> v = part((**values)[p], head / headsPerKv * valueDim, valueDim, compute);
+      for (auto [score, one] : llvm::zip_equal(scores, *attended)) {
+        std::vector<double> v = part(*one.value, head / headsPerKv * valueDim, valueDim, compute);
         for (int64_t i = 0; i < valueDim; ++i)
-          o[i] += scores[p - first] * v[i];
+          o[i] += score * v[i];
       }
     }
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
+/// The entry of the block that ends at `position`.
+static std::vector<double> poolBlock(PoolBlocksOp op, const Caches::Rows &rows, const Tensor &bias, int64_t position) {
+  int64_t block = op.getBlockSize(), width = widthOf(op.getType()), columns = bias.width(), end = position + 1;
+  std::vector<double> entry(width);
+  for (int64_t column = 0; column < width; ++column) {
+    std::vector<double> weights, values;
+    auto take = [&](int64_t first, int64_t from) {
+      for (int64_t i = 0; i < block; ++i) {
+        weights.push_back(rows[first + i][columns + from] + bias.row(i)[from]);
+        values.push_back(rows[first + i][from]);
+      }
+    };
+    if (op.overlaps() && end > block)
+      take(end - 2 * block, column);
+    take(end - block, op.overlaps() ? column + width : column);
+    softmax(weights, std::nullopt);
+    entry[column] = dot(weights, values);
+  }
+  return entry;
+}
+
+static LogicalResult evaluatePoolBlocks(PoolBlocksOp op, Frame &frame) {
+  const Tensor &bias = frame[op.getBias()];
+  const Batch &batch = frame.batch(op.getBatch());
+  Tensor result({batch.tokens(), widthOf(op.getType())});
+  for (int64_t token = 0; token < batch.tokens(); ++token) {
+    auto rows = rowsUpTo(op, op.getCacheAttr(), batch, token, frame);
+    if (failed(rows))
+      return failure();
+    if ((batch.positionOf(token) + 1) % op.getBlockSize() == 0)
+      llvm::copy(poolBlock(op, **rows, bias, batch.positionOf(token)), result.row(token).begin());
   }
   frame.set(op.getResult(), std::move(result));
   return success();
@@ -86,10 +168,10 @@ static LogicalResult evaluateSelectPositions(SelectPositionsOp op, Frame &frame)
   Tensor result = frame.rowsFor(op.getPositions(), op.getQuery());
   int64_t width = query.width() / weights.width();
   for (int64_t token = 0; token < batch.tokens(); ++token) {
-    auto keys = rowsUpTo(op, op.getCache(), batch, token, frame);
+    auto keys = rowsUpTo(op, op.getCacheAttr(), batch, token, frame);
     if (failed(keys))
       return failure();
-    std::vector<double> scores(batch.positionOf(token) + 1);
+    std::vector<double> scores(visibleRows(op, op.getCacheAttr(), batch, token));
     for (size_t p = 0; p < scores.size(); ++p)
       for (int64_t head = 0; head < weights.width(); ++head)
         scores[p] += weights.row(token)[head] * std::max(0.0, dot(query.row(token).subspan(head * width, width), (**keys)[p]));
@@ -141,7 +223,7 @@ static LogicalResult evaluateLatentAttention(LatentAttentionOp op, Frame &frame)
     end += sequence.length;
     if (begin == end)
       continue;
-    auto rows = rowsUpTo(op, op.getCache(), batch, end - 1, frame);
+    auto rows = rowsUpTo(op, op.getCacheAttr(), batch, end - 1, frame);
     if (failed(rows))
       return failure();
     for (int64_t head = 0; head < shape.heads; ++head) {
@@ -189,7 +271,7 @@ static LogicalResult evaluateAbsorbedAttention(AbsorbedAttentionOp op, Frame &fr
   double scale = op.getScale().convertToDouble();
   Tensor result = frame.rowsFor(op.getResult(), op.getQuery());
   for (int64_t token = 0; token < batch.tokens(); ++token) {
-    auto rows = rowsUpTo(op, op.getCache(), batch, token, frame);
+    auto rows = rowsUpTo(op, op.getCacheAttr(), batch, token, frame);
     if (failed(rows))
       return failure();
     std::vector<int64_t> positions = positionsOf(op, batch, token, frame);
@@ -218,6 +300,7 @@ static LogicalResult evaluateAbsorbedAttention(AbsorbedAttentionOp op, Frame &fr
 void moec::evaluator::populateAttentionOps(OpTable &table) {
   table.add(evaluateAttention);
   table.add(evaluateSelectPositions);
+  table.add(evaluatePoolBlocks);
   table.add(evaluateLatentAttention);
   table.add(evaluateAbsorbedAttention);
 }

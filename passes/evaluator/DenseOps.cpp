@@ -27,6 +27,20 @@ static LogicalResult evaluateLinear(LinearOp op, Frame &frame) {
   return success();
 }
 
+static LogicalResult evaluateGroupedLinear(GroupedLinearOp op, Frame &frame) {
+  const Tensor &input = frame[op.getInput()];
+  Matrix weight(frame[op.getWeight()]);
+  Tensor result = frame.rowsFor(op.getResult(), op.getInput());
+  int64_t groups = op.getGroups(), out = weight.rows / groups;
+  for (int64_t i = 0; i < result.rows(); ++i) {
+    std::vector<double> x = entering(input.row(i), op.getCompute());
+    for (int64_t row = 0; row < weight.rows; ++row)
+      result.row(i)[row] = dot(weight.row(row), std::span(x).subspan(row / out * weight.columns, weight.columns));
+  }
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
 static LogicalResult evaluateRMSNorm(RMSNormOp op, Frame &frame) {
   Tensor result = frame[op.getInput()];
   const Tensor *weight = frame.optional(op.getWeight());
@@ -83,7 +97,8 @@ static LogicalResult evaluateRope(RopeOp op, Frame &frame) {
   for (int64_t token = 0; token < result.rows(); ++token) {
     std::span<double> row = result.row(token);
     for (int64_t head = 0; head < result.width(); head += op.getHeadDim())
-      rotate(row.subspan(head, op.getHeadDim()), op.getRotary(), frequencies, batch.positionOf(token));
+      rotate(row.subspan(head, op.getHeadDim()), op.getRotary(), frequencies,
+             batch.positionOf(token) / int64_t(op.getBlock()) * int64_t(op.getBlock()));
     if (auto scale = op.getPositionScaleAttr())
       for (double &x : row)
         x *= positionScale(scale, batch.positionOf(token));
@@ -136,6 +151,7 @@ static LogicalResult evaluateGatedMLP(GatedMLPOp op, Frame &frame) {
 
 void moec::evaluator::populateDenseOps(OpTable &table) {
   table.add(evaluateLinear);
+  table.add(evaluateGroupedLinear);
   table.add(evaluateRMSNorm);
   table.add(evaluateLayerNorm);
   table.add(evaluateRope);

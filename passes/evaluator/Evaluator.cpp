@@ -16,6 +16,7 @@ static const OpTable &opTable() {
     populateDenseOps(all);
     populateExpertOps(all);
     populateAttentionOps(all);
+    populateStreamOps(all);
     populateTensorOps(all);
     populateControlFlow(all);
     return all;

@@ -85,6 +85,7 @@ void populateNumberFormat(OpTable &table);
 void populateDenseOps(OpTable &table);
 void populateExpertOps(OpTable &table);
 void populateAttentionOps(OpTable &table);
+void populateStreamOps(OpTable &table);
 void populateTensorOps(OpTable &table);
 void populateControlFlow(OpTable &table);
 

@@ -13,33 +13,37 @@ static LogicalResult evaluateGetWeight(GetWeightOp op, Frame &frame) {
 static LogicalResult evaluateAppend(AppendOp op, Frame &frame) {
   auto cache = SymbolTable::lookupNearestSymbolFrom<CacheOp>(op, op.getCacheAttr());
   bool bf16 = cast<RankedTensorType>(cache.getType()).getElementType().isBF16();
+  int64_t block = int64_t(cache.getBlock());
   const Batch &batch = frame.batch(op.getBatch());
   for (int64_t token = 0; token < batch.tokens(); ++token) {
+    if ((batch.positionOf(token) + 1) % block)
+      continue;
     std::vector<double> row;
     for (Value value : op.getValues())
       llvm::append_range(row, frame[value].row(token));
     if (bf16)
       llvm::transform(row, row.begin(), roundToBF16);
     Caches::Rows &rows = frame.caches().rows(op.getCache().str(), batch.sequenceOf(token));
-    size_t position = batch.positionOf(token);
-    if (position > rows.size())
-      return op.emitError() << "cache '" << op.getCache() << "' holds " << rows.size() << " positions of sequence "
-                            << batch.sequenceOf(token) << ", cannot append position " << position;
-    if (position == rows.size())
+    size_t index = batch.positionOf(token) / block;
+    if (index > rows.size())
+      return op.emitError() << "cache '" << op.getCache() << "' holds " << int64_t(rows.size()) * block << " positions of sequence "
+                            << batch.sequenceOf(token) << ", cannot append position " << batch.positionOf(token);
+    if (index == rows.size())
       rows.emplace_back();
-    rows[position] = std::move(row);
+    rows[index] = std::move(row);
   }
   return success();
 }
 
 static LogicalResult evaluateEmbed(EmbedOp op, Frame &frame) {
   const Tensor &ids = frame[op.getIds()], &table = frame[op.getTable()];
-  Tensor result({int64_t(ids.elements.size()), table.width()});
+  Tensor result({int64_t(ids.elements.size()), widthOf(op.getType())});
   for (int64_t token = 0; token < result.rows(); ++token) {
     double id = ids.elements[token];
     if (id < 0 || id >= double(table.rows()))
       return op.emitError() << "expected token ids below " << table.rows() << ", got " << int64_t(id);
-    llvm::copy(table.row(int64_t(id)), result.row(token).begin());
+    for (int64_t from = 0; from < result.width(); from += table.width())
+      llvm::copy(table.row(int64_t(id)), result.row(token).begin() + from);
   }
   frame.set(op.getResult(), std::move(result));
   return success();

@@ -57,10 +57,10 @@ std::string folderOf(const std::string &path) {
 } // namespace
 
 uint64_t moec::runtime::cacheBytesPerPosition(const artifact::Manifest &manifest) {
-  uint64_t bytes = 0;
+  uint64_t ofPage = 0, pageSize = manifest.model()->page_size();
   for (const artifact::Cache *cache : *manifest.caches())
-    bytes += cache->width() * bytesOf(cache->element());
-  return bytes;
+    ofPage += bytesOf(*cache, *manifest.model(), /*pages=*/1).value_or(0);
+  return (ofPage + pageSize - 1) / pageSize;
 }
 
 bool moec::runtime::endsSequence(const artifact::Model &model, int32_t id) {

@@ -40,7 +40,8 @@ uint64_t runtime::pagesFor(const Model &model, uint64_t positions) {
 }
 
 std::optional<uint64_t> runtime::bytesOf(const Cache &cache, const Model &model, uint64_t pages) {
-  return product({pages, model.page_size(), cache.width(), bytesOf(cache.element())});
+  uint64_t rows = (model.page_size() - 1) / cache.block() + 1;
+  return product({pages, rows, cache.width(), bytesOf(cache.element())});
 }
 
 runtime::StepNumbers runtime::largestStep(const Program &program) {

@@ -39,8 +39,9 @@ public:
       for (const WeightFile *file : *manifest.weight_files())
         MOEC_RETURN_IF_ERROR(checkWeightFile(*file));
     for (const Cache *cache : *manifest.caches())
-      if (cache->element() > lastInKernels || cache->width() == 0 || cache->width() > maxCount)
-        return refuse("cache", *cache->name(), ": unknown element type or width");
+      if (cache->element() > lastInKernels || cache->width() == 0 || cache->width() > maxCount || cache->block() == 0 ||
+          cache->block() > maxCount)
+        return refuse("cache", *cache->name(), ": unknown element type, width or block");
     for (const Buffer *buffer : *manifest.buffers())
       MOEC_RETURN_IF_ERROR(checkBuffer(*buffer));
     for (const Kernel *kernel : *manifest.kernels())

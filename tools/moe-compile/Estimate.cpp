@@ -76,13 +76,14 @@ Estimate moec::compile::estimate(mlir::ModuleOp plan, int64_t memory) {
   result.parameters = model.getParameters();
   result.maxSequence = model.getMaxSequence();
   result.maxBatch = model.getMaxBatch();
-  int64_t cacheBits = 0;
+  int64_t bytesOfPage = 0;
   for (auto cache : plan.getOps<plan::CacheOp>()) {
     auto type = cast<mlir::RankedTensorType>(cache.getType());
-    cacheBits += type.getShape().back() * type.getElementTypeBitWidth();
+    int64_t rowsOfPage = int64_t(divideCeil(model.getPageSize(), cache.getBlock()));
+    bytesOfPage += int64_t(divideCeil(type.getShape().back() * type.getElementTypeBitWidth(), 8)) * rowsOfPage;
   }
-  result.cacheBytesPerPosition = divideCeil(cacheBits, 8);
-  result.cacheBytes = result.cacheBytesPerPosition * int64_t(alignTo(result.maxSequence, model.getPageSize())) * result.maxBatch;
+  result.cacheBytesPerPosition = int64_t(divideCeil(bytesOfPage, model.getPageSize()));
+  result.cacheBytes = bytesOfPage * int64_t(divideCeil(result.maxSequence, model.getPageSize())) * result.maxBatch;
   for (auto constant : plan.getOps<plan::ConstantOp>())
     result.constantBytes += divideCeil(bitsOf(constant.getType()), 8);
   for (auto program : plan.getOps<plan::ProgramOp>())

@@ -170,3 +170,19 @@ func.func @layer_norm_c2(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
   %y = moe.layer_norm %x, %w, %w {epsilon = -1.0 : f64} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
   return
 }
+
+// -----
+
+func.func @grouped_linear_c1(%x: tensor<?x12xf32>, %w: tensor<8x5xf32>) {
+  // expected-error @+1 {{C1: expected a weight [8, 12 / groups] for groups that divide both, got 'tensor<8x5xf32>'}}
+  %y = moe.grouped_linear %x, %w : tensor<?x12xf32>, tensor<8x5xf32> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @grouped_linear_c1_result(%x: tensor<?x12xf32>, %w: tensor<8x4xf32>) {
+  // expected-error @+1 {{C1: expected a weight [8, 12 / groups] for groups that divide both, got 'tensor<8x4xf32>'}}
+  %y = moe.grouped_linear %x, %w : tensor<?x12xf32>, tensor<8x4xf32> -> tensor<?x8xf32>
+  return
+}

@@ -89,3 +89,10 @@ func.func @scale_by_position(%q: tensor<?x384xf32>, %batch: !moe.batch) -> tenso
 }
 // CHECK-LABEL: @scale_by_position
 // CHECK: moe.scale_by_position %{{.*}} at %{{.*}} {scale = #moe.position_scale<beta = 1.000000e-01, original_positions = 8192, shift = 1>} : tensor<?x384xf32>
+
+func.func @grouped_linear(%x: tensor<?x512xf32>, %w: tensor<64x128xbf16>) -> tensor<?x64xf32> {
+  %y = moe.grouped_linear %x, %w : tensor<?x512xf32>, tensor<64x128xbf16> -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+// CHECK-LABEL: @grouped_linear
+// CHECK: moe.grouped_linear %{{.*}}, %{{.*}} : tensor<?x512xf32>, tensor<64x128xbf16> -> tensor<?x64xf32>

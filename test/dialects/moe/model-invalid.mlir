@@ -103,9 +103,9 @@ func.func @append_c2(%batch: !moe.batch) {
 
 // -----
 
-func.func @embed_c1(%ids: tensor<?xi32>, %table: tensor<16x4xf32>) {
-  // expected-error @+1 {{C1: expected a table [vocabulary, 8], got 'tensor<16x4xf32>'}}
-  %x = moe.embed %ids, %table : tensor<16x4xf32> -> tensor<?x8xf32>
+func.func @embed_c1(%ids: tensor<?xi32>, %table: tensor<16x3xf32>) {
+  // expected-error @+1 {{C1: expected a table [vocabulary, a divisor of 8], got 'tensor<16x3xf32>'}}
+  %x = moe.embed %ids, %table : tensor<16x3xf32> -> tensor<?x8xf32>
   return
 }
 

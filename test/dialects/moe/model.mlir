@@ -52,6 +52,7 @@ func.func @append(%latent: tensor<?x64xf32>, %k_pe: tensor<?x16xf32>, %batch: !m
 // The ends of a model.
 func.func @ends(%ids: tensor<?xi32>, %table: tensor<4096x256xbf16>, %batch: !moe.batch) -> tensor<?x256xf32> {
   %x = moe.embed %ids, %table : tensor<4096x256xbf16> -> tensor<?x256xf32>
+  %four = moe.embed %ids, %table : tensor<4096x256xbf16> -> tensor<?x1024xf32>
   %last = moe.gather_outputs %x at %batch : tensor<?x256xf32>
   return %last : tensor<?x256xf32>
 }

@@ -5,21 +5,25 @@
 
 using namespace moec::test;
 
-/// Whether `plan` chooses positions or attends to lists of them, which no GPU target does yet.
-static bool usesLists(mlir::ModuleOp plan) {
-  bool uses = false;
-  plan.walk([&](mlir::Operation *op) {
-    auto latent = llvm::dyn_cast<moec::moe::LatentAttentionOp>(op);
-    auto absorbed = llvm::dyn_cast<moec::moe::AbsorbedAttentionOp>(op);
-    uses |=
-        llvm::isa<moec::moe::SelectPositionsOp>(op) || (latent && latent.getPositions()) || (absorbed && absorbed.getPositions());
-  });
-  return uses;
+/// Whether `plan` has what no GPU target does yet: it chooses positions or attends to lists of them, pools blocks of them or
+/// attends to entries of such, or multiplies by groups.
+static bool isForProcessors(mlir::ModuleOp plan) {
+  return plan
+      .walk([](mlir::Operation *op) {
+        auto attention = llvm::dyn_cast<moec::moe::AttentionOp>(op);
+        auto latent = llvm::dyn_cast<moec::moe::LatentAttentionOp>(op);
+        auto absorbed = llvm::dyn_cast<moec::moe::AbsorbedAttentionOp>(op);
+        bool is = llvm::isa<moec::moe::SelectPositionsOp, moec::moe::PoolBlocksOp, moec::moe::GroupedLinearOp>(op) ||
+                  (attention && attention.getEntries()) || (latent && latent.getPositions()) ||
+                  (absorbed && absorbed.getPositions());
+        return is ? mlir::WalkResult::interrupt() : mlir::WalkResult::advance();
+      })
+      .wasInterrupted();
 }
 
 std::vector<std::unique_ptr<CompiledKernel>> moec::test::compileKernel(mlir::ModuleOp plan) {
   std::vector<std::unique_ptr<CompiledKernel>> compiled = compileForProcessor(plan);
-  if (usesLists(plan))
+  if (isForProcessors(plan))
     return compiled;
   for (auto &[symbol, code] : generateForGpus(plan))
     compiled.push_back(std::make_unique<EmulatedKernel>(symbol, std::move(code)));

@@ -121,6 +121,13 @@ struct KernelRun::Implementation {
       shape[0] = rows;
     return shape;
   }
+  /// Rows of a cache that a sequence of so many positions fills, and which of all rows is the `row`-th of sequence `s`.
+  static int64_t rowsOf(moe::CacheOp cache, int64_t positions) { return positions / int64_t(cache.getBlock()); }
+  int64_t placeOf(moe::CacheOp cache, size_t s, int64_t row) const {
+    int64_t block = int64_t(cache.getBlock()), position = row * block;
+    int64_t page = pages[s * maxPages + position / lowering::pageSize];
+    return page * lowering::rowsOfPage(block) + position % lowering::pageSize / block;
+  }
   bool gathers() { return !kernel.getBody().front().getOps<moe::GatherOutputsOp>().empty(); }
 
   char *allocate(size_t bytes, bool isResult = false) {
@@ -208,10 +215,11 @@ void KernelRun::makeUp(uint64_t seed) {
   }
   self->pasts = {};
   for (Operation *op : self->kernel.getCaches()) {
-    auto type = cast<RankedTensorType>(cast<moe::CacheOp>(op).getType());
+    auto cache = cast<moe::CacheOp>(op);
+    auto type = cast<RankedTensorType>(cache.getType());
     for (auto [s, sequence] : llvm::enumerate(self->sequences)) {
-      auto &rows = self->pasts.rows(cast<moe::CacheOp>(op).getSymName().str(), int64_t(s));
-      for (int64_t p = 0; p < sequence.past + sequence.length; ++p) {
+      auto &rows = self->pasts.rows(cache.getSymName().str(), int64_t(s));
+      for (int64_t count = self->rowsOf(cache, sequence.past + sequence.length); count > 0; --count) {
         rows.emplace_back(type.getShape().back());
         for (double &element : rows.back())
           element = rounded(type.getElementType(), normal(random));
@@ -253,14 +261,13 @@ void KernelRun::Implementation::bindBatch(std::vector<void *> &buffers) {
 void *KernelRun::Implementation::bindCache(moe::CacheOp cache) {
   auto type = cast<RankedTensorType>(cache.getType());
   size_t rowBytes = type.getShape().back() * bytesOf(type.getElementType());
-  char *base = allocate(pages.size() * lowering::pageSize * rowBytes);
+  char *base = allocate(pages.size() * lowering::rowsOfPage(int64_t(cache.getBlock())) * rowBytes);
   for (size_t s = 0; s < sequences.size(); ++s) {
     auto &rows = pasts.rows(cache.getSymName().str(), int64_t(s));
-    for (size_t p = 0; p < rows.size(); ++p) {
-      int64_t page = pages[s * maxPages + p / lowering::pageSize];
-      char *row = base + (page * lowering::pageSize + p % lowering::pageSize) * rowBytes;
-      for (size_t i = 0; i < rows[p].size(); ++i)
-        write(row + i * bytesOf(type.getElementType()), type.getElementType(), rows[p][i]);
+    for (size_t r = 0; r < rows.size(); ++r) {
+      char *row = base + placeOf(cache, s, int64_t(r)) * rowBytes;
+      for (size_t i = 0; i < rows[r].size(); ++i)
+        write(row + i * bytesOf(type.getElementType()), type.getElementType(), rows[r][i]);
     }
   }
   cacheBases.push_back(base);
@@ -341,12 +348,13 @@ std::vector<std::vector<Bits>> KernelRun::runAll() {
 }
 
 std::vector<float> KernelRun::cacheRows(unsigned index) const {
-  auto type = cast<RankedTensorType>(cast<moe::CacheOp>(self->kernel.getCaches()[index]).getType());
+  auto cache = cast<moe::CacheOp>(self->kernel.getCaches()[index]);
+  auto type = cast<RankedTensorType>(cache.getType());
   size_t elementBytes = bytesOf(type.getElementType()), width = type.getShape().back();
   std::vector<float> values;
   for (size_t s = 0; s < self->sequences.size(); ++s)
-    for (int64_t p = 0; p < self->sequences[s].past + self->sequences[s].length; ++p) {
-      int64_t row = self->pages[s * self->maxPages + p / lowering::pageSize] * lowering::pageSize + p % lowering::pageSize;
+    for (int64_t r = 0; r < self->rowsOf(cache, self->sequences[s].past + self->sequences[s].length); ++r) {
+      int64_t row = self->placeOf(cache, s, r);
       for (size_t i = 0; i < width; ++i)
         values.push_back(float(read(self->cacheBases[index] + (row * width + i) * elementBytes, type.getElementType())));
     }
@@ -454,9 +462,10 @@ void KernelRun::expectSameRowsAlone() {
           self->sequences = {{sequences[s].past + i, 1}};
           self->pasts = {};
           for (Operation *op : self->kernel.getCaches()) {
-            std::string name = cast<moe::CacheOp>(op).getSymName().str();
+            auto cache = cast<moe::CacheOp>(op);
+            std::string name = cache.getSymName().str();
             auto &rows = pasts.rows(name, int64_t(s));
-            self->pasts.rows(name, 0).assign(rows.begin(), rows.begin() + sequences[s].past + i + 1);
+            self->pasts.rows(name, 0).assign(rows.begin(), rows.begin() + self->rowsOf(cache, sequences[s].past + i + 1));
           }
           for (auto &[argument, value] : inputs)
             if (self->typeOf(self->kernel.getBody().getArgument(argument)).isDynamicDim(0)) {

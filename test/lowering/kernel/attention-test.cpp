@@ -1,6 +1,8 @@
 // Attention in all its forms against the reference evaluator, over ragged batches and paged caches.
 #include "KernelRun.h"
 
+#include "lowering/plan/Schedule.h"
+
 #include "llvm/Support/FormatVariadic.h"
 
 #include <gtest/gtest.h>
@@ -33,10 +35,11 @@ static std::string attention(int64_t heads, int64_t kvHeads, int64_t headDim, in
   int64_t queryWidth = heads * headDim, keyWidth = kvHeads * headDim, valueWidth = kvHeads * valueDim,
           resultWidth = heads * valueDim;
   std::string sinkType = llvm::formatv("tensor<{0}xf32>", heads);
-  std::string text = llvm::formatv("plan.kernel @k items {0} per sequences rows tokens parts [array<i64>, array<i64>{1}] {{\n"
-                                   "^bb0(%q: tensor<?x{2}xf32>, %batch: !moe.batch{3}):\n",
-                                   kvHeads, sinks ? llvm::formatv(", array<i64: {0}>", heads).str() : "", queryWidth,
-                                   sinks ? ", %sinks: " + sinkType : "");
+  std::string text =
+      llvm::formatv("plan.kernel @k items {0} per sequences rows tokens parts [array<i64>, array<i64>{1}] {{\n"
+                    "^bb0(%q: tensor<?x{2}xf32>, %batch: !moe.batch{3}):\n",
+                    kvHeads * lowering::blocksOfHeads(heads / kvHeads),
+                    sinks ? llvm::formatv(", array<i64: {0}>", heads).str() : "", queryWidth, sinks ? ", %sinks: " + sinkType : "");
   text += llvm::formatv("  moe.cache @cache0 : tensor<?x{0}x{2}>\n  moe.cache @cache1 : tensor<?x{1}x{2}>\n", keyWidth, valueWidth,
                         type);
   text += llvm::formatv("  %o = moe.attention %q over @cache0, @cache1 at %batch{0} {{head_dim = {1} : i64, scale = 2.5e-1 : f64, "

@@ -1,4 +1,4 @@
-// linear and gate_up against the reference evaluator, over odd shapes, types and splits.
+// linear, grouped_linear and gate_up against the reference evaluator, over odd shapes, types and splits.
 #include "KernelRun.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -55,6 +55,20 @@ TEST(Linear, StorageTypes) {
       check(linear(64, 32, type, compute), {1, 7}, 1e-5);
       check(linear(41, 17, type, compute), {3, 6}, 1e-5);
     }
+}
+
+/// Groups smaller and larger than an item of columns.
+TEST(GroupedLinear, Groups) {
+  for (auto [groups, in, out] : {std::tuple(1, 40, 24), std::tuple(2, 40, 12), std::tuple(3, 17, 10), std::tuple(4, 64, 33)})
+    for (const char *compute : {"f32", "bf16"})
+      check(
+          llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64: {1}>] {{\n"
+                        "^bb0(%x: tensor<?x{2}xf32>, %w: tensor<{1}x{3}xbf16>):\n"
+                        "  %y = moe.grouped_linear %x, %w {{compute = #moe<compute {4}>} : tensor<?x{2}xf32>, tensor<{1}x{3}xbf16> "
+                        "-> tensor<?x{1}xf32>\n"
+                        "  plan.return %y : tensor<?x{1}xf32>\n}\n",
+                        (out + 15) / 16 * groups, groups * out, groups * in, in, compute),
+          {0, 1, 5, 70}, 1e-5);
 }
 
 /// Fused projections: parts of different sizes whose boundaries lie within items.

@@ -87,3 +87,40 @@ func.func @decode(%ids: tensor<?xi32>, %batch: !moe.batch) -> (tensor<?x8xf32> {
   %o1 = moe.attention %q1 over @layers.1.keys, @layers.1.keys at %batch {head_dim = 8 : i64, scale = 0.5} : tensor<?x8xf32> -> tensor<?x8xf32>
   return %o1 : tensor<?x8xf32>
 }
+
+// -----
+
+// Rows for blocks of other sizes lie elsewhere, so that caches with them have kernels of their own.
+// CHECK: plan.cache @a : tensor<?x8xf32> {block = 4 : i64}
+// CHECK: plan.cache @c : tensor<?x8xf32> {block = 6 : i64}
+// CHECK: plan.kernel @rowwise_0
+// CHECK: moe.cache @cache0 : tensor<?x8xf32> {block = 4 : i64}
+// CHECK: plan.kernel @rowwise_1
+// CHECK: moe.cache @cache0 : tensor<?x8xf32> {block = 6 : i64}
+// CHECK-NOT: plan.kernel @rowwise
+plan.model "tiny" {vocabulary = 64 : i64, layers = 1 : i64, parameters = 1 : i64, max_sequence = 32 : i64, max_batch = 2 : i64,
+  page_size = 64 : i64, eos = array<i64>, compute = "f32"}
+moe.weight @table : tensor<64x8xf32> = [#moe.slice<"t" in "f" at 0 rows 64>]
+moe.cache @a : tensor<?x8xf32> {block = 4 : i64}
+moe.cache @b : tensor<?x8xf32> {block = 4 : i64}
+moe.cache @c : tensor<?x8xf32> {block = 6 : i64}
+func.func @decode(%ids: tensor<?xi32>, %batch: !moe.batch) -> (tensor<?x8xf32> {moe.output = "logits"}) attributes {moe.phase = "decode"} {
+  %t = moe.get_weight @table : tensor<64x8xf32>
+  %x = moe.embed %ids, %t : tensor<64x8xf32> -> tensor<?x8xf32>
+  moe.rowwise(%x, %batch) : (tensor<?x8xf32>, !moe.batch) -> () {
+  ^bb0(%v: tensor<?x8xf32>, %at: !moe.batch):
+    moe.append %v to @a at %at : tensor<?x8xf32>
+    moe.yield
+  }
+  moe.rowwise(%x, %batch) : (tensor<?x8xf32>, !moe.batch) -> () {
+  ^bb0(%v: tensor<?x8xf32>, %at: !moe.batch):
+    moe.append %v to @b at %at : tensor<?x8xf32>
+    moe.yield
+  }
+  moe.rowwise(%x, %batch) : (tensor<?x8xf32>, !moe.batch) -> () {
+  ^bb0(%v: tensor<?x8xf32>, %at: !moe.batch):
+    moe.append %v to @c at %at : tensor<?x8xf32>
+    moe.yield
+  }
+  return %x : tensor<?x8xf32>
+}
