@@ -14,7 +14,7 @@ moe::RotaryAttr Rope::attr(mlir::MLIRContext *context, int64_t dims, moe::Rotary
 static double mscale(double factor, double strength) { return factor <= 1 ? 1 : 0.1 * strength * std::log(factor) + 1; }
 
 /// The keys of YaRN. Zero and null mean "not given" where transformers tests for truth.
-static void readYarn(Config &keys, mlir::MLIRContext *context, int64_t maxPositions, Rope &rope) {
+static void readYarn(Config &keys, mlir::MLIRContext *context, int64_t maxPositions, bool scales, Rope &rope) {
   double factor = keys.positive("factor");
   int64_t original = keys.count("original_max_position_embeddings", most::positions, maxPositions);
   double fast = keys.positiveOrNull("beta_fast").value_or(32), slow = keys.positiveOrNull("beta_slow").value_or(1);
@@ -25,7 +25,7 @@ static void readYarn(Config &keys, mlir::MLIRContext *context, int64_t maxPositi
   bool truncate = keys.flag("truncate", true);
   double strength = keys.nonNegative("mscale", 0), allDimStrength = keys.nonNegative("mscale_all_dim", 0);
   double implied = strength && allDimStrength ? mscale(factor, strength) / mscale(factor, allDimStrength) : mscale(factor, 1);
-  rope.multiplier = keys.positiveOrNull("attention_factor").value_or(implied);
+  rope.multiplier = keys.positiveOrNull("attention_factor").value_or(scales ? implied : 1);
   rope.latentScale = allDimStrength ? std::pow(mscale(factor, allDimStrength), 2) : 1;
   if (!std::isfinite(rope.multiplier) || !std::isfinite(rope.latentScale)) {
     keys.require(false, "mscale: expected scales that a number can hold, got " + llvm::Twine(spelled(strength)) +
@@ -86,6 +86,11 @@ Rope moec::importers::readRope(Config &config, mlir::MLIRContext *context, const
   rope.theta = keys.positive("rope_theta", rope.theta);
   if (theta)
     keys.expect("rope_theta", json::Value(*theta));
+  return readRopeObject(keys, context, allowed, maxPositions, rope);
+}
+
+Rope moec::importers::readRopeObject(Config &keys, mlir::MLIRContext *context, const RopeKeys &allowed, int64_t maxPositions,
+                                     Rope rope) {
   if (std::optional<double> partial = readPartial(keys, allowed.partial)) {
     keys.require(rope.partial.value_or(*partial) == *partial, "partial_rotary_factor: expected the config's other " +
                                                                   llvm::Twine(spelled(rope.partial.value_or(0))) + ", got " +
@@ -94,7 +99,7 @@ Rope moec::importers::readRope(Config &config, mlir::MLIRContext *context, const
   }
   StringRef type = keys.choice({"rope_type", "type"}, {"default", "yarn", "llama3"});
   if (type == "yarn")
-    readYarn(keys, context, maxPositions, rope);
+    readYarn(keys, context, maxPositions, allowed.yarnScales, rope);
   if (type == "llama3")
     readStep(keys, context, rope);
   if (allowed.positionScale)

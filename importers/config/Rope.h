@@ -32,12 +32,17 @@ struct RopeKeys {
   bool partial = false;
   /// `llama_4_scaling_beta` says how queries are scaled as positions grow, and must be there.
   bool positionScale = false;
+  /// YaRN multiplies cos and sin where `attention_factor` does not say by how much.
+  bool yarnScales = true;
 };
 
 /// Reads the flat spelling (`rope_theta`, `rope_scaling` with `type` or `rope_type`) and the nested one of transformers 5
 /// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding, YaRN, and Llama 3's where it is a
 /// step.
 Rope readRope(Config &config, mlir::MLIRContext *context, const RopeKeys &allowed, int64_t maxPositions);
+
+/// Reads all keys of one such object but `rope_theta`, which `rope` has already.
+Rope readRopeObject(Config &keys, mlir::MLIRContext *context, const RopeKeys &allowed, int64_t maxPositions, Rope rope);
 
 } // namespace moec::importers
 

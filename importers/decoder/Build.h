@@ -19,10 +19,17 @@ mlir::Value buildAttention(const Scope &layer, const GroupedAttention &attention
                            mlir::Value &positions);
 mlir::Value buildAttention(const Scope &layer, const LatentAttention &attention, mlir::Value input, double epsilon,
                            mlir::Value &positions);
+mlir::Value buildAttention(const Scope &layer, const SharedKeyAttention &attention, mlir::Value input, double epsilon,
+                           mlir::Value &positions);
 
-/// A layer's mixture of experts; `ids` receives the experts that were chosen.
-mlir::Value buildMixture(const Scope &layer, const Mixture &mixture, moe::ActivationAttr activation, mlir::Value input,
-                         mlir::Value &ids);
+/// A layer's mixture of experts; `ids` receives the experts that were chosen, by a table where there are `tokens`.
+mlir::Value buildMixture(const Scope &layer, const Decoder &decoder, mlir::Value input, mlir::Value tokens, mlir::Value &ids);
+
+/// What `part` of a layer, or of the model, reads of the residual streams, and the weights by which it may write to them.
+struct StreamRead {
+  mlir::Value input, weights;
+};
+StreamRead readStreams(Scope scope, const Streams &config, llvm::StringRef part, mlir::Value streams, double epsilon, bool writes);
 
 } // namespace moec::importers
 

@@ -19,6 +19,8 @@ struct Output {
   std::string name;
 };
 
+std::string headOf(const Decoder &decoder) { return decoder.prefix + decoder.names.head + ".weight"; }
+
 void setModuleAttributes(ModuleOp module, const Decoder &decoder, StringRef folder) {
   Builder builder(module.getContext());
   module->setAttr("moe.folder", builder.getStringAttr(folder));
@@ -30,41 +32,57 @@ void setModuleAttributes(ModuleOp module, const Decoder &decoder, StringRef fold
   module->setAttr("moe.eos", builder.getI64ArrayAttr(decoder.eos));
 }
 
-/// One layer; a mixture's chosen experts join the outputs. `positions` are as buildAttention says.
-Value buildLayer(const Decoder &decoder, Scope layer, int64_t number, Value stream, Value &positions,
-                 std::vector<Output> &outputs) {
-  Value normed = layer.norm("input_layernorm", stream, decoder.hidden, decoder.epsilon);
-  const Attention &kind = decoder.attentionOfLayers.empty() ? decoder.attention : decoder.attentionOfLayers[number];
-  Value attended =
-      std::visit([&](const auto &attention) { return buildAttention(layer, attention, normed, decoder.epsilon, positions); }, kind);
-  stream = layer.add("attention_residual", stream, attended);
+/// Builds a layer's MLP; a mixture's chosen experts join the outputs. `ids` are the tokens'.
+Value buildMLP(const Decoder &decoder, Scope layer, int64_t number, Value input, Value ids, std::vector<Output> &outputs) {
+  if (!decoder.isMixture[number])
+    return layer.within(decoder.denseBlock, "mlp").gatedMLP("mlp", input, decoder.denseWidth, decoder.activation);
+  bool hasTable = !decoder.hasTable.empty() && decoder.hasTable[number];
+  Value chosen, result = buildMixture(layer, decoder, input, hasTable ? ids : Value(), chosen);
+  outputs.push_back({chosen, "routing." + std::to_string(number)});
+  return result;
+}
 
-  normed = layer.norm("post_attention_layernorm", stream, decoder.hidden, decoder.epsilon);
-  Value transformed;
-  if (decoder.isMixture[number]) {
-    Value ids;
-    transformed = buildMixture(layer, decoder.mixture, decoder.activation, normed, ids);
-    outputs.push_back({ids, "routing." + std::to_string(number)});
-  } else {
-    transformed = layer.within(decoder.denseBlock, "mlp").gatedMLP("mlp", normed, decoder.denseWidth, decoder.activation);
-  }
-  return layer.add("mlp_residual", stream, transformed);
+/// Leads a part of a layer around the residual stream, or the streams: `body` is from what it reads, normed, to what it adds.
+Value buildResidual(const Decoder &decoder, Scope layer, StringRef part, StringRef residual, StringRef norm, Value stream,
+                    llvm::function_ref<Value(Value)> body) {
+  if (!decoder.streams)
+    return layer.add(residual, stream, body(layer.norm(norm, stream, decoder.hidden, decoder.epsilon)));
+  auto [input, weights] = readStreams(layer, *decoder.streams, part, stream, decoder.epsilon, /*writes=*/true);
+  Value added = body(layer.norm(norm, input, decoder.hidden, decoder.epsilon));
+  return layer.create<moe::MixStreamsOp>(residual, stream.getType(), added, stream, weights);
+}
+
+/// One layer. `positions` are as buildAttention says.
+Value buildLayer(const Decoder &decoder, Scope layer, int64_t number, Value stream, Value ids, Value &positions,
+                 std::vector<Output> &outputs) {
+  const Attention &kind = decoder.attentionOfLayers.empty() ? decoder.attention : decoder.attentionOfLayers[number];
+  auto attend = [&](Value input) {
+    return std::visit([&](const auto &attention) { return buildAttention(layer, attention, input, decoder.epsilon, positions); },
+                      kind);
+  };
+  stream = buildResidual(decoder, layer, "attn", "attention_residual", decoder.names.attentionNorm, stream, attend);
+  auto transform = [&](Value input) { return buildMLP(decoder, layer, number, input, ids, outputs); };
+  return buildResidual(decoder, layer, "ffn", "mlp_residual", decoder.names.mlpNorm, stream, transform);
 }
 
 /// Builds `@step`'s body from its arguments; answers its results.
 std::vector<Output> buildBody(const Decoder &decoder, Scope scope, Value ids) {
-  moe::WeightOp embedding = scope.weights.whole(decoder.prefix + "model.embed_tokens.weight", {decoder.vocabulary, decoder.hidden});
-  Value stream = scope.create<moe::EmbedOp>("embed_tokens", scope.rows(decoder.hidden), ids, scope.get(embedding));
+  const std::string model = decoder.prefix + decoder.names.model;
+  moe::WeightOp embedding = scope.weights.whole(model + decoder.names.embedding + ".weight", {decoder.vocabulary, decoder.hidden});
+  int64_t streams = decoder.streams ? decoder.streams->count : 1;
+  Value stream = scope.create<moe::EmbedOp>("embed_tokens", scope.rows(streams * decoder.hidden), ids, scope.get(embedding));
   std::vector<Output> outputs(1);
   Value positions;
   for (size_t number = 0; number < decoder.isMixture.size(); ++number) {
     std::string part = "layers." + std::to_string(number);
-    stream = buildLayer(decoder, scope.within(decoder.prefix + "model." + part, part), number, stream, positions, outputs);
+    stream = buildLayer(decoder, scope.within(model + part, part), number, stream, ids, positions, outputs);
   }
   stream = scope.create<moe::GatherOutputsOp>("gather_outputs", stream.getType(), stream, scope.batch);
-  stream = scope.within(decoder.prefix + "model", {}).norm("norm", stream, decoder.hidden, decoder.epsilon);
-  Matrix head = decoder.tied ? Matrix{embedding}
-                             : scope.weights.matrix(decoder.prefix + "lm_head.weight", {decoder.vocabulary, decoder.hidden});
+  Scope ending = scope.startingWith(model);
+  if (decoder.streams)
+    stream = readStreams(ending, *decoder.streams, "head", stream, decoder.epsilon, /*writes=*/false).input;
+  stream = ending.norm("norm", stream, decoder.hidden, decoder.epsilon);
+  Matrix head = decoder.tied ? Matrix{embedding} : scope.weights.matrix(headOf(decoder), {decoder.vocabulary, decoder.hidden});
   Value none, logits = scope.create<moe::LinearOp>("lm_head", scope.rows(decoder.vocabulary), stream, scope.get(head), none, none);
   outputs.front() = {logits, "logits"};
   return outputs;
@@ -97,8 +115,8 @@ bool isLeftAside(const Decoder &decoder, StringRef tensor) {
   if (llvm::any_of(decoder.otherParts, [&](StringRef part) { return tensor.starts_with(part); }))
     return true;
   int64_t layer;
-  return tensor.consume_front(decoder.prefix) && tensor.consume_front("model.layers.") && !tensor.consumeInteger(10, layer) &&
-         tensor.starts_with(".") && layer >= static_cast<int64_t>(decoder.isMixture.size()) &&
+  return tensor.consume_front(decoder.prefix) && tensor.consume_front(decoder.names.model + "layers.") &&
+         !tensor.consumeInteger(10, layer) && tensor.starts_with(".") && layer >= static_cast<int64_t>(decoder.isMixture.size()) &&
          layer < static_cast<int64_t>(decoder.isMixture.size()) + decoder.predictionLayers;
 }
 
@@ -106,7 +124,7 @@ bool isLeftAside(const Decoder &decoder, StringRef tensor) {
 
 llvm::Expected<OwningOpRef<ModuleOp>> moec::importers::buildDecoder(const Decoder &decoder, StringRef folder,
                                                                     safetensors::Checkpoint &checkpoint, MLIRContext *context) {
-  std::string head = decoder.prefix + "lm_head.weight";
+  std::string head = headOf(decoder);
   if (decoder.tied && checkpoint.has(head))
     return refuse(checkpoint.path() + ": tensor '" + checkpoint.nameInFiles(head) + "': expected none, as " + checkpoint.config() +
                   " says that the embedding is the head");

@@ -60,7 +60,39 @@ struct LatentAttention {
   moe::PositionScaleAttr positionScale;
 };
 
-using Attention = std::variant<GroupedAttention, LatentAttention>;
+/// Pools blocks of positions into entries: `compressor.{wkv,wgate,ape,norm}`.
+struct BlockPooling {
+  int64_t block = 1;
+  /// An entry also pools the block before its own.
+  bool overlaps = false;
+  /// The heads with which tokens choose among entries, `indexer.{wq_b,weights_proj}` and pooling of its own; without, they attend
+  /// to all.
+  std::optional<Indexer> indexer;
+};
+
+/// MQA whose one key is the value too, with queries from a latent and a result projected in groups: `attn.{wq_a,q_norm,wq_b,wkv,
+/// kv_norm,attn_sink,wo_a,wo_b}`.
+struct SharedKeyAttention {
+  int64_t heads = 1, headDim = 1, queryLatent = 1;
+  /// Groups of heads, and the width to which each is projected.
+  int64_t outputGroups = 1, outputWidth = 1;
+  moe::RotaryAttr rotary;
+  double scale = 1;
+  /// A query sees the last so many positions, and entries of blocks.
+  int64_t window = 1;
+  std::optional<BlockPooling> pooling;
+};
+
+using Attention = std::variant<GroupedAttention, LatentAttention, SharedKeyAttention>;
+
+/// A residual stream of several: `hc_{attn,ffn}_{fn,scale,base}` say how a layer's attention and MLP read and write them,
+/// `hc_head_{fn,scale,base}` how the head reads them.
+struct Streams {
+  int64_t count = 1;
+  /// Of the normalisation that makes mixing doubly stochastic.
+  int64_t iterations = 1;
+  double epsilon = 0;
+};
 
 /// How the checkpoint stores the projections of experts.
 struct ExpertStorage {
@@ -87,6 +119,16 @@ struct Mixture {
   bool routerBias = false, expertBias = false;
   /// How it calls the bias that takes part in choosing experts; empty when there is none.
   std::string selectionBias;
+  /// How it calls the table that chooses experts by token id instead, in layers that have one.
+  std::string table;
+};
+
+/// How the checkpoint calls what is around the layers, and the norms of a layer.
+struct TensorNames {
+  /// Begins all names but the head's.
+  std::string model = "model.";
+  std::string embedding = "embed_tokens", head = "lm_head";
+  std::string attentionNorm = "input_layernorm", mlpNorm = "post_attention_layernorm";
 };
 
 /// A decoder: embedding, layers of attention and MLP around a residual stream, norm, head.
@@ -106,6 +148,11 @@ struct Decoder {
   Mixture mixture;
   /// For each layer, whether its MLP is the mixture.
   std::vector<bool> isMixture;
+  /// For each layer, whether a table chooses its experts; empty when none has one.
+  std::vector<bool> hasTable;
+  /// Without, the residual stream is one.
+  std::optional<Streams> streams;
+  TensorNames names;
   /// How the names of all tensors begin, where the model is a part of another.
   std::string prefix;
   /// How the names of tensors begin that are of those other parts.

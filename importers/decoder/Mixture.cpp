@@ -56,14 +56,18 @@ static Projections projections(Scope &scope, const Mixture &mixture, int64_t hid
   return all;
 }
 
-Value moec::importers::buildMixture(const Scope &layer, const Mixture &mixture, moe::ActivationAttr activation, Value input,
-                                    Value &ids) {
+Value moec::importers::buildMixture(const Scope &layer, const Decoder &decoder, Value input, Value tokens, Value &ids) {
+  const Mixture &mixture = decoder.mixture;
+  moe::ActivationAttr activation = decoder.activation;
   Scope scope = layer.within(mixture.block, "mlp");
   Value logits = scope.linear(mixture.router, input, mixture.experts, mixture.routerBias);
-  Value bias = mixture.selectionBias.empty() ? Value() : scope.weight(mixture.selectionBias, {mixture.experts});
+  Value bias = mixture.selectionBias.empty() || tokens ? Value() : scope.weight(mixture.selectionBias, {mixture.experts});
+  Value table = tokens
+                    ? scope.get(scope.weights.integers(scope.tensor(mixture.table), {decoder.vocabulary, mixture.routing.getK()}))
+                    : Value();
   auto idsType = RankedTensorType::get({ShapedType::kDynamic, mixture.routing.getK()}, scope.builder.getI32Type());
-  auto route = scope.create<moe::RouteOp>("route", idsType, scope.rows(mixture.routing.getK()), logits, bias, /*table=*/Value(),
-                                          /*token_ids=*/Value(), mixture.routing);
+  auto route = scope.create<moe::RouteOp>("route", idsType, scope.rows(mixture.routing.getK()), logits, bias, table, tokens,
+                                          mixture.routing);
   ids = route.getIds();
 
   int64_t hidden = moe::widthOf(input.getType());
@@ -72,6 +76,7 @@ Value moec::importers::buildMixture(const Scope &layer, const Mixture &mixture, 
                                               upBias, downBias, activation, mixture.weightOnInput);
   if (!mixture.sharedWidth)
     return result;
-  Value shared = scope.within(mixture.shared, "shared_experts").gatedMLP("mlp", input, mixture.sharedWidth, activation);
+  Value shared = scope.within(mixture.shared, "shared_experts")
+                     .gatedMLP("mlp", input, mixture.sharedWidth, activation, mixture.gate, mixture.up, mixture.down);
   return scope.add("sum", result, shared);
 }

@@ -27,19 +27,24 @@ static bool isComputedWith(StringRef type) { return type == "BF16" || type == "F
 
 const Tensor *Weights::find(StringRef tensor, ArrayRef<int64_t> shape) { return check(checkpoint.take(tensor), tensor, shape); }
 
-const Tensor *Weights::check(const Tensor *stored, StringRef tensor, ArrayRef<int64_t> shape) {
+const Tensor *Weights::checkShape(const Tensor *stored, StringRef tensor, ArrayRef<int64_t> shape) {
   if (!stored) {
     remember(checkpoint.path() + ": tensor '" + checkpoint.nameInFiles(tensor) + "' is missing: expected " + spelled(shape) +
              " as " + checkpoint.config() + " says");
     return nullptr;
   }
-  if (ArrayRef<int64_t>(stored->shape) != shape)
-    remember(stored->file + ": tensor '" + stored->name.val() + "': expected shape " + spelled(shape) + " as " +
-             checkpoint.config() + " says, got " + spelled(stored->shape));
-  else if (!isComputedWith(stored->type))
-    remember(stored->file + ": tensor '" + stored->name.val() + "': expected BF16, F16 or F32, got " + stored->type);
-  else
+  if (ArrayRef<int64_t>(stored->shape) == shape)
     return stored;
+  remember(stored->file + ": tensor '" + stored->name.val() + "': expected shape " + spelled(shape) + " as " + checkpoint.config() +
+           " says, got " + spelled(stored->shape));
+  return nullptr;
+}
+
+const Tensor *Weights::check(const Tensor *stored, StringRef tensor, ArrayRef<int64_t> shape) {
+  stored = checkShape(stored, tensor, shape);
+  if (!stored || isComputedWith(stored->type))
+    return stored;
+  remember(stored->file + ": tensor '" + stored->name.val() + "': expected BF16, F16 or F32, got " + stored->type);
   return nullptr;
 }
 
@@ -86,6 +91,16 @@ moe::WeightOp Weights::whole(StringRef tensor, ArrayRef<int64_t> shape) {
     return found->second;
   const Tensor *stored = find(tensor, shape);
   return declareWhole(tensor, {stored, elementType(stored), SmallVector<int64_t, 3>(shape)});
+}
+
+moe::WeightOp Weights::integers(StringRef tensor, ArrayRef<int64_t> shape) {
+  if (auto found = declared.find(tensor); found != declared.end())
+    return found->second;
+  const Tensor *stored = checkShape(checkpoint.take(tensor), tensor, shape);
+  if (stored && stored->type != "I32" && stored->type != "I64")
+    remember(stored->file + ": tensor '" + stored->name.val() + "': expected I32 or I64, got " + stored->type);
+  Type element = stored && stored->type == "I64" ? builder.getI64Type() : builder.getI32Type();
+  return declareWhole(tensor, {stored, element, SmallVector<int64_t, 3>(shape)});
 }
 
 //===- Matrices -------------------------------------------------------------------------------------------------------------===//

@@ -31,6 +31,8 @@ public:
 
   /// A tensor of the checkpoint as it is, of plain numbers. Asking twice gives the same weight.
   moe::WeightOp whole(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
+  /// A tensor of integers.
+  moe::WeightOp integers(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
   /// A whole tensor that products read.
   Matrix matrix(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
   /// `count` tensors, all stored alike and of `shape`, one after the other along a new first dimension; `tensor` names each.
@@ -51,6 +53,8 @@ private:
   /// The tensor, if it is there, of that shape, and of a type that we can compute with.
   const safetensors::Tensor *find(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
   const safetensors::Tensor *check(const safetensors::Tensor *stored, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
+  /// The tensor, if it is there and of that shape.
+  const safetensors::Tensor *checkShape(const safetensors::Tensor *stored, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
   mlir::Type elementType(const safetensors::Tensor *stored);
   moe::WeightOp declare(llvm::StringRef symbol, llvm::ArrayRef<int64_t> shape, mlir::Type element,
                         llvm::ArrayRef<mlir::Attribute> slices);

@@ -7,6 +7,7 @@ llvm::ArrayRef<moec::importers::Family> moec::importers::families() {
       {"deepseek_v2", "DeepseekV2ForCausalLM", describeDeepSeekV2},
       {"deepseek_v3", "DeepseekV3ForCausalLM", describeDeepSeekV3},
       {"deepseek_v32", "DeepseekV32ForCausalLM", describeDeepSeekV32},
+      {"deepseek_v4", "DeepseekV4ForCausalLM", describeDeepSeekV4},
       {"glm4_moe", "Glm4MoeForCausalLM", describeGLM4MoE},
       {"glm_moe_dsa", "GlmMoeDsaForCausalLM", describeGLM5},
       {"gpt_oss", "GptOssForCausalLM", describeGptOss},

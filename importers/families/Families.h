@@ -22,6 +22,7 @@ Decoder describeDeepSeekMoE(Config &config, mlir::MLIRContext *context);
 Decoder describeDeepSeekV2(Config &config, mlir::MLIRContext *context);
 Decoder describeDeepSeekV3(Config &config, mlir::MLIRContext *context);
 Decoder describeDeepSeekV32(Config &config, mlir::MLIRContext *context);
+Decoder describeDeepSeekV4(Config &config, mlir::MLIRContext *context);
 Decoder describeGLM4MoE(Config &config, mlir::MLIRContext *context);
 Decoder describeGLM5(Config &config, mlir::MLIRContext *context);
 Decoder describeGptOss(Config &config, mlir::MLIRContext *context);

@@ -1,7 +1,9 @@
 // Attention, grouped or latent; dense layers, then mixtures; embedding, norm and head around them.
 #include "test/tools/ReleasedTensors.h"
 
+#include <functional>
 #include <map>
+#include <numeric>
 #include <sstream>
 
 using namespace moec::test;
@@ -62,6 +64,8 @@ public:
   }
 
   std::vector<ReleasedTensor> run() {
+    if (type == "deepseek_v4")
+      return runWithStreams();
     add("model.embed_tokens.weight", {get("vocab_size"), hidden});
     for (int64_t layer = 0; layer < get("num_hidden_layers"); ++layer) {
       prefix = "model.layers." + std::to_string(layer) + ".";
@@ -85,6 +89,73 @@ private:
     return config.contains(key) && !config[key].is_null() ? config[key].get<int64_t>() : absent;
   }
   void add(const std::string &name, std::vector<int64_t> shape) { tensors.push_back({prefix + name, std::move(shape)}); }
+
+  /// A model whose residual stream is several.
+  std::vector<ReleasedTensor> runWithStreams() {
+    gate = "w1", up = "w3", down = "w2";
+    add("embed.weight", {get("vocab_size"), hidden});
+    for (int64_t layer = 0; layer < get("num_hidden_layers"); ++layer) {
+      prefix = "layers." + std::to_string(layer) + ".";
+      for (const char *part : {"attn", "ffn"}) {
+        add(std::string(part) + "_norm.weight", {hidden});
+        addStreams(part, get("hc_mult") * (get("hc_mult") + 2), 3);
+      }
+      addSharedKeyAttention(config["compress_ratios"][size_t(layer)]);
+      addTabledMixture(layer < get("num_hash_layers"));
+    }
+    prefix.clear();
+    addStreams("head", get("hc_mult"), 1);
+    add("norm.weight", {hidden});
+    add("head.weight", {get("vocab_size"), hidden});
+    return std::move(tensors);
+  }
+
+  void addStreams(const std::string &part, int64_t rows, int64_t scales) {
+    add("hc_" + part + "_fn", {rows, get("hc_mult") * hidden});
+    add("hc_" + part + "_base", {rows});
+    add("hc_" + part + "_scale", {scales});
+  }
+
+  void addSharedKeyAttention(int64_t ratio) {
+    int64_t heads = get("num_attention_heads"), width = get("head_dim"), query = get("q_lora_rank");
+    int64_t groups = get("o_groups"), latent = groups * get("o_lora_rank");
+    add("attn.wq_a.weight", {query, hidden});
+    add("attn.q_norm.weight", {query});
+    add("attn.wq_b.weight", {heads * width, query});
+    add("attn.wkv.weight", {width, hidden});
+    add("attn.kv_norm.weight", {width});
+    add("attn.attn_sink", {heads});
+    add("attn.wo_a.weight", {latent, heads * width / groups});
+    add("attn.wo_b.weight", {hidden, latent});
+    if (ratio)
+      addCompressor("attn.compressor.", ratio, width, ratio == 4);
+    if (ratio != 4)
+      return;
+    int64_t indexHeads = get("index_n_heads"), indexWidth = get("index_head_dim");
+    addCompressor("attn.indexer.compressor.", ratio, indexWidth, true);
+    add("attn.indexer.wq_b.weight", {indexHeads * indexWidth, query});
+    add("attn.indexer.weights_proj.weight", {indexHeads, hidden});
+  }
+
+  void addCompressor(const std::string &part, int64_t ratio, int64_t width, bool overlaps) {
+    int64_t columns = overlaps ? 2 * width : width;
+    add(part + "wkv.weight", {columns, hidden});
+    add(part + "wgate.weight", {columns, hidden});
+    add(part + "ape", {ratio, columns});
+    add(part + "norm.weight", {width});
+  }
+
+  void addTabledMixture(bool hasTable) {
+    int64_t experts = get("n_routed_experts"), inner = get("moe_intermediate_size");
+    add("ffn.gate.weight", {experts, hidden});
+    if (hasTable)
+      tensors.push_back({prefix + "ffn.gate.tid2eid", {get("vocab_size"), get("num_experts_per_tok")}, /*isTable=*/true});
+    else
+      add("ffn.gate.bias", {experts});
+    for (int64_t expert = 0; expert < experts; ++expert)
+      addMlp("ffn.experts." + std::to_string(expert) + ".", inner, gate, up, down);
+    addMlp("ffn.shared_experts.", inner, gate, up, down);
+  }
 
   void addGroupedAttention() {
     int64_t heads = get("num_attention_heads"), groups = get("num_key_value_heads"), width = get("head_dim", hidden / heads);
@@ -154,6 +225,8 @@ private:
   std::vector<ReleasedTensor> tensors;
 };
 } // namespace
+
+int64_t ReleasedTensor::elements() const { return std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<>()); }
 
 std::vector<ReleasedTensor> moec::test::releasedTensors(const Json &config) {
   bool isWrapper = config.contains("text_config"), isConsolidated = config.contains("dim");

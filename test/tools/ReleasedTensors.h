@@ -11,6 +11,11 @@ namespace moec::test {
 struct ReleasedTensor {
   std::string name;
   std::vector<int64_t> shape;
+  bool isTable = false; ///< of integers, which are no parameters
+
+  int64_t elements() const;
+  /// In bf16, or in i32.
+  int64_t bytes() const { return (isTable ? 4 : 2) * elements(); }
 };
 
 /// Of a config.json of any family in fixtures/released, or of a params.json. Layers that predict further tokens, and whatever makes

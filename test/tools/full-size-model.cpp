@@ -17,11 +17,9 @@ void writeWeights(const std::vector<ReleasedTensor> &tensors, const fs::path &pa
   std::string text = "{"; // an ordered object would look every one of the names up among all before it
   int64_t bytes = 0;
   for (const ReleasedTensor &tensor : tensors) {
-    int64_t begin = bytes, size = 2; // of bf16
-    for (int64_t dim : tensor.shape)
-      size *= dim;
-    bytes += size;
-    Json entry = {{"dtype", "BF16"}, {"shape", tensor.shape}, {"data_offsets", {begin, bytes}}};
+    int64_t begin = bytes;
+    bytes += tensor.bytes();
+    Json entry = {{"dtype", tensor.isTable ? "I32" : "BF16"}, {"shape", tensor.shape}, {"data_offsets", {begin, bytes}}};
     text += (text.size() > 1 ? "," : "") + Json(tensor.name).dump() + ":" + entry.dump();
   }
   text += "}";
