@@ -1,5 +1,6 @@
 // Each operation in its form for floats or for integers.
 #include "importers/onnx/Scalars.h"
+#include "importers/onnx/Minifloat.h"
 
 #include "llvm/ADT/APFloat.h"
 
@@ -126,51 +127,29 @@ static Value resizeFloat(ImplicitLocOpBuilder &b, Value x, Type to) {
   return TruncFOp::create(b, to, ExtFOp::create(b, b.getF32Type(), x)); // f16 and bf16
 }
 
-/// An f32 as a float of 8 bits or fewer. What is too large becomes the largest there is, unless `saturate` says otherwise; powers
-/// of two are rounded up.
-static Value narrowFloat(Scalars &s, Value x, FloatType type, bool saturate) {
-  ImplicitLocOpBuilder &b = s.b;
-  if (isa<Float8E8M0FNUType>(type)) {
-    Type i32 = b.getI32Type();
-    Value bits = BitcastOp::create(b, i32, x), exponent = ShRUIOp::create(b, bits, s.number(i32, 23));
-    Value isBetween = CmpIOp::create(b, CmpIPredicate::ne, AndIOp::create(b, bits, s.number(i32, 0x7fffff)), s.number(i32, 0));
-    Value rounded = AddIOp::create(b, exponent, ExtUIOp::create(b, i32, isBetween));
-    Value most = MinUIOp::create(b, rounded, s.number(i32, 254));
-    Value code = s.select(s.isNaN(x), s.number(i32, 255), most);
-    return BitcastOp::create(b, type, TruncIOp::create(b, b.getI8Type(), code));
-  }
-  if (saturate || type.getWidth() < 8) {
-    double largest = llvm::APFloat::getLargest(type.getFloatSemantics()).convertToDouble();
-    x = MinimumFOp::create(b, MaximumFOp::create(b, x, s.like(x, -largest)), s.like(x, largest));
-  }
-  if (type.getWidth() < 8) // which has no NaN
-    x = s.select(s.isNaN(x), s.like(x, -0.0), x);
-  return TruncFOp::create(b, type, x);
-}
-
 Value Scalars::convert(Value x, DataType from, DataType to, bool saturate) {
   Type target = typeOf(to, b.getContext());
   bool fromFloat = isFloat(from), fromUnsigned = onnx::isUnsigned(from) || from == DataType::Bool;
   if (from == to)
     return x;
+  if (fromFloat && bitsOf(from) <= 8)
+    return convert(widenMinifloat(b, x), DataType::Float32, to, saturate);
   if (to == DataType::Bool)
     return fromFloat ? Value(CmpFOp::create(b, CmpFPredicate::UNE, x, like(x, 0)))
                      : Value(CmpIOp::create(b, CmpIPredicate::ne, x, like(x, 0)));
   if (fromFloat && isFloat(to)) {
-    if (bitsOf(to) > 8 || bitsOf(from) <= 8)
+    if (bitsOf(to) > 8)
       return resizeFloat(b, x, target);
-    return narrowFloat(*this, resizeFloat(b, x, b.getF32Type()), cast<FloatType>(target), saturate);
+    return narrowToMinifloat(b, resizeFloat(b, x, b.getF32Type()), cast<FloatType>(target), saturate);
   }
   if (isFloat(to)) {
     // Elements of 8 bits and fewer have no conversion from integers.
     Type through = bitsOf(to) < 16 ? b.getF32Type() : target;
     Value number = fromUnsigned ? Value(UIToFPOp::create(b, through, x)) : Value(SIToFPOp::create(b, through, x));
-    return bitsOf(to) < 16 ? narrowFloat(*this, number, cast<FloatType>(target), saturate) : number;
+    return bitsOf(to) < 16 ? narrowToMinifloat(b, number, cast<FloatType>(target), saturate) : number;
   }
   if (!fromFloat)
     return resizeInteger(b, x, target, fromUnsigned);
-  if (bitsOf(from) < 16)
-    x = ExtFOp::create(b, b.getF32Type(), x);
   if (to == DataType::UInt64)
     return FPToUIOp::create(b, target, x);
   // What an integer cannot hold wraps around, as in numpy.
