@@ -2,6 +2,7 @@
 #include "lowering/function/ExpandMath.h"
 
 #include "lowering/function/PreciseFunctions.h"
+#include "lowering/loops/LoopBuilder.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -37,6 +38,26 @@ template <typename OpT> struct InSteps : OpRewritePattern<OpT> {
       return failure();
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     rewriter.replaceOp(op, narrow(b, OpT::create(b, b.getF32Type(), op.getIn()), type));
+    return success();
+  }
+};
+
+/// Floats of 8 bits have no instructions: f32 is made of their bits.
+struct FromEightBits : OpRewritePattern<arith::ExtFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::ExtFOp op, PatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Number stored(b, op.getIn());
+    Value real;
+    if (isa<Float8E4M3FNType>(stored.type()))
+      real = realOf(stored);
+    else if (isa<Float8E5M2Type>(stored.type())) // the upper half of an f16
+      real = widen((stored.bitsAs(b.getI8Type()).toUnsigned(b.getI16Type()) << 8).bitsAs(b.getF16Type()));
+    else
+      return failure();
+    if (op.getType().isF64())
+      real = arith::ExtFOp::create(b, op.getType(), real);
+    rewriter.replaceOp(op, narrow(b, real, cast<FloatType>(op.getType())));
     return success();
   }
 };
@@ -110,6 +131,7 @@ void moec::lowering::expandMath(ModuleOp module) {
   add<math::TanOp>(patterns, precise::tan);
   add<math::TanhOp>(patterns, precise::tanh);
   add<arith::RemFOp>(patterns, precise::remainder);
+  patterns.add<FromEightBits>(patterns.getContext());
   patterns.add<InSteps<arith::TruncFOp>, InSteps<arith::SIToFPOp>, InSteps<arith::UIToFPOp>>(patterns.getContext());
   walkAndApplyPatterns(module, std::move(patterns));
 }
