@@ -6,6 +6,7 @@
 #include "lowering/function/Boundary.h"
 #include "lowering/function/ExpandMath.h"
 #include "lowering/function/ExpandShapes.h"
+#include "lowering/function/OutlineLoops.h"
 #include "lowering/function/RuntimeChecks.h"
 #include "lowering/loops/Loops.h"
 
@@ -93,6 +94,7 @@ static LogicalResult lower(ModuleOp module) {
   // Loops, and the code in them.
   expandCopies(module);
   expandShapes(module);
+  outlineLoops(module);
   if (failed(run(module, [](PassManager &passes) {
         passes.addPass(createConvertLinalgToLoopsPass());
         passes.addPass(memref::createExpandStridedMetadataPass());
@@ -101,7 +103,7 @@ static LogicalResult lower(ModuleOp module) {
       })))
     return failure();
   for (auto function : llvm::to_vector(module.getOps<func::FuncOp>()))
-    if (!function.isPrivate()) // as are those that say at run time what of many is to be released
+    if (!function.isPrivate()) // as are loops, and what says at run time which of many to release
       convertBoundary(function);
   expandMath(module);
   if (failed(run(module, [](PassManager &passes) {
@@ -118,8 +120,10 @@ static LogicalResult lower(ModuleOp module) {
       })))
     return failure();
   for (auto function : module.getOps<LLVM::LLVMFuncOp>())
-    if (function.isPrivate())
+    if (function.isPrivate()) {
       function.setLinkage(LLVM::Linkage::Internal);
+      function.setNoInline(true);
+    }
   return success();
 }
 
