@@ -49,7 +49,7 @@ struct FromEightBits : OpRewritePattern<arith::ExtFOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Number stored(b, op.getIn());
     Value real;
-    if (isa<Float8E4M3FNType>(stored.type()))
+    if (isa<Float8E4M3FNType, Float8E8M0FNUType>(stored.type()))
       real = realOf(stored);
     else if (isa<Float8E5M2Type>(stored.type())) // the upper half of an f16
       real = widen((stored.bitsAs(b.getI8Type()).toUnsigned(b.getI16Type()) << 8).bitsAs(b.getF16Type()));

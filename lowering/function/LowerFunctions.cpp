@@ -108,7 +108,7 @@ static LogicalResult lower(ModuleOp module) {
   expandMath(module);
   if (failed(run(module, [](PassManager &passes) {
         arith::ArithExpandOpsPassOptions arithmetic;
-        arithmetic.includeBf16 = arithmetic.includeF8E8M0 = arithmetic.includeF4E2M1 = true;
+        arithmetic.includeBf16 = arithmetic.includeF4E2M1 = true;
         passes.addPass(arith::createArithExpandOpsPass(arithmetic));
         passes.addPass(createConvertMathToLLVMPass());
         passes.addPass(createConvertIndexToLLVMPass());

@@ -1,8 +1,10 @@
 // Functions of numbers, in f32 and f64, against the host's library.
 #include "FunctionRun.h"
 
+#include "llvm/ADT/APFloat.h"
 #include <cmath>
 #include <gtest/gtest.h>
+#include <numeric>
 
 using namespace moec;
 using namespace moec::test;
@@ -88,6 +90,35 @@ TEST(FunctionMath, inSingle) {
         float expected = float(test.function(double(x[i])));
         EXPECT_TRUE(isNear(got[i], expected, 1.2e-7) || (std::abs(expected) < 1.2e-38F && std::abs(got[i]) < 1.2e-38F))
             << test.op << " " << x[i] << ": expected " << expected << ", got " << got[i];
+      }
+    }
+  }
+}
+
+/// Every number of 8 bits is what LLVM says it is.
+TEST(FunctionMath, ofFloatsOfEightBits) {
+  std::vector<uint8_t> bits(256);
+  std::iota(bits.begin(), bits.end(), 0);
+  for (auto [type, semantics] : {std::pair("f8E4M3FN", &llvm::APFloat::Float8E4M3FN()),
+                                 {"f8E5M2", &llvm::APFloat::Float8E5M2()},
+                                 {"f8E8M0FNU", &llvm::APFloat::Float8E8M0FNU()}}) {
+    std::string map = "affine_map<(d0) -> (d0)>", name = type;
+    CompiledFunctions compiled(
+        "func.func @main(%x: tensor<256xi8> {moe.input = \"x\", moe.unsigned}) -> (tensor<256xf32> {moe.output = \"y\"}) {\n"
+        "%e = tensor.empty() : tensor<256xf32>\n%y = linalg.generic {indexing_maps = [" +
+        map + ", " + map +
+        "], iterator_types = [\"parallel\"]} ins(%x : tensor<256xi8>) outs(%e : tensor<256xf32>) {\n^bb0(%a: i8, %o: f32):\n"
+        "%f = arith.bitcast %a : i8 to " +
+        name + "\n%r = arith.extf %f : " + name +
+        " to f32\nlinalg.yield %r : f32\n} -> tensor<256xf32>\nreturn %y : tensor<256xf32>\n}");
+    for (const std::vector<Tensor> &outputs : compiled.run({tensorOf(artifact::ElementType::u8, {256}, bits)})) {
+      std::vector<float> got = elementsOf<float>(outputs[0]);
+      for (size_t i = 0; i < 256; ++i) {
+        llvm::APFloat value(*semantics, llvm::APInt(8, i));
+        bool losesInfo, isNaN = value.isNaN(); // which is lost of a scale
+        value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+        double expected = isNaN ? NAN : value.convertToDouble();
+        EXPECT_TRUE(isNear(got[i], expected, 0)) << name << " " << i << ": expected " << expected << ", got " << got[i];
       }
     }
   }
