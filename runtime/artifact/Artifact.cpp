@@ -57,6 +57,8 @@ std::string folderOf(const std::string &path) {
 } // namespace
 
 uint64_t moec::runtime::cacheBytesPerPosition(const artifact::Manifest &manifest) {
+  if (manifest.caches()->size() == 0) // functions have no pages either
+    return 0;
   uint64_t ofPage = 0, pageSize = manifest.model()->page_size();
   for (const artifact::Cache *cache : *manifest.caches())
     ofPage += bytesOf(*cache, *manifest.model(), /*pages=*/1).value_or(0);

@@ -67,6 +67,7 @@ TEST_F(FunctionTest, endsWithItsOwnWordsOrWithoutMemory) {
 }
 
 TEST_F(FunctionTest, isNoSession) {
+  EXPECT_EQ(cacheBytesPerPosition(artifact->manifest()), 0u);
   EXPECT_NE(Session::create(*artifact, {}).status().message().find("holds functions of named tensors"), std::string::npos);
   EXPECT_NE(Function::create(*artifact, "thrice").status().message().find("no function 'thrice', expected one of twice"),
             std::string::npos);
