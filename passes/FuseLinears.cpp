@@ -1,5 +1,6 @@
 // Makes one matrix product of those that share an input, where saved launches and reads pay for the copies of columns.
 #include "passes/Passes.h"
+#include "passes/Readers.h"
 #include "passes/Remarks.h"
 
 #include "mlir/IR/Builders.h"
@@ -146,16 +147,6 @@ struct FuseLinears : impl::FuseLinearsBase<FuseLinears> {
       linear.erase();
     weights.append(biases);
     for (Value part : llvm::SetVector<Value>(weights.begin(), weights.end())) // one may be there twice
-      eraseUnused(part.getDefiningOp());
-  }
-
-  /// Erases a weight that nobody reads, and what it was made of.
-  static void eraseUnused(Operation *op) {
-    if (!op->use_empty())
-      return;
-    SmallVector<Value> parts(op->getOperands());
-    op->erase();
-    for (Value part : parts)
       eraseUnused(part.getDefiningOp());
   }
 

@@ -1,4 +1,4 @@
-// Where the readers of a value are.
+// Where the readers of a value are, and what becomes of a value that has none.
 #ifndef MOEC_PASSES_READERS_H
 #define MOEC_PASSES_READERS_H
 
@@ -12,6 +12,16 @@ inline bool isReadOnlyAfter(mlir::Value value, mlir::Operation *op) {
     mlir::Operation *inBlock = op->getBlock()->findAncestorOpInBlock(*user);
     return inBlock && (inBlock == op || op->isBeforeInBlock(inBlock));
   });
+}
+
+/// Erases an op that makes a weight, if nobody reads it, and what it was made of.
+inline void eraseUnused(mlir::Operation *op) {
+  if (!op->use_empty())
+    return;
+  llvm::SmallVector<mlir::Value> parts(op->getOperands());
+  op->erase();
+  for (mlir::Value part : parts)
+    eraseUnused(part.getDefiningOp());
 }
 
 } // namespace moec::passes

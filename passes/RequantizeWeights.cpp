@@ -1,6 +1,7 @@
 // Rounds the weights of products to integers with scales: says which files the compiler is to compute, and reads those instead.
 #include "dialects/moe/Requantization.h"
 #include "passes/Passes.h"
+#include "passes/Readers.h"
 #include "passes/Remarks.h"
 #include "passes/Routers.h"
 
@@ -163,15 +164,6 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
     rounded.clear();
     known.clear();
     files.clear();
-  }
-
-  static void eraseUnused(Operation *op) {
-    if (!op->use_empty())
-      return;
-    SmallVector<Value> parts(op->getOperands());
-    op->erase();
-    for (Value part : parts)
-      eraseUnused(part.getDefiningOp());
   }
 
   SymbolTable *symbols = nullptr;

@@ -2,7 +2,7 @@
 #include "lowering/loops/Loops.h"
 
 #include "dialects/moe/MoE.h"
-#include "lowering/loops/StoredNumbers.h"
+#include "lowering/loops/StoredBytes.h"
 
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
@@ -18,7 +18,7 @@ LogicalResult lowering::convertToLoops(ModuleOp module) {
           << op->getName().getStringRef() << " runs as plain loops: no kernel is written for it within functions";
   });
   for (auto function : module.getOps<func::FuncOp>())
-    bindStoredNumbers(function);
+    bindStoredBytes(function);
   RewritePatternSet patterns(module.getContext());
   populateDenseLoops(patterns);
   populateExpertLoops(patterns);

@@ -2,7 +2,7 @@
 #include "dialects/moe/MoE.h"
 #include "lowering/loops/LoopBuilder.h"
 #include "lowering/loops/Loops.h"
-#include "lowering/loops/StoredNumbers.h"
+#include "lowering/loops/StoredBytes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"

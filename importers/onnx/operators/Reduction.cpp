@@ -40,6 +40,18 @@ static constexpr Reduction sumOf = {same, 0, add, same}, meanOf = {same, 0, add,
                            l2Of = {square, 0, add, function<math::SqrtOp>}, logSumOf = {same, 0, add, function<math::LogOp>},
                            logSumExpOf = {exponential, 0, add, function<math::LogOp>};
 
+/// Loops of which the first `outRank` make the result and the others are reduced, by an element function that reads at indices.
+static Tensor reduceByIndex(Emitter &e, ArrayRef<Extent> loops, int64_t outRank, DataType type, double initial,
+                            ElementFunction element) {
+  // A tensor as large as all loops, of which nothing is read, gives the reduction its bounds.
+  Tensor bounds = e.tensor(tensor::EmptyOp::create(e.b, e.tensorType(loops, DataType::Bool), e.extents.dynamicSizes(loops)),
+                           DataType::Bool, loops);
+  Subscripts all;
+  for (size_t loop = 0; loop < loops.size(); ++loop)
+    all.push_back(static_cast<int>(loop));
+  return e.loop({bounds}, {all}, loops, outRank, type, initial, element);
+}
+
 /// Over axes that are chosen when it runs: every dimension is looped over twice, once in the result and once in the reduction, and
 /// one of the two loops has a single turn.
 static Tensor reduceChosen(Emitter &e, const Tensor &input, ArrayRef<Extent> chosen, const Reduction &reduction) {
@@ -50,13 +62,7 @@ static Tensor reduceChosen(Emitter &e, const Tensor &input, ArrayRef<Extent> cho
     loops.push_back(e.extents.ifEqual(flag, 1, size, 1));
   Value source = e.value(input);
   DataType type = wide(input.type);
-  // A tensor as large as all loops, of which nothing is read, gives the reduction its bounds.
-  Tensor bounds = e.tensor(tensor::EmptyOp::create(e.b, e.tensorType(loops, DataType::Bool), e.extents.dynamicSizes(loops)),
-                           DataType::Bool, loops);
-  Subscripts all;
-  for (size_t loop = 0; loop < loops.size(); ++loop)
-    all.push_back(static_cast<int>(loop));
-  return e.loop({bounds}, {all}, loops, input.rank(), type, reduction.initial, [&](Scalars &s, ValueRange x) {
+  return reduceByIndex(e, loops, input.rank(), type, reduction.initial, [&](Scalars &s, ValueRange x) {
     Scalars elements(s.b, isUnsigned(input.type) || input.type == DataType::Bool);
     SmallVector<Value> at;
     for (int64_t axis = 0; axis < input.rank(); ++axis)
@@ -173,12 +179,7 @@ template <bool isProduct> static LogicalResult running(Call &call) {
     flags.push_back(e.extents.value(flag));
   Value source = e.value(input);
   DataType type = wide(input.type);
-  Tensor bounds = e.tensor(tensor::EmptyOp::create(e.b, e.tensorType(loops, DataType::Bool), e.extents.dynamicSizes(loops)),
-                           DataType::Bool, loops);
-  Subscripts all;
-  for (size_t loop = 0; loop < loops.size(); ++loop)
-    all.push_back(static_cast<int>(loop));
-  Tensor result = e.loop({bounds}, {all}, loops, input.rank(), type, isProduct ? 1 : 0, [&](Scalars &s, ValueRange x) {
+  Tensor result = reduceByIndex(e, loops, input.rank(), type, isProduct ? 1 : 0, [&](Scalars &s, ValueRange x) {
     Scalars indices(s.b);
     Value other = linalg::IndexOp::create(s.b, input.rank()), own = indices.index(0);
     SmallVector<Value> at;

@@ -1,5 +1,5 @@
 // Numbers narrower than a byte, and integers without signs, as functions find them in memory: as bytes.
-#include "lowering/loops/StoredNumbers.h"
+#include "lowering/loops/StoredBytes.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -10,7 +10,7 @@ bool lowering::isStoredAsBytes(Type element) {
   return element.isUnsignedInteger(8) || (element.getIntOrFloatBitWidth() < 8 && !element.isInteger(1));
 }
 
-void lowering::bindStoredNumbers(func::FuncOp function) {
+void lowering::bindStoredBytes(func::FuncOp function) {
   auto builder = OpBuilder::atBlockBegin(&function.getBody().front());
   for (BlockArgument argument : function.getArguments()) {
     auto type = cast<RankedTensorType>(argument.getType());

@@ -1,6 +1,6 @@
 // Numbers narrower than a byte, and integers without signs, as functions find them in memory: as bytes.
-#ifndef MOEC_LOWERING_LOOPS_STOREDNUMBERS_H
-#define MOEC_LOWERING_LOOPS_STOREDNUMBERS_H
+#ifndef MOEC_LOWERING_LOOPS_STOREDBYTES_H
+#define MOEC_LOWERING_LOOPS_STOREDBYTES_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -10,11 +10,11 @@ namespace moec::lowering {
 bool isStoredAsBytes(mlir::Type element);
 
 /// Makes every argument of `function` whose elements are stored as bytes a tensor of these, cast to what it was for its users.
-void bindStoredNumbers(mlir::func::FuncOp function);
+void bindStoredBytes(mlir::func::FuncOp function);
 
 /// The tensor of bytes behind `value`, or `value` itself where its elements are values of memory.
 mlir::Value bytesBehind(mlir::Value value);
 
 } // namespace moec::lowering
 
-#endif // MOEC_LOWERING_LOOPS_STOREDNUMBERS_H
+#endif // MOEC_LOWERING_LOOPS_STOREDBYTES_H
