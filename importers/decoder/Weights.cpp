@@ -83,7 +83,8 @@ moe::WeightOp Weights::declare(StringRef symbol, ArrayRef<int64_t> shape, Type e
 moe::WeightOp Weights::declareWhole(StringRef symbol, const StoredPart &part) {
   if (auto found = declared.find(symbol); found != declared.end())
     return found->second;
-  return declare(symbol, part.shape, part.element, slice(part.stored, 0, part.shape.front()));
+  return declare(symbol, part.shape, part.element,
+                 slice(part.stored, 0, part.shape.front(), 1, 0, part.rowStride, part.columnStride));
 }
 
 moe::WeightOp Weights::whole(StringRef tensor, ArrayRef<int64_t> shape) {
@@ -161,17 +162,18 @@ static size_t runLength(ArrayRef<const Tensor *> parts) {
   return length;
 }
 
-moe::WeightOp Weights::declareStack(StringRef symbol, ArrayRef<const Tensor *> parts, Type element, ArrayRef<int64_t> shape) {
+moe::WeightOp Weights::declareStack(StringRef symbol, ArrayRef<const Tensor *> parts, const StoredPart &like,
+                                    ArrayRef<int64_t> shape) {
   SmallVector<Attribute> slices;
   for (ArrayRef<const Tensor *> rest = parts; !rest.empty();) {
     size_t length = runLength(rest);
     int64_t every = length > 1 ? rest[1]->offset - rest[0]->offset : 0;
-    slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every));
+    slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every, like.rowStride, like.columnStride));
     rest = rest.drop_front(length);
   }
   SmallVector<int64_t> all = {static_cast<int64_t>(parts.size())};
   all.append(shape.begin(), shape.end());
-  return declare(symbol, all, element, slices);
+  return declare(symbol, all, like.element, slices);
 }
 
 Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<StringRef(int64_t)> tensor, ArrayRef<int64_t> shape) {
@@ -193,10 +195,10 @@ Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<Stri
       remember(stored->file + ": tensor '" + stored->name.val() + "': expected scales like those of '" +
                values.front()->name.val() + "'");
   }
-  Matrix result{declareStack(symbol, values, first.values.element, shape)};
+  Matrix result{declareStack(symbol, values, first.values, shape)};
   result.format = format;
   auto declareScales = [&](ArrayRef<const Tensor *> parts, const StoredPart &first, ArrayRef<int64_t> shape) {
-    return declareStack(scalesName(symbol, first), parts, first.element, shape);
+    return declareStack(scalesName(symbol, first), parts, first, shape);
   };
   if (scales.front())
     result.scales = declareScales(scales, first.scales, first.scales.shape);
@@ -209,10 +211,12 @@ Matrix Weights::cut(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape,
                     int64_t rows) {
   QuantizedTensor found = findMatrix(tensor, shape);
   Type element = found.values.element;
-  int64_t rowBytes = shape.back() * element.getIntOrFloatBitWidth() / 8;
+  int64_t apart = found.values.rowStride ? found.values.rowStride : shape.back();
+  int64_t rowBytes = apart * element.getIntOrFloatBitWidth() / 8;
   int64_t every = parts > 1 ? partRows * rowBytes : 0;
   moe::WeightOp values =
-      declare(symbol, {parts, rows, shape.back()}, element, slice(found.values.stored, from * rowBytes, 1, parts, every));
+      declare(symbol, {parts, rows, shape.back()}, element,
+              slice(found.values.stored, from * rowBytes, 1, parts, every, found.values.rowStride, found.values.columnStride));
   return withScales(values, tensor, found, from, partRows);
 }
 

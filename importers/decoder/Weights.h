@@ -61,8 +61,8 @@ private:
   /// The same as what a product reads: quantised or not.
   QuantizedTensor findMatrix(llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape);
   moe::WeightOp declareWhole(llvm::StringRef symbol, const StoredPart &part);
-  /// Parts of `element` and `shape`, one after the other along a new first dimension.
-  moe::WeightOp declareStack(llvm::StringRef symbol, llvm::ArrayRef<const safetensors::Tensor *> parts, mlir::Type element,
+  /// Parts of `shape`, stored as `like` is, one after the other along a new first dimension.
+  moe::WeightOp declareStack(llvm::StringRef symbol, llvm::ArrayRef<const safetensors::Tensor *> parts, const StoredPart &like,
                              llvm::ArrayRef<int64_t> shape);
   moe::NumberFormatAttr formatOf(const QuantizedTensor &tensor, int64_t firstRow, int64_t tensorRows);
   /// `values` of `found`, which is `tensor`, with its scales. Where they are a cut: from `firstRow` of `tensorRows`.

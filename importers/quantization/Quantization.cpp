@@ -31,6 +31,19 @@ static void readFp8(Config &config, Quantization &result) {
   config.leaveAside({"modules_to_not_convert", "ignored_layers"});
 }
 
+/// GPTQ as AutoGPTQ and GPTQModel write it. With `sym` every zero point is in the middle, so those stored say nothing, and neither
+/// does the difference between the two formats, which is how they are stored; without `desc_act` groups are of neighbours.
+static void readGptq(Config &config, Quantization &result) {
+  config.requireGiven({"bits", "group_size", "sym", "desc_act"});
+  config.expect("bits", json::Value(int64_t(4)));
+  config.expect("sym", json::Value(true));
+  config.expect("desc_act", json::Value(false));
+  config.choice("checkpoint_format", {"gptq", "gptq_v2"});
+  result.group = config.countOrNull("group_size", most::width);
+  config.leaveAside({"damp_percent", "static_groups", "true_sequential", "model_name_or_path", "model_file_base_name", "meta",
+                     "quantizer", "modules_in_block_to_quantize", "modules_to_not_convert"});
+}
+
 /// One scheme of compressed-tensors.
 static void readScheme(Config &config, Quantization &result) {
   std::optional<Config> weights = objectIn(config, "weights");
@@ -77,11 +90,13 @@ Quantization moec::importers::readQuantization(Config &config) {
   // Mistral's own form names a format of the weights instead of a method.
   if (!inner->has("qformat_weight")) {
     inner->requireGiven({"quant_method"});
-    StringRef method = inner->choice("quant_method", {"fp8", "compressed-tensors", "mxfp4"});
+    StringRef method = inner->choice("quant_method", {"fp8", "compressed-tensors", "gptq", "mxfp4"});
     if (method == "fp8")
       readFp8(*inner, result);
     else if (method == "compressed-tensors")
       readCompressedTensors(*inner, result);
+    else if (method == "gptq")
+      readGptq(*inner, result);
     else
       inner->leaveAside({"modules_to_not_convert"});
   } else {

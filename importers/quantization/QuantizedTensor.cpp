@@ -33,6 +33,8 @@ struct Layout {
   int64_t group = 0;
   /// The bytes of such neighbours are a dimension of their own.
   bool splitsRows = false;
+  /// Columns are stored one after the other: words of eight neighbours in a row, and scales.
+  bool isTransposed = false;
 };
 
 constexpr StringRef floats[] = {"F32", "BF16", "F16"}, scalesOfE4M3[] = {"F32", "BF16", "F16", "F8_E8M0"}, e4m3[] = {"F8_E4M3"},
@@ -68,11 +70,19 @@ constexpr Layout layouts[] = {
      .scaleTypes = powersOfTwo,
      .group = 32,
      .splitsRows = true},
+    // GPTQ with zero points in the middle, which are not stored again for every group to be different.
+    {.values = ".qweight",
+     .type = "I32",
+     .number = Number::Unsigned4,
+     .scales = ".scales",
+     .scaleTypes = floats,
+     .zeroPoint = 8,
+     .isTransposed = true},
 };
 
 /// What lies beside a quantised matrix and does not concern its numbers.
-constexpr StringRef companions[] = {".activation_scale", ".input_scale",  ".input_global_scale",
-                                    ".qscale_act",       ".weight_shape", "_activation_scale"};
+constexpr StringRef companions[] = {".activation_scale", ".input_scale", ".input_global_scale", ".qscale_act", ".weight_shape",
+                                    ".qzeros",           ".g_idx",       "_activation_scale"};
 
 } // namespace
 
@@ -132,6 +142,16 @@ static llvm::Error takeValues(const Tensor &stored, const Layout &layout, ArrayR
                               QuantizedTensor &result) {
   int64_t perElement = layout.number == Number::E4M3 ? 1 : stored.type == "I32" ? 8 : 2;
   int64_t width = shape.back(), inner = layout.splitsRows ? layout.group : width;
+  if (layout.isTransposed) {
+    llvm::SmallVector<int64_t> expected = {width / perElement, shape.front()};
+    if (shape.size() != 2 || width % perElement || ArrayRef<int64_t>(stored.shape) != ArrayRef(expected))
+      return refuseTensor(stored, "expected " + spelled(shape) + " numbers as the config says, transposed, " + Twine(perElement) +
+                                      " of a row to an element, got shape " + spelled(stored.shape));
+    result.values = {&stored, typeOf(layout.number, context), llvm::SmallVector<int64_t, 3>(shape)};
+    result.values.rowStride = perElement;
+    result.values.columnStride = perElement * shape.front();
+    return llvm::Error::success();
+  }
   llvm::SmallVector<int64_t> expected(shape.drop_back());
   if (layout.splitsRows)
     expected.push_back(width / inner);
@@ -180,7 +200,9 @@ static llvm::Error takeScales(const Tensor &stored, const Layout &layout, const 
   StringRef type = stored.type;
   if (!llvm::is_contained(layout.scaleTypes, type))
     return refuseTensor(stored, "expected scales of " + llvm::join(layout.scaleTypes, " or ") + ", got " + type);
-  ArrayRef<int64_t> shape = stored.shape;
+  llvm::SmallVector<int64_t> shape(stored.shape.begin(), stored.shape.end());
+  if (layout.isTransposed)
+    std::reverse(shape.begin(), shape.end());
   bool isBlocked = layout.number == Number::E4M3;
   std::optional<int64_t> group = layout.group ? layout.group : quantization.group;
   if (isBlocked ? !fitBlocks(shape, quantization, result) : !fitGroups(shape, group, result)) {
@@ -188,11 +210,16 @@ static llvm::Error takeScales(const Tensor &stored, const Layout &layout, const 
                          : !isBlocked && group           ? "[1, " + std::to_string(*group) + "]"
                                                          : "no given size";
     return refuseTensor(stored, "expected a scale for each block of " + spelled(result.values.shape) + ", blocks being of " +
-                                    blocks + (layout.group ? "" : " as the config says") + ", got shape " + spelled(shape));
+                                    blocks + (layout.group ? "" : " as the config says") +
+                                    (layout.isTransposed ? ", transposed" : "") + ", got shape " + spelled(stored.shape));
   }
   result.scales.stored = &stored;
   result.scales.element = typeOf(type, context);
   result.scales.suffix = layout.scales;
+  if (layout.isTransposed) {
+    result.scales.rowStride = 1;
+    result.scales.columnStride = shape.front();
+  }
   return llvm::Error::success();
 }
 
@@ -205,7 +232,7 @@ static llvm::Error takeGlobal(Checkpoint &checkpoint, StringRef stem, const Layo
                   result.values.stored->name.val() + "'");
   if (stored->type != "F32" || stored->bytes != 4)
     return refuseTensor(*stored, "expected one F32, got " + stored->type + " " + spelled(stored->shape));
-  result.global = {stored, typeOf("F32", context), {1}, layout.global};
+  result.global = {.stored = stored, .element = typeOf("F32", context), .shape = {1}, .suffix = layout.global};
   result.globalDivides = layout.globalDivides;
   return llvm::Error::success();
 }

@@ -14,6 +14,8 @@ struct StoredPart {
   const safetensors::Tensor *stored = nullptr;
   mlir::Type element;
   llvm::SmallVector<int64_t, 3> shape;
+  /// Where rows are not stored one after the other: how far apart rows are, and numbers of a row (of four bits: words of eight).
+  int64_t rowStride = 0, columnStride = 0;
   /// What follows the matrix's name, without ".weight", in that of scales.
   llvm::StringRef suffix = {};
 };

@@ -28,12 +28,15 @@ Expected<std::vector<char>> moec::lowering::readStrided(WeightFiles &files, plan
     return fileBytes.takeError();
   uint64_t columns = size.columns, elementBytes = size.elementBits / 8, rowStride = uint64_t(run.getRowStride()),
            columnStride = uint64_t(run.getColumnStride());
-  if (size.elementBits < 8) { // elements in pairs: neighbours in rows of whole bytes
-    if (columnStride != 1 || columns * size.elementBits % 8 || rowStride * size.elementBits % 8)
-      return createStringError("expected rows of whole bytes where elements have " + Twine(size.elementBits) + " bits");
-    elementBytes = 1;
-    columns = columns * size.elementBits / 8;
-    rowStride = rowStride * size.elementBits / 8;
+  if (size.elementBits < 8) { // pairs of neighbours, or words of eight
+    uint64_t together = columnStride == 1 ? 2 : 8;
+    if (size.elementBits != 4 || columns % together || rowStride % together || (together == 8 && columnStride % together))
+      return createStringError("expected rows of pairs or of words of eight where elements have " + Twine(size.elementBits) +
+                               " bits");
+    elementBytes = together / 2;
+    columns /= together;
+    rowStride /= together;
+    columnStride = columnStride == 1 ? 1 : columnStride / together;
   }
   uint64_t bytes = uint64_t(run.getBytes()), rows = bytes / elementBytes / columns, offset = uint64_t(run.getOffsetOf(index));
   uint64_t last = SaturatingMultiplyAdd(rows - 1, rowStride, SaturatingMultiply(columns - 1, columnStride));

@@ -11,9 +11,13 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::evaluator;
 
-size_t moec::evaluator::placeOf(moe::SliceAttr run, size_t element, size_t columns) {
-  return run.isStrided() ? element / columns * size_t(run.getRowStride()) + element % columns * size_t(run.getColumnStride())
-                         : element;
+size_t moec::evaluator::placeOf(moe::SliceAttr run, size_t element, RankedTensorType weight) {
+  if (!run.isStrided())
+    return element;
+  size_t columns = size_t(weight.getShape().back()), row = element / columns, column = element % columns;
+  // Of four bits, words of eight lie apart; where they do not, elements are neighbours.
+  size_t together = weight.getElementTypeBitWidth() < 8 && run.getColumnStride() > 1 ? 8 : 1;
+  return row * size_t(run.getRowStride()) + column / together * size_t(run.getColumnStride()) + column % together;
 }
 
 static InFlightDiagnostic refuse(Operation *user, moe::SliceAttr run) {
@@ -22,7 +26,7 @@ static InFlightDiagnostic refuse(Operation *user, moe::SliceAttr run) {
 
 /// How many elements of the file a slice of so many elements reaches over.
 static size_t storedElements(moe::SliceAttr run, RankedTensorType weight, size_t elements) {
-  return placeOf(run, elements - 1, size_t(weight.getShape().back())) + 1;
+  return placeOf(run, elements - 1, weight) + 1;
 }
 
 /// The bytes of a slice of so many elements, if `size` bytes of `file` have room for them where it begins.
@@ -48,7 +52,7 @@ static LogicalResult convert(const char *bytes, moe::SliceAttr run, RankedTensor
   std::vector<double> apart(storedElements(run, weight, elements.size()));
   numbers->read(bytes, apart);
   for (size_t i = 0; i < elements.size(); ++i)
-    elements[i] = apart[placeOf(run, i, size_t(weight.getShape().back()))];
+    elements[i] = apart[placeOf(run, i, weight)];
   return success();
 }
 

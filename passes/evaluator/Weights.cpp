@@ -78,7 +78,7 @@ void moec::evaluator::makeUpSlice(moe::SliceAttr run, int64_t index, RankedTenso
   double scale = type.getRank() == 1 ? 0.5 / std::sqrt(3.0) : 1 / std::sqrt(double(columns));
   double mean = type.getRank() == 1 ? 1 : 0;
   for (size_t i = 0; i < elements.size(); ++i) {
-    uint64_t place = first + placeOf(run, i, size_t(columns));
+    uint64_t place = first + placeOf(run, i, type);
     elements[i] = floats ? roundToPrecision(mean + scale * random.centered(place), int(floats.getFPMantissaWidth()))
                          : double(random.below(columns, place));
   }

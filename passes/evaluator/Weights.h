@@ -63,8 +63,8 @@ mlir::LogicalResult readSliceOfFolder(moe::SliceAttr run, int64_t index, mlir::R
 mlir::LogicalResult readSlice(moe::SliceAttr run, int64_t index, mlir::RankedTensorType type, llvm::StringRef contents,
                               mlir::Operation *user, std::span<double> elements);
 
-/// How many elements behind the slice's first its `element`-th lies, of a weight with so many columns.
-size_t placeOf(moe::SliceAttr run, size_t element, size_t columns);
+/// How many elements behind the slice's first its `element`-th lies, of such a weight.
+size_t placeOf(moe::SliceAttr run, size_t element, mlir::RankedTensorType weight);
 
 /// Fills `elements` with made-up values, of a scale at which a decoder's activations stay near 1: entries of a matrix have variance
 /// 1 / columns, those of a vector lie in [0.5, 1.5), integers below the number of columns.

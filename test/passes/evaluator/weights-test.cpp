@@ -43,6 +43,8 @@ public:
                          path.str(), type, slices);
   }
 
+  std::string name() const { return path.str().str(); }
+
 private:
   std::string file() const { return (path + "/m").str(); }
   llvm::SmallString<128> path;
@@ -91,6 +93,24 @@ TEST(Weights, StridedSlices) {
   results = evaluate(folder.module("1x2xbf16", "#moe.slice<\"a\" in \"m\" at 2 rows 1 strides 6 by 2>"), firstRow);
   ASSERT_EQ(results.size(), 1u);
   expectRows(results[0], {{2, 4}});
+}
+
+/// Two rows of sixteen numbers of four bits, stored as words of eight, the rows' words in turns.
+TEST(Weights, WordsOfEight) {
+  ModelFolder folder(bytes({0x10, 0, 0, 0x70, 0x32, 0, 0, 0, 0x54, 0, 0, 0, 0x76, 0, 0, 0xf0}));
+  std::string text = llvm::formatv(R"(
+      module attributes {{moe.folder = "{0}"} {{
+        moe.weight @w : tensor<2x16xui4> = [#moe.slice<"w" in "m" at 0 rows 2 strides 8 by 16>]
+        func.func @f(%id: tensor<?xi32>) -> tensor<?x16xf32> {{
+          %w = moe.get_weight @w : tensor<2x16xui4>
+          %row = moe.embed %id, %w : tensor<2x16xui4> -> tensor<?x16xf32>
+          return %row : tensor<?x16xf32>
+        }
+      })",
+                                   folder.name());
+  std::vector<Tensor> results = evaluate(text, {vector({0, 1})});
+  ASSERT_EQ(results.size(), 1u);
+  expectRows(results[0], {{0, 1, 0, 0, 0, 0, 0, 7, 4, 5, 0, 0, 0, 0, 0, 0}, {2, 3, 0, 0, 0, 0, 0, 0, 6, 7, 0, 0, 0, 0, 0, 15}});
 }
 
 TEST(Weights, RefusesSlicesBeyondTheFile) {
