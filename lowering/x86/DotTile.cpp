@@ -228,6 +228,9 @@ void DotForm::accumulate(MutableArrayRef<Number> sums, ArrayRef<Pointer> activat
   }
 }
 
+/// How far ahead of its use a weight is asked for, at least: more than memory's latency takes to read.
+static constexpr int64_t bytesAhead = 16 * 1024;
+
 /// The sums of the lanes of up to `lanes` vectors, a power of two of them: half and half are added until each vector's sum is in
 /// one lane. Which lanes meet depends only on the width of the vectors, not on how many there are.
 static Number sumsOfLanes(ArrayRef<Number> vectors) {
@@ -289,20 +292,20 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   auto scalesAt = [&](ArrayRef<Pointer> rows, Number index) {
     return llvm::map_to_vector(rows, [&](Pointer row) { return block.loadScales(row, index); });
   };
+  // Few rows: memory is the limit, and it is fastest in order. The rows of a tile follow each other in memory; those after them are
+  // asked for line by line, not as this tile reads its rows, side by side.
   bool prefetches = shape.rows <= lowRows();
-  Number distance = ahead * shape.columns;
-  SmallVector<Number> sums = b.forRange(b.integer(0), steps, 1, SmallVector<Number>(shape.rows * shape.columns, b.zero(b.lanes)),
-                                        [&](Number k, ArrayRef<Number> before) {
-                                          SmallVector<Number> after(before);
-                                          SmallVector<Pointer> here = movedBy(weightRows, k * blockElements);
-                                          // Few rows: memory is the limit. Ask for the rows of the next tile, which follow these in
-                                          // memory.
-                                          if (prefetches)
-                                            for (Pointer row : here)
-                                              row.plusBytes(distance).prefetch();
-                                          accumulate(after, movedBy(activationRows, k * step), here, scalesAt(scaleRows, k));
-                                          return after;
-                                        });
+  Pointer next = weightRows[0].plusBytes(maximum(ahead * shape.columns, b.integer(bytesAhead)));
+  auto stepAt = [&](Number k, ArrayRef<Number> before) {
+    SmallVector<Number> after(before);
+    if (prefetches)
+      for (int64_t n = 0; n < shape.columns; ++n)
+        next.plusBytes((k * shape.columns + n) * block.bytesOf(step)).prefetch();
+    accumulate(after, movedBy(activationRows, k * step), movedBy(weightRows, k * blockElements), scalesAt(scaleRows, k));
+    return after;
+  };
+  SmallVector<Number> zeros(shape.rows * shape.columns, b.zero(b.lanes));
+  SmallVector<Number> sums = b.forRange(b.integer(0), steps, 1, zeros, stepAt);
   if (tail) {
     ArrayRef<Number> rest = arguments.drop_front(7 + storage.isQuantized + bool(storage.scale));
     SmallVector<Pointer> tailRows, tailScales;
