@@ -7,6 +7,7 @@
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "passes/Passes.h"
+#include "passes/raise/Passes.h"
 
 void moec::registerDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
@@ -17,5 +18,6 @@ void moec::registerDialects(mlir::DialectRegistry &registry) {
 void moec::registerPasses() {
   mlir::registerAllPasses();
   passes::registerMoEPasses();
+  passes::registerRaisePasses();
   lowering::registerPlanPasses();
 }

@@ -15,7 +15,7 @@ complain() {
 }
 
 shopt -s nullglob
-for declarations in passes/Passes.td lowering/*/Passes.td; do
+for declarations in passes/Passes.td passes/*/Passes.td lowering/*/Passes.td; do
   folder=${declarations%/Passes.td}
   while read -r stem flag; do
     kebab=$(sed -E 's/([a-z0-9])([A-Z])/\1-\2/g; s/([A-Z]+)([A-Z][a-z])/\1-\2/g' <<<"$stem" | tr '[:upper:]' '[:lower:]')

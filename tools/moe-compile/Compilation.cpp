@@ -3,12 +3,12 @@
 
 #include "dialects/moe/Functions.h"
 #include "dialects/plan/Functions.h"
-#include "importers/Importer.h"
 #include "lowering/nvptx/Assembler.h"
 #include "lowering/nvptx/CodeGenerator.h"
 #include "lowering/plan/Passes.h"
 #include "lowering/x86/CodeGenerator.h"
 #include "passes/FunctionPipeline.h"
+#include "tools/Import.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -23,7 +23,7 @@ Error Compilation::load() {
   if (!StringRef(options.input).ends_with(".mlir")) {
     if (options.from != Phase::Import)
       return createStringError("--from expects a FILE.mlir, got '" + options.input + "'");
-    Expected<mlir::OwningOpRef<mlir::ModuleOp>> imported = importers::importModel(options.input, context);
+    Expected<mlir::OwningOpRef<mlir::ModuleOp>> imported = tools::importModel(options.input, context, options.raise);
     if (!imported)
       return imported.takeError();
     ir = std::move(*imported);

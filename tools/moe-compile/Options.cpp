@@ -70,6 +70,7 @@ cl::opt<bool> asJson("json", cl::desc("Say so as JSON"), cl::cat(category));
 cl::opt<std::string> memory("memory", cl::desc("What --dry-run compares with: 24GB, 80GiB, ... (default: this machine's memory)"),
                             cl::value_desc("SIZE"), cl::cat(category));
 cl::opt<bool> locations("locations", cl::desc("Print the locations of ops with --to"), cl::cat(category));
+cl::opt<bool> noRaise("no-raise", cl::desc("Leave a graph in the ops that its nodes mean"), cl::cat(category));
 cl::opt<std::string> remarks("remarks", cl::desc("Write the passes' remarks as YAML"), cl::value_desc("FILE"), cl::cat(category));
 tools::ProgramOptions programOptions("moe-compile", category);
 
@@ -150,6 +151,7 @@ std::optional<int> moec::compile::parseOptions(int argc, char **argv, Options &o
              .dryRun = dryRun,
              .json = asJson,
              .locations = locations,
+             .raise = !noRaise,
              .maxSequence = maxSequence,
              .maxBatch = maxBatch,
              .maxTokens = maxTokens};

@@ -23,7 +23,7 @@ struct Options {
   Phase from = Phase::Import, to = Phase::Artifact;
   moe::Compute compute = moe::Compute::F32;
   passes::WeightFormat weightFormat = passes::WeightFormat::AsStored;
-  bool embedWeights = true, dryRun = false, json = false, locations = false;
+  bool embedWeights = true, dryRun = false, json = false, locations = false, raise = true;
   int64_t memory = 0; ///< bytes that --dry-run compares with; 0 for this machine's
   int64_t maxSequence = 0, maxBatch = 8, maxTokens = 512;
 };

@@ -1,6 +1,6 @@
 // moe-import: a checkpoint in, `moe` IR out.
-#include "importers/Importer.h"
 #include "tools/AtomicFile.h"
+#include "tools/Import.h"
 #include "tools/ProgramOptions.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -17,6 +17,7 @@ static cl::opt<std::string> output("o", cl::desc("Where to write the IR; - is st
                                    cl::init("-"), cl::cat(category));
 static cl::opt<bool> locations("locations", cl::desc("Print the locations of ops: which part of the model each belongs to"),
                                cl::cat(category));
+static cl::opt<bool> noRaise("no-raise", cl::desc("Leave a graph in the ops that its nodes mean"), cl::cat(category));
 static moec::tools::ProgramOptions programOptions("moe-import", category);
 
 static int fail(llvm::Error error) {
@@ -34,7 +35,7 @@ int main(int argc, char **argv) {
     return 2;
 
   mlir::MLIRContext context;
-  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> module = moec::importers::importModel(model, context);
+  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> module = moec::tools::importModel(model, context, !noRaise);
   if (!module)
     return fail(module.takeError());
   mlir::OpPrintingFlags flags;

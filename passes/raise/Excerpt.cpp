@@ -1,0 +1,163 @@
+// A part of a function, cut out to be evaluated by itself.
+#include "passes/raise/Excerpt.h"
+#include "dialects/moe/MoE.h"
+#include "passes/evaluator/Evaluator.h"
+
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::passes;
+
+SmallVector<Value> passes::valuesReadBy(Operation *op) {
+  SetVector<Value> read;
+  read.insert_range(op->getOperands());
+  getUsedValuesDefinedAbove(op->getRegions(), read);
+  return read.takeVector();
+}
+
+/// Whether `op` does nothing but make its results, and perhaps check something while it does.
+static bool isComputation(Operation *op) {
+  return !op->walk([](Operation *nested) {
+              bool pure =
+                  isa<cf::AssertOp>(nested) || nested->hasTrait<OpTrait::HasRecursiveMemoryEffects>() || isMemoryEffectFree(nested);
+              return pure ? WalkResult::advance() : WalkResult::interrupt();
+            }).wasInterrupted();
+}
+
+namespace {
+/// Collects the ops between inputs and an output.
+class Cut {
+public:
+  Cut(ArrayRef<Value> inputs) : inputs(inputs.begin(), inputs.end()) {}
+
+  /// Whether `value` follows from the inputs, constants and integers that are known beforehand.
+  bool add(Value value) {
+    SmallVector<Value> pending = {value};
+    while (!pending.empty()) {
+      Value next = pending.pop_back_val();
+      if (inputs.contains(next) || !seen.insert(next).second)
+        continue;
+      Operation *op = next.getDefiningOp();
+      if (next.getType().isIntOrIndex() && !(op && op->hasTrait<OpTrait::ConstantLike>()) && !dependsOnInputs(next)) {
+        numbers.push_back(next);
+        continue;
+      }
+      if (!op || !isComputation(op))
+        return false;
+      ops.insert(op);
+      llvm::append_range(pending, valuesReadBy(op));
+    }
+    return true;
+  }
+
+  SetVector<Operation *> ops;
+  SmallVector<Value> numbers;
+
+private:
+  /// Sizes come from little; what comes from more than can be looked through is taken to depend on everything.
+  bool dependsOnInputs(Value value) {
+    constexpr size_t most = 4096;
+    SmallVector<Value> pending = {value};
+    DenseSet<Value> met;
+    while (!pending.empty()) {
+      Value next = pending.pop_back_val();
+      if (inputs.contains(next) || met.size() == most)
+        return true;
+      Operation *op = next.getDefiningOp();
+      if (!op || !met.insert(next).second)
+        continue;
+      if (auto dim = dyn_cast<tensor::DimOp>(op); dim && inputs.contains(dim.getSource()))
+        continue; // an input's own size
+      llvm::append_range(pending, valuesReadBy(op));
+    }
+    return false;
+  }
+
+  SmallPtrSet<Value, 8> inputs;
+  DenseSet<Value> seen;
+};
+} // namespace
+
+std::optional<Between> passes::opsBetween(ArrayRef<Value> inputs, Value output) {
+  Cut cut(inputs);
+  if (!cut.add(output))
+    return std::nullopt;
+  Between between{cut.ops.takeVector(), std::move(cut.numbers)};
+  llvm::sort(between.ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  return between;
+}
+
+std::optional<Excerpt> Excerpt::make(Value output, ArrayRef<Value> inputs) {
+  std::optional<Between> between = opsBetween(inputs, output);
+  if (!between)
+    return std::nullopt;
+
+  OpBuilder builder(output.getContext());
+  Location loc = output.getLoc();
+  Excerpt excerpt;
+  excerpt.module = ModuleOp::create(loc);
+  builder.setInsertionPointToStart(excerpt.module->getBody());
+  SmallVector<Type> types(ValueRange(inputs).getTypes());
+  excerpt.function = func::FuncOp::create(builder, loc, "excerpt", builder.getFunctionType(types, output.getType()));
+  Block *body = excerpt.function.addEntryBlock();
+  builder.setInsertionPointToStart(body);
+  IRMapping copies;
+  for (auto [input, argument] : llvm::zip(inputs, body->getArguments()))
+    copies.map(input, argument);
+  // Stand-ins for integers, of which those that turn out to be read become constants.
+  for (Value number : between->numbers)
+    copies.map(number, body->addArgument(number.getType(), loc));
+  for (Operation *op : between->ops)
+    builder.clone(*op, copies);
+  func::ReturnOp::create(builder, loc, copies.lookup(output));
+  // Constants within regions were copied with them.
+  for (auto [input, argument] : llvm::zip(inputs, body->getArguments()))
+    if (Value copy = copies.lookup(input); copy != argument)
+      copy.replaceAllUsesWith(argument);
+  IRRewriter rewriter(builder.getContext());
+  (void)runRegionDCE(rewriter, excerpt.function->getRegions());
+  builder.setInsertionPointToStart(body);
+  for (Value number : between->numbers) {
+    Value standIn = copies.lookup(number);
+    if (!standIn.use_empty()) {
+      auto constant = arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(number.getType(), 0));
+      standIn.replaceAllUsesWith(constant);
+      excerpt.numbers.push_back({number, constant});
+    }
+    body->eraseArgument(cast<BlockArgument>(standIn).getArgNumber());
+  }
+  bool readsWeights = excerpt.function.walk([](moe::GetWeightOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  return readsWeights ? std::nullopt : std::optional(std::move(excerpt));
+}
+
+std::optional<evaluator::Tensor> Excerpt::evaluate(ArrayRef<evaluator::Tensor> inputs, Sizes &sizes) {
+  Builder builder(function.getContext());
+  for (auto &[original, constant] : numbers) {
+    std::optional<int64_t> number = sizes.number(original);
+    if (!number)
+      return std::nullopt;
+    constant.setValueAttr(builder.getIntegerAttr(original.getType(), *number));
+  }
+  // Not to be able to evaluate is an answer, not an error.
+  ScopedDiagnosticHandler silence(function.getContext(), [](Diagnostic &) { return success(); });
+  evaluator::Weights weights{evaluator::WeightOptions()};
+  evaluator::Caches caches;
+  std::vector<evaluator::Argument> arguments(inputs.begin(), inputs.end());
+  FailureOr<std::vector<evaluator::Tensor>> results = evaluator::evaluate(function, arguments, weights, caches);
+  if (failed(results))
+    return std::nullopt;
+  return std::move(results->front());
+}
+
+std::string Excerpt::key() {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  function.print(stream);
+  for (auto &[original, constant] : numbers)
+    stream << original.getAsOpaquePointer() << ' ';
+  return text;
+}

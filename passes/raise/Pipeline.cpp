@@ -1,0 +1,23 @@
+// The order of the raising passes.
+#include "passes/raise/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace moec;
+
+namespace moec::passes {
+namespace {
+#define GEN_PASS_REGISTRATION
+#include "passes/raise/Passes.h.inc"
+} // namespace
+} // namespace moec::passes
+
+void passes::buildRaise(OpPassManager &passes) { passes.addNestedPass<func::FuncOp>(createRaiseExperts()); }
+
+void passes::registerRaisePasses() {
+  registerFindPasses();
+  PassPipelineRegistration<>("moe-raise", "find moe ops in a graph of upstream ops", buildRaise);
+}

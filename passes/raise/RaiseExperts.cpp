@@ -1,0 +1,249 @@
+// Finds routing and experts in a graph of upstream ops.
+#include "passes/Remarks.h"
+#include "passes/raise/ExpertTrial.h"
+#include "passes/raise/Flow.h"
+#include "passes/raise/Passes.h"
+#include "passes/raise/Rows.h"
+
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace moec::moe;
+
+namespace moec::passes {
+#define GEN_PASS_DEF_RAISEEXPERTS
+#include "passes/raise/Passes.h.inc"
+
+namespace {
+
+bool isTensorOf(Type type, function_ref<bool(Type)> isElement) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && isElement(tensor.getElementType());
+}
+
+/// A matrix product: logits come out of one, and what comes before is no longer about experts.
+bool isMatrixProduct(Operation *op) {
+  auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op);
+  return isa_and_nonnull<LinearOp>(op) || (linalgOp && linalg::isaContractionOpInterface(linalgOp));
+}
+
+class Search {
+public:
+  Search(func::FuncOp function, StringRef pass) : function(function), block(function.getBody().front()), flow(block), pass(pass) {}
+
+  /// Whether anything was raised.
+  bool run();
+
+private:
+  /// The float tensor of which `op` makes integers; null for other ops.
+  Value scoresOf(Operation *op) const;
+  SmallVector<Value> logitsOf(Value scores) const;
+  SmallVector<Value> outputsOf(const Flow::Cone &cone) const;
+  /// Tries `logits`, which the integers that `chooser` makes come from.
+  bool tryLogits(Value logits, Operation *chooser);
+  bool tryOutput(Value logits, const Flow::Cone &cone, Value output);
+  /// `left` counts those down that looked like experts.
+  std::optional<RaisedExperts> trial(Value logits, Value input, Value output, unsigned &left);
+  /// The output may be scaled behind the sum.
+  void follow(Value logits, Value input, Value &output, RaisedExperts &raised);
+  void replace(Value logits, Value output, const RaisedExperts &raised);
+
+  func::FuncOp function;
+  Block &block;
+  Flow flow;
+  StringRef pass;
+  DenseSet<Value> tried;          ///< as logits
+  DenseSet<Operation *> replaced; ///< ops that have nothing more to say
+  ExpertFindings findings;
+  std::string problem; ///< of the trial that came furthest
+  unsigned progress = 0;
+};
+
+Value Search::scoresOf(Operation *op) const {
+  if (isa<MoEDialect>(op->getDialect()) || !llvm::any_of(op->getResultTypes(), [](Type type) {
+        return isTensorOf(type, [](Type element) { return element.isInteger() && !element.isInteger(1); });
+      }))
+    return {};
+  for (Value read : flow.readBy(op))
+    if (isTensorOf(read.getType(), llvm::IsaPred<FloatType>))
+      return read;
+  return {};
+}
+
+/// What scores may be computed from, the farthest first: a matrix product or an argument, and what is made of it element by
+/// element. Whatever mixes the scores of experts belongs to the routing.
+SmallVector<Value> Search::logitsOf(Value scores) const {
+  SmallVector<Value> way;
+  flow.visitBottlenecks(
+      scores, [](Value) { return false; },
+      [&](Value value) {
+        way.push_back(value);
+        return !isMatrixProduct(value.getDefiningOp()) && way.size() < 64;
+      });
+  SmallVector<Value> found;
+  for (Value value : llvm::reverse(way)) {
+    auto linalgOp = value.getDefiningOp<linalg::LinalgOp>();
+    bool isFirst = value == way.back();
+    if (!isFirst && (flow.readBy(value.getDefiningOp()).size() != 1 || (linalgOp && linalgOp.getNumReductionLoops() > 0)))
+      break;
+    if (rowWidth(value) > 1)
+      found.push_back(value);
+  }
+  return found;
+}
+
+/// Rows in which what the cone leads to comes together, in order. Left out are partial sums: all that read them read more besides.
+SmallVector<Value> Search::outputsOf(const Flow::Cone &cone) const {
+  constexpr unsigned mostOpsInARow = 400;
+  SmallVector<Value> values;
+  DenseMap<Operation *, unsigned> reached; // by how many exits
+  unsigned most = 0, inARow = 0;
+  flow.visitBehind(cone.exits, [&](Operation *op, const llvm::BitVector &exits) {
+    unsigned count = exits.count();
+    reached[op] = count;
+    inARow = count > most ? 0 : inARow + 1;
+    most = std::max(most, count);
+    for (Value result : op->getResults())
+      if (rowWidth(result))
+        values.push_back(result);
+    return inARow < mostOpsInARow;
+  });
+  SmallVector<Value> outputs;
+  for (Value value : values) {
+    unsigned count = reached[value.getDefiningOp()];
+    bool isPartial = false, isWhole = false;
+    for (Operation *reader : flow.readersOf(value))
+      (reached.lookup(reader) > count ? isPartial : isWhole) = true;
+    if (isWhole || !isPartial)
+      outputs.push_back(value);
+  }
+  return outputs;
+}
+
+std::optional<RaisedExperts> Search::trial(Value logits, Value input, Value output, unsigned &left) {
+  ExpertTrial trial(logits, input, output, findings);
+  std::optional<RaisedExperts> raised = trial.run();
+  if (!raised && trial.progress() >= progress) {
+    progress = trial.progress();
+    problem = trial.problem();
+  }
+  if (!raised && trial.progress() > 0)
+    --left;
+  return raised;
+}
+
+void Search::follow(Value logits, Value input, Value &output, RaisedExperts &raised) {
+  for (Value next = output;;) {
+    SmallVector<Operation *> readers = flow.readersOf(next);
+    // Once the old output has other readers, it has to be made anyway.
+    llvm::erase_if(readers, [&](Operation *reader) { return llvm::is_contained(raised.ops, reader); });
+    if (readers.size() != 1 || flow.readBy(readers.front()).size() != 1 || readers.front()->getNumResults() != 1 ||
+        rowWidth(readers.front()->getResult(0)) != rowWidth(output))
+      return;
+    next = readers.front()->getResult(0);
+    unsigned left = 0;
+    std::optional<RaisedExperts> further = trial(logits, input, next, left);
+    if (!further)
+      return;
+    for (Operation *op : llvm::reverse(raised.ops))
+      op->erase();
+    raised = std::move(*further);
+    output = next;
+  }
+}
+
+void Search::replace(Value logits, Value output, const RaisedExperts &raised) {
+  for (Operation *op : raised.ops)
+    flow.update(op);
+  // What was to hold within the old ops holds no more of anything.
+  DenseSet<Operation *> old(raised.old.begin(), raised.old.end());
+  auto isOfOld = [&](Value condition) {
+    SmallVector<Value> pending = {condition};
+    DenseSet<Value> met;
+    while (!pending.empty()) {
+      Value value = pending.pop_back_val();
+      Operation *op = value.getDefiningOp();
+      if (!op || !met.insert(value).second)
+        continue;
+      if (old.contains(op) && flow.isData(value))
+        return true;
+      if (value != logits)
+        llvm::append_range(pending, valuesReadBy(op));
+    }
+    return false;
+  };
+  for (auto assertion : llvm::make_early_inc_range(block.getOps<cf::AssertOp>()))
+    if (isOfOld(assertion.getArg()))
+      assertion.erase();
+  replaced.insert_range(raised.old);
+  output.replaceAllUsesWith(raised.output);
+  remark::passed(raised.output.getLoc(), remarkOf(pass, raised.output.getDefiningOp()))
+      << "found " << std::to_string(raised.experts) << " experts, of which " << std::to_string(raised.routing.getK())
+      << " are chosen";
+}
+
+bool Search::tryOutput(Value logits, const Flow::Cone &cone, Value output) {
+  unsigned left = 4;
+  bool isDone = false;
+  flow.visitBottlenecks(
+      output, [&](Value value) { return cone.values.contains(value); },
+      [&](Value input) {
+        if (input == output || !rowWidth(input))
+          return true;
+        if (std::optional<RaisedExperts> raised = trial(logits, input, output, left)) {
+          follow(logits, input, output, *raised);
+          replace(logits, output, *raised);
+          isDone = true;
+        }
+        return !isDone && left > 0;
+      });
+  return isDone;
+}
+
+bool Search::tryLogits(Value logits, Operation *chooser) {
+  Flow::Cone cone = flow.coneOf(logits);
+  if (!llvm::is_contained(cone.ops, chooser) || cone.exits.empty())
+    return false;
+  return llvm::any_of(outputsOf(cone), [&](Value output) { return tryOutput(logits, cone, output); });
+}
+
+bool Search::run() {
+  SmallVector<Operation *> choosers;
+  for (Operation &op : block)
+    if (scoresOf(&op))
+      choosers.push_back(&op);
+  bool isChanged = false;
+  for (Operation *chooser : choosers) {
+    if (replaced.contains(chooser))
+      continue;
+    problem.clear();
+    progress = 0;
+    bool isDone = false, isNew = false;
+    for (Value logits : logitsOf(scoresOf(chooser))) {
+      if (!tried.insert(logits).second)
+        continue;
+      isNew = true;
+      if ((isDone = tryLogits(logits, chooser)))
+        break;
+    }
+    isChanged |= isDone;
+    if (isNew && !isDone && progress > 0)
+      remark::missed(chooser->getLoc(), remarkOf(pass, chooser)) << "no experts: " << problem;
+  }
+  return isChanged;
+}
+
+struct RaiseExperts : impl::RaiseExpertsBase<RaiseExperts> {
+  void runOnOperation() override {
+    if (getOperation().isExternal() || !getOperation().getBody().hasOneBlock())
+      return;
+    if (Search(getOperation(), getArgument()).run()) {
+      IRRewriter rewriter(&getContext());
+      (void)runRegionDCE(rewriter, getOperation()->getRegions());
+    }
+  }
+};
+} // namespace
+} // namespace moec::passes
