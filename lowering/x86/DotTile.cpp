@@ -15,12 +15,15 @@ using namespace moec::lowering::x86;
 DotForm::DotForm(KernelBuilder &b, const Storage &storage, moe::Compute compute)
     : b(b), storage(storage), block(b, storage), rounds(compute == moe::Compute::BF16),
       hasBf16Dot(rounds && storage.element.isBF16() && b.target.hasBf16Dot), memory(inMemory(storage.element)), step(block.size()) {
+  if (block.givesCodes())
+    fixedPoint.emplace(b, block);
 }
 
-Type DotForm::activation() const { return hasBf16Dot ? b.bf16 : b.f32; }
+Type DotForm::activation() const { return fixedPoint ? b.i8 : hasBf16Dot ? b.bf16 : b.f32; }
 
 int64_t DotForm::rowBytes(int64_t width) const {
-  int64_t lines = llvm::divideCeil(llvm::alignTo(width, step) * bytesOf(activation()), 64);
+  int64_t blocks = llvm::divideCeil(width, step);
+  int64_t lines = llvm::divideCeil(fixedPoint ? fixedPoint->rowBytes(blocks) : blocks * step * bytesOf(activation()), 64);
   return (lines | 1) * 64; // an odd number of cache lines: rows of a tile never fall on the same cache set
 }
 
@@ -89,6 +92,8 @@ void DotForm::buildConvert(Type sourceType, ArrayRef<Number> arguments) const {
   Pointer source = b.pointer(arguments[0], sourceType), destination = b.pointer(arguments[1], activation());
   Number width = arguments[2], whole = width - width % step;
   auto rounded = [&](Number value) { return rounds && !hasBf16Dot ? widen(narrow(value, b.bf16)) : value; };
+  if (fixedPoint)
+    return fixedPoint->convertRow(source, destination, width, rounded);
   int64_t stride = hasBf16Dot ? 1 : block.stride();
   b.forRange(b.integer(0), whole, step, [&](Number k) {
     KernelBuilder::Numbers parts;
@@ -206,10 +211,25 @@ void DotForm::accumulateBf16(MutableArrayRef<Number> sums, ArrayRef<Pointer> act
   }
 }
 
+void DotForm::accumulateCodes(MutableArrayRef<Number> sums, ArrayRef<Pointer> activationRows, ArrayRef<Pointer> weightRows,
+                              ArrayRef<Number> scales) const {
+  auto activations = llvm::map_to_vector(activationRows, [&](Pointer row) { return fixedPoint->load(row); });
+  for (size_t n = 0; n < weightRows.size(); ++n) {
+    KernelBuilder::Numbers codes = block.loadCodes(weightRows[n]);
+    for (size_t m = 0; m < activations.size(); ++m) {
+      Number &sum = sums[m * weightRows.size() + n];
+      Number ofBlock = fixedPoint->multiply(activations[m], codes);
+      sum = scales.empty() ? sum + ofBlock : fma(ofBlock, scales[n], sum);
+    }
+  }
+}
+
 void DotForm::accumulate(MutableArrayRef<Number> sums, ArrayRef<Pointer> activationRows, ArrayRef<Pointer> weightRows,
                          ArrayRef<Number> scales) const {
   if (hasBf16Dot)
     return accumulateBf16(sums, activationRows, weightRows);
+  if (fixedPoint)
+    return accumulateCodes(sums, activationRows, weightRows, scales);
   size_t rows = activationRows.size(), columns = weightRows.size();
   SmallVector<KernelBuilder::Numbers> activations(rows);
   for (size_t m = 0; m < rows; ++m)
@@ -278,14 +298,14 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   WeightRows rows = rowsFrom(arguments.drop_front(6));
   SmallVector<Pointer> activationRows, weightRows, scaleRows;
   for (int64_t m = 0; m < shape.rows; ++m)
-    activationRows.push_back(activations.plusBytes(rowBytes * m));
+    activationRows.push_back(activations.plusBytes(rowBytes * m + (fixedPoint ? FixedPoint::headerBytes : 0)));
   for (int64_t n = 0; n < shape.columns; ++n) {
     weightRows.push_back((rows.elements + n).loadPointer(memory));
     if (storage.scale)
       scaleRows.push_back((rows.scales + n).loadPointer(inMemory(storage.scale)));
   }
 
-  int64_t blockElements = block.bytesOf(step) / bytesOf(memory);
+  int64_t blockElements = block.bytesOf(step) / bytesOf(memory), blockActivations = fixedPoint ? fixedPoint->blockBytes() : step;
   auto movedBy = [&](ArrayRef<Pointer> rows, Number elements) {
     return llvm::map_to_vector(rows, [&](Pointer row) { return row + elements; });
   };
@@ -301,7 +321,8 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
     if (prefetches)
       for (int64_t n = 0; n < shape.columns; ++n)
         next.plusBytes((k * shape.columns + n) * block.bytesOf(step)).prefetch();
-    accumulate(after, movedBy(activationRows, k * step), movedBy(weightRows, k * blockElements), scalesAt(scaleRows, k));
+    accumulate(after, movedBy(activationRows, k * blockActivations), movedBy(weightRows, k * blockElements),
+               scalesAt(scaleRows, k));
     return after;
   };
   SmallVector<Number> zeros(shape.rows * shape.columns, b.zero(b.lanes));
@@ -315,7 +336,7 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
         tailScales.push_back(b.pointer(rest[1], inMemory(storage.scale)) + n * block.scales());
     }
     SmallVector<Number> scales = block.scales() ? scalesAt(tailScales, b.integer(0)) : scalesAt(scaleRows, steps);
-    accumulate(sums, movedBy(activationRows, steps * step), tailRows, scales);
+    accumulate(sums, movedBy(activationRows, steps * blockActivations), tailRows, scales);
   }
 
   for (size_t first = 0; first < sums.size();) {
@@ -329,6 +350,8 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
       Number products = group.shuffle(group, lanes);
       if (storage.isQuantized)
         products = products * (rows.factors + n).load(run);
+      if (fixedPoint)
+        products = products * fixedPoint->scale(activations.plusBytes(rowBytes * m)).splat(run);
       (result + (resultWidth * m + n)).store(products);
     }
     first += count;

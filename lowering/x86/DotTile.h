@@ -7,8 +7,10 @@
 #define MOEC_LOWERING_X86_DOTTILE_H
 
 #include "dialects/moe/MoE.h"
-#include "lowering/x86/WeightBlock.h"
+#include "lowering/x86/FixedPoint.h"
 #include "lowering/x86/WeightRows.h"
+
+#include <optional>
 
 namespace moec::lowering::x86 {
 
@@ -17,7 +19,7 @@ class DotForm {
 public:
   DotForm(KernelBuilder &b, const Storage &storage, moe::Compute compute);
 
-  /// Type of activations in scratch memory: bf16 where the target multiplies bf16, else f32.
+  /// Type of activations in scratch memory: bytes where the target multiplies codes, bf16 where it multiplies bf16, else f32.
   mlir::Type activation() const;
   /// Bytes from one row of activations of `width` elements to the next: whole vectors, and no power of two apart.
   int64_t rowBytes(int64_t width) const;
@@ -60,14 +62,17 @@ private:
                   llvm::ArrayRef<Number> scales) const;
   void accumulateBf16(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows,
                       llvm::ArrayRef<Pointer> weightRows) const;
+  void accumulateCodes(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows,
+                       llvm::ArrayRef<Pointer> weightRows, llvm::ArrayRef<Number> scales) const;
 
   KernelBuilder &b;
   Storage storage;
   WeightBlock block;
-  bool rounds;       ///< activations to bf16
-  bool hasBf16Dot;   ///< pairs of bf16 are multiplied by the target's instruction
-  mlir::Type memory; ///< of weights in memory
-  int64_t step;      ///< elements of a block
+  std::optional<FixedPoint> fixedPoint; ///< of activations, where the target multiplies codes
+  bool rounds;                          ///< activations to bf16
+  bool hasBf16Dot;                      ///< pairs of bf16 are multiplied by the target's instruction
+  mlir::Type memory;                    ///< of weights in memory
+  int64_t step;                         ///< elements of a block
 };
 
 } // namespace moec::lowering::x86

@@ -17,6 +17,7 @@ static const Target targets[] = {
      .features = v3Features,
      .vectorBits = 256,
      .vectorRegisters = 16,
+     .hasByteDot = false,
      .hasBf16Dot = false},
     {.isa = "x86-64-v4",
      .processor = "x86-64-v4",
@@ -24,6 +25,7 @@ static const Target targets[] = {
      .features = v4Features,
      .vectorBits = 512,
      .vectorRegisters = 32,
+     .hasByteDot = true,
      .hasBf16Dot = false},
     {.isa = "x86-64-v4-bf16",
      .processor = "x86-64-v4",
@@ -31,6 +33,7 @@ static const Target targets[] = {
      .features = v4Bf16Features,
      .vectorBits = 512,
      .vectorRegisters = 32,
+     .hasByteDot = true,
      .hasBf16Dot = true},
 };
 

@@ -17,6 +17,7 @@ struct Target {
   llvm::ArrayRef<const char *> features; ///< what the processor must have, in the words of /proc/cpuinfo
   int64_t vectorBits;
   int64_t vectorRegisters;
+  bool hasByteDot; ///< a dot product of fours of bytes, without sign and with, that accumulates in i32
   bool hasBf16Dot; ///< a dot product of pairs of bf16 that accumulates in f32
 
   /// Elements of `bits` bits in a vector register.

@@ -15,6 +15,9 @@ static constexpr int64_t lineBytes = 64;
 /// Elements of at most four bits in a lane of a vector.
 static constexpr int64_t elementsOfLane = 8;
 
+/// The largest number of E2M1, in halves.
+static constexpr int64_t largestHalves = 12;
+
 static bool isPacked(const Storage &storage) { return storage.element.getIntOrFloatBitWidth() == 4; }
 
 /// The fewest elements of a byte that a block can have: what a vector of 16-bit lanes takes, on any target.
@@ -109,7 +112,52 @@ KernelBuilder::Numbers WeightBlock::load(Pointer place) const {
   return vectors;
 }
 
-double WeightBlock::unit() const { return isa<Float8E4M3FNType>(storage.element) ? unitOfE4M3 : 1; }
+double WeightBlock::unit() const {
+  if (isa<Float8E4M3FNType>(storage.element))
+    return unitOfE4M3;
+  return givesCodes() && !storage.element.isInteger() ? 0.5 : 1;
+}
+
+bool WeightBlock::givesCodes() const {
+  return b.target.hasByteDot && storage.isQuantized && (isPacked(storage) || storage.element.isInteger(8)) &&
+         elements % lineBytes == 0;
+}
+
+int64_t WeightBlock::codeOfZero() const {
+  if (!storage.element.isInteger())
+    return largestHalves;
+  return storage.zeroPoint + (storage.element.isUnsignedInteger() ? 0 : 1 << (bits - 1));
+}
+
+int64_t WeightBlock::largestCode() const {
+  if (!storage.element.isInteger())
+    return largestHalves;
+  return std::max(codeOfZero(), (1 << bits) - 1 - codeOfZero());
+}
+
+/// The bytes of which `codes`, below 16, are the indices.
+Number WeightBlock::lookUpBytes(Number codes) const {
+  SmallVector<int8_t> table;
+  for (int64_t i = 0; i < lineBytes; ++i) // one table for each 128 bits
+    table.push_back(int8_t(2 * valuesOfCodes()[i % 16] + largestHalves));
+  Value constant = arith::ConstantOp::create(b, DenseElementsAttr::get(VectorType::get(lineBytes, b.i8), ArrayRef(table)));
+  auto call = LLVM::CallIntrinsicOp::create(b, constant.getType(), b.getStringAttr("llvm.x86.avx512.pshuf.b.512"),
+                                            ValueRange{constant, codes.value});
+  return b.number(call.getResult(0));
+}
+
+KernelBuilder::Numbers WeightBlock::loadCodes(Pointer place) const {
+  bool isSigned = storage.element.isInteger() && !storage.element.isUnsignedInteger();
+  Number bytes = place.load(lineBytes);
+  if (!isPacked(storage))
+    return {isSigned ? bytes ^ bytes.like(int64_t(0x80)) : bytes};
+  if (isSigned)
+    bytes = bytes ^ bytes.like(int64_t(0x88));
+  Number low = bytes & bytes.like(int64_t(15)), high = bytes >> 4;
+  if (storage.element.isInteger())
+    return {low, high};
+  return {lookUpBytes(low), lookUpBytes(high)};
+}
 
 int64_t WeightBlock::scales() const {
   return storage.scale && storage.scaleColumns < elements ? elements / storage.scaleColumns : 0;

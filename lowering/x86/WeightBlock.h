@@ -25,6 +25,15 @@ public:
   KernelBuilder::Numbers load(Pointer place) const;
   double unit() const;
 
+  /// Whether the target multiplies the stored numbers as they are: bytes of codes, each the number in `unit`s and `codeOfZero`
+  /// more.
+  bool givesCodes() const;
+  /// The codes of the block at `place`, in as many vectors of bytes as elements share a byte.
+  KernelBuilder::Numbers loadCodes(Pointer place) const;
+  int64_t codeOfZero() const;
+  /// The largest distance of a code from the one of zero.
+  int64_t largestCode() const;
+
   /// Scales that belong to a block alone; 0 if one belongs to several blocks, or there are none.
   int64_t scales() const;
   /// The scales of block `index` of a row, in the lanes of the elements that they scale.
@@ -33,6 +42,7 @@ public:
 private:
   KernelBuilder::Numbers loadPacked(Pointer place) const;
   Number lookUp(Number codes) const;
+  Number lookUpBytes(Number codes) const;
   llvm::SmallVector<float> valuesOfCodes() const;
 
   KernelBuilder &b;

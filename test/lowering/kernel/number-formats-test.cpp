@@ -10,6 +10,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 using namespace moec::test;
 
 /// A linear over weights of `values` by `scales`.
@@ -61,6 +63,38 @@ TEST(NumberFormats, Groups) {
     check(linear(in, 17, "i8", 1, 32, "f16"), {1, 3});
   }
   check(linear(256, 48, "ui4", 1, 128, "bf16", ", zero_point = 3"), {1, 2, 5, 9});
+}
+
+/// Activations become integers on their way to codes: rows as large and as small as f32 has them, and of zeros.
+TEST(NumberFormats, RowsOfAnyMagnitude) {
+  for (const char *element : {"i8", "ui4"}) {
+    KernelRun run(linear(256, 16, element, 1, 128, "bf16", element == llvm::StringRef("ui4") ? ", zero_point = 8" : ""));
+    run.setStep({{0, 3}});
+    for (double factor : {1e30, 1e-30, 0.0}) {
+      SCOPED_TRACE(factor);
+      run.makeUp(5);
+      run.scale(0, factor);
+      run.expectAsEvaluated(1e-5);
+    }
+  }
+}
+
+/// No integer stands for what is not finite: its row comes out so, and no other.
+TEST(NumberFormats, RowsThatAreNotFinite) {
+  constexpr int64_t in = 200, out = 16;
+  for (double value : {HUGE_VAL, -HUGE_VAL, std::nan("")})
+    for (int64_t column : {int64_t(3), in - 1}) { // in a whole block, and in the last one
+      KernelRun run(linear(in, out, "i8", 1, 128, "bf16"));
+      run.setStep({{0, 2}});
+      run.makeUp(7);
+      Tensor input = run.input(0);
+      input.row(1)[column] = value;
+      run.give(0, std::move(input));
+      run.makeUp(7);
+      for (const std::vector<Bits> &results : run.runAll())
+        for (auto [i, bits] : llvm::enumerate(results[0]))
+          EXPECT_EQ(std::isfinite(llvm::bit_cast<float>(bits)), int64_t(i) < out) << i;
+    }
 }
 
 /// Scales of fewer columns than code reads at once are refused by name.
