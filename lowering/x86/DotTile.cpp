@@ -315,12 +315,18 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   // Few rows: memory is the limit, and it is fastest in order. The rows of a tile follow each other in memory; those after them are
   // asked for line by line, not as this tile reads its rows, side by side.
   bool prefetches = shape.rows <= lowRows();
-  Pointer next = weightRows[0].plusBytes(maximum(ahead * shape.columns, b.integer(bytesAhead)));
+  Number distance = maximum(ahead * shape.columns, b.integer(bytesAhead));
+  Pointer next = weightRows[0].plusBytes(distance), nextScales;
+  int64_t scaleBytes = block.scales() ? block.scales() * bytesOf(inMemory(storage.scale)) * shape.columns : 0;
+  if (scaleBytes)
+    nextScales = scaleRows[0].plusBytes(distance / (block.bytesOf(step) * shape.columns) * scaleBytes);
   auto stepAt = [&](Number k, ArrayRef<Number> before) {
     SmallVector<Number> after(before);
     if (prefetches)
       for (int64_t n = 0; n < shape.columns; ++n)
         next.plusBytes((k * shape.columns + n) * block.bytesOf(step)).prefetch();
+    if (prefetches && scaleBytes)
+      nextScales.plusBytes(k * scaleBytes).prefetch();
     accumulate(after, movedBy(activationRows, k * blockActivations), movedBy(weightRows, k * blockElements),
                scalesAt(scaleRows, k));
     return after;

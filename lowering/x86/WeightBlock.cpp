@@ -3,6 +3,7 @@
 
 #include "lowering/kernel/NumberFormat.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <numeric>
 
@@ -163,10 +164,27 @@ int64_t WeightBlock::scales() const {
   return storage.scale && storage.scaleColumns < elements ? elements / storage.scaleColumns : 0;
 }
 
+/// `count` neighbouring bf16, 64 bits or less, each in its share of `lanes` lanes of f32. The few bits repeat throughout the
+/// vector, so that a shuffle within 128 bits, the cheapest, moves them to the upper halves of lanes.
+static Number spreadBf16(KernelBuilder &b, Pointer place, int64_t count, int64_t lanes) {
+  Type together = b.getIntegerType(unsigned(16 * count));
+  Number repeated = b.number(LLVM::LoadOp::create(b, together, place, 2)).splat(2 * lanes / count);
+  auto as = [&](Number vector, int64_t elements, Type element) {
+    return b.number(vector::BitCastOp::create(b, VectorType::get(elements, element), vector.value));
+  };
+  SmallVector<int64_t> halves;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    halves.append({2 * lanes, lane / 4 * 8 + lane * count / lanes});
+  Number words = as(repeated, 2 * lanes, b.i16);
+  return as(words.shuffle(words.like(int64_t(0)), halves), lanes, b.f32);
+}
+
 Number WeightBlock::loadScales(Pointer row, Number index) const {
   int64_t count = scales();
   if (!count)
     return loadNumber(row + index / (storage.scaleColumns / elements), storage.scale).splat(b.lanes);
+  if (storage.scale.isBF16() && count <= 4)
+    return spreadBf16(b, row + index * count, count, b.lanes);
   Number some = loadNumber(row + index * count, storage.scale, count);
   SmallVector<int64_t> spread;
   for (int64_t lane = 0; lane < b.lanes; ++lane)

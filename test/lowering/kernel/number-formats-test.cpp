@@ -63,6 +63,7 @@ TEST(NumberFormats, Groups) {
     check(linear(in, 17, "i8", 1, 32, "f16"), {1, 3});
   }
   check(linear(256, 48, "ui4", 1, 128, "bf16", ", zero_point = 3"), {1, 2, 5, 9});
+  check(linear(224, 17, "i4", 1, 64, "bf16"), {1, 3});
 }
 
 /// Activations become integers on their way to codes: rows as large and as small as f32 has them, and of zeros.
