@@ -74,7 +74,10 @@ Number moec::lowering::loadElements(const Storage &storage, const WeightRow &row
     if (!element.isInteger()) {
       real = fromE2M1(loaded);
     } else {
-      Number integer = element.isUnsignedInteger() ? loaded.toUnsigned(i32) : loaded.toInteger(i32);
+      bool isUnsigned = element.isUnsignedInteger();
+      if (packed && !isUnsigned) // the sign of four bits
+        loaded = (loaded ^ loaded.like(int64_t(8))) - 8;
+      Number integer = isUnsigned ? loaded.toUnsigned(i32) : loaded.toInteger(i32);
       real = (integer - integer.like(storage.zeroPoint)).toReal();
     }
   } else {
