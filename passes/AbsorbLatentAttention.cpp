@@ -38,9 +38,9 @@ struct AbsorbLatentAttention : impl::AbsorbLatentAttentionBase<AbsorbLatentAtten
     if (!absorb)
       return;
     OpBuilder builder(op);
-    auto replacement =
-        AbsorbedAttentionOp::create(builder, op.getLoc(), op.getType(), op.getQuery(), op.getBatch(), op.getKeyUp(),
-                                    op.getValueUp(), op.getPositions(), op.getCache(), op.getScale(), op.getCompute());
+    auto replacement = AbsorbedAttentionOp::create(builder, op.getLoc(), op.getType(), op.getQuery(), op.getBatch(), op.getKeyUp(),
+                                                   op.getValueUp(), op.getPositions(), op.getCacheAttr(),
+                                                   op.getScale().convertToDouble(), op.getCompute());
     op.replaceAllUsesWith(replacement.getResult());
     op.erase();
   }

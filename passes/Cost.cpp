@@ -65,6 +65,11 @@ static double cacheRowBytes(Operation *op, FlatSymbolRefAttr cache, SymbolTableC
   return double(widthOf(declaration.getType())) * elementBytes(declaration.getType());
 }
 
+/// Bytes of a position's row of `cache`, or of `rows` where there is none.
+static double positionBytes(Operation *op, FlatSymbolRefAttr cache, Value rows, SymbolTableCollection &symbols) {
+  return cache ? cacheRowBytes(op, cache, symbols) : rowBytes(rows.getType());
+}
+
 /// Positions that share a row of `cache`.
 static int64_t blockOf(Operation *op, FlatSymbolRefAttr cache, SymbolTableCollection &symbols) {
   return int64_t(symbols.lookupNearestSymbolFrom<CacheOp>(op, cache).getBlock());
@@ -86,7 +91,8 @@ static Cost attentionCost(AttentionOp op, Workload workload, int64_t rows, Symbo
   double query = double(widthOf(op.getQuery().getType())), result = double(widthOf(op.getType()));
   cost.flop = 2 * (query + result) * visiblePairs(workload, limit);
   double cached = double(std::min(workload.context, limit + workload.tokens - 1));
-  cost.cacheBytes = cached * (cacheRowBytes(op, op.getKeysAttr(), symbols) + cacheRowBytes(op, op.getValuesAttr(), symbols));
+  cost.cacheBytes = cached * (positionBytes(op, op.getKeysAttr(), op.getKeyRows(), symbols) +
+                              positionBytes(op, op.getValuesAttr(), op.getValueRows(), symbols));
   if (op.getEntries()) {
     double entries = double(workload.context) / double(blockOf(op, op.getEntriesAttr(), symbols));
     double seen = op.getPositions() ? std::min(entries, double(widthOf(op.getPositions().getType()))) : entries;
@@ -110,13 +116,19 @@ namespace {
 struct Latent {
   double heads, nope, value, latent, pe;
   FlatSymbolRefAttr cache;
+  Value rows;                    ///< where there is no cache
   std::optional<int64_t> listed; ///< positions that a token attends to at most
 
   template <typename Op> static Latent of(Op op) {
     ArrayRef<int64_t> keyUp = shapeOf(op.getKeyUp());
     double perHead = double(widthOf(op.getQuery().getType())) / double(keyUp[0]);
-    Latent latent{double(keyUp[0]), double(keyUp[1]),           double(shapeOf(op.getValueUp())[1]),
-                  double(keyUp[2]), perHead - double(keyUp[1]), op.getCacheAttr(),
+    Latent latent{double(keyUp[0]),
+                  double(keyUp[1]),
+                  double(shapeOf(op.getValueUp())[1]),
+                  double(keyUp[2]),
+                  perHead - double(keyUp[1]),
+                  op.getCacheAttr(),
+                  op.getLatents(),
                   std::nullopt};
     if (op.getPositions())
       latent.listed = widthOf(op.getPositions().getType());
@@ -134,7 +146,7 @@ static Cost latentTraffic(Operation *op, const Latent &sizes, Workload workload,
   Cost cost = traffic(op, workload.tokens);
   // Lists of several tokens are taken to be of different positions.
   int64_t read = std::min(workload.context, sizes.listed ? *sizes.listed * workload.tokens : workload.context);
-  cost.cacheBytes = double(read) * cacheRowBytes(op, sizes.cache, symbols);
+  cost.cacheBytes = double(read) * positionBytes(op, sizes.cache, sizes.rows, symbols);
   return cost;
 }
 

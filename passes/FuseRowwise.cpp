@@ -31,10 +31,10 @@ struct Item {
 /// The caches that `op` reads or writes.
 SmallVector<StringRef, 2> cachesOf(Operation *op) {
   return TypeSwitch<Operation *, SmallVector<StringRef, 2>>(op)
-      .Case<AppendOp, SelectPositionsOp, PoolBlocksOp, LatentAttentionOp, AbsorbedAttentionOp>(
-          [](auto op) { return SmallVector<StringRef, 2>{op.getCache()}; })
+      .Case<AppendOp, SelectPositionsOp, PoolBlocksOp>([](auto op) { return SmallVector<StringRef, 2>{op.getCache()}; })
+      .Case<LatentAttentionOp, AbsorbedAttentionOp>([](auto op) { return SmallVector<StringRef, 2>{*op.getCache()}; })
       .Case([](AttentionOp op) {
-        SmallVector<StringRef, 2> caches{op.getKeys(), op.getValues()};
+        SmallVector<StringRef, 2> caches{*op.getKeys(), *op.getValues()};
         if (auto entries = op.getEntries())
           caches.push_back(*entries);
         return caches;

@@ -25,10 +25,16 @@ bool isNormal(Operation *op) {
              linalg::LinalgDialect, scf::SCFDialect>(op->getDialect());
 }
 
+/// Whether `op` is how a graph spells latent attention; of a step, a pass decides on the form.
+bool isGraphsChoice(Operation *op) {
+  auto absorbed = dyn_cast<AbsorbedAttentionOp>(op);
+  return absorbed && !absorbed.getBatch();
+}
+
 struct VerifyNormalized : impl::VerifyNormalizedBase<VerifyNormalized> {
   void runOnOperation() override {
     getOperation().walk([&](Operation *op) {
-      if (!op->getDialect() || !isNormal(op)) {
+      if (!op->getDialect() || !(isNormal(op) || isGraphsChoice(op))) {
         op->emitOpError() << "is not an op of a normalized model; expected the form that importers write";
         signalPassFailure();
       }

@@ -1,11 +1,19 @@
-// Attention over cached keys and values. Every op reads rows that a moe.append earlier in the function has written.
+// Attention. In a step, every op reads rows of caches that a moe.append earlier in the function has written; in a function of tensors,
+// rows that are operands.
 #ifndef MOEC_DIALECTS_MOE_ATTENTIONOPS_TD
 #define MOEC_DIALECTS_MOE_ATTENTIONOPS_TD
 
 include "dialects/moe/Attributes.td"
 
-def MoE_AttentionOp : MoE_Op<"attention", [DeclareOpInterfaceMethods<SymbolUserOpInterface>, AttrSizedOperandSegments]> {
-  let summary = "causal attention with grouped key/value heads";
+/// A number for each sequence: tensor<?xi64>.
+def MoE_Counts : Type<CPred<"::moec::moe::isCounts($_self)">, "tensor<?xi64>">,
+  BuildableType<"::mlir::RankedTensorType::get({::mlir::ShapedType::kDynamic}, $_builder.getI64Type())">;
+/// What is added to scores: [sequences or 1, heads or 1, queries or 1, keys or 1].
+def MoE_ScoreBias : Type<CPred<"::moec::moe::isScoreBias($_self)">, "tensor of f32 of rank 4">;
+
+def MoE_AttentionOp : MoE_Op<"attention", [DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+                                           DeclareOpInterfaceMethods<MemoryEffectsOpInterface>, AttrSizedOperandSegments]> {
+  let summary = "attention with grouped key/value heads";
   let description = [{
     Head h of the query attends with key/value head h / (heads / kv_heads) to all positions up to its own:
     p = softmax(scale x q k^T), o = p V. `window` keeps the last so many positions, `chunk` those in the query's own chunk of so many
@@ -15,28 +23,49 @@ def MoE_AttentionOp : MoE_Op<"attention", [DeclareOpInterfaceMethods<SymbolUserO
     attends, in the same softmax, to the entries of blocks that end at or before its own position: to all of them, or with `among` to
     those in its list, where -1 is none.
 
+    In a function of tensors, keys and values are rows, after `across`. `of` has the number of keys of every sequence; sequences have
+    equally many rows of the query, and of the keys, of which those beyond their number are seen by none. `from` has the
+    position of each sequence's first query among its keys: a query sees the keys up to its own position, and none where that is no
+    key's. Without it, every query sees all keys. `bias` is added to scores, soft-capped ones, with sizes of 1 repeated. A query that
+    sees nothing, or only keys with a bias of minus infinity, gives zeros.
+
     Constraints:
-    * C1: keys and values name caches; `head_dim` divides the query's and the keys' width, kv_heads divides heads and the values' width.
+    * C1: keys and values name caches, or are rows; `head_dim` divides the query's and the keys' width, kv_heads divides heads and the
+      values' width.
     * C2: the result is heads x (values' width / kv_heads) wide.
     * C3: sinks have one element per head.
     * C4: at most one of `window` and `chunk` is given.
     * C5: entries are as wide as keys and as values, and come with any list.
+    * C6: rows of keys come with rows of values and with their numbers, and without entries and `chunk`; `window` needs `from`.
 
     Example:
     ```mlir
     %o = moe.attention %q over @layers.0.keys, @layers.0.values at %batch {head_dim = 16 : i64, scale = 2.5e-1 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
+    %p = moe.attention %q across %k, %v : tensor<?x32xf32>, tensor<?x32xf32> of %lengths from %first {head_dim = 16 : i64, scale = 2.5e-1 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins MoE_Rows:$query, MoE_BatchType:$batch, Optional<MoE_Positions>:$positions, Optional<MoE_WeightType>:$sinks,
-                       FlatSymbolRefAttr:$keys, FlatSymbolRefAttr:$values, OptionalAttr<FlatSymbolRefAttr>:$entries,
+  let arguments = (ins MoE_Rows:$query, Optional<MoE_BatchType>:$batch, Optional<MoE_Positions>:$positions, Optional<MoE_WeightType>:$sinks,
+                       Optional<MoE_Rows>:$key_rows, Optional<MoE_Rows>:$value_rows, Optional<MoE_Counts>:$lengths,
+                       Optional<MoE_Counts>:$first, Optional<MoE_ScoreBias>:$bias,
+                       OptionalAttr<FlatSymbolRefAttr>:$keys, OptionalAttr<FlatSymbolRefAttr>:$values, OptionalAttr<FlatSymbolRefAttr>:$entries,
                        ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, F64Attr:$scale,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$window, OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$chunk,
                        OptionalAttr<F64Attr>:$soft_cap, DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
   let results = (outs MoE_Rows:$result);
   let assemblyFormat = [{
-    $query `over` $keys `,` $values (`and` $entries^)? `at` $batch (`among` $positions^ `(` type($positions) `)`)?
+    $query (`across` $key_rows^ `,` $value_rows `:` type($key_rows) `,` type($value_rows) `of` $lengths (`from` $first^)?
+            (`bias` $bias^ `:` type($bias))?)
+    : (`over` $keys `,` $values (`and` $entries^)? `at` $batch (`among` $positions^ `(` type($positions) `)`)?)?
     (`sinks` $sinks^ `(` type($sinks) `)`)? attr-dict `:` type($query) `->` type($result)
   }];
+  let builders = [
+    OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$query, "::mlir::Value":$batch, "::mlir::Value":$positions,
+                   "::mlir::Value":$sinks, "::mlir::FlatSymbolRefAttr":$keys, "::mlir::FlatSymbolRefAttr":$values,
+                   "::mlir::FlatSymbolRefAttr":$entries, "int64_t":$headDim, "double":$scale, "std::optional<int64_t>":$window,
+                   "std::optional<int64_t>":$chunk)>,
+    OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$query, "::mlir::Value":$keyRows, "::mlir::Value":$valueRows,
+                   "const ::moec::moe::Attended &":$attended, "::mlir::Value":$sinks, "int64_t":$headDim, "double":$scale,
+                   "std::optional<int64_t>":$window, "std::optional<double>":$softCap)>];
   let hasVerifier = 1;
 }
 
@@ -94,14 +123,34 @@ def MoE_PoolBlocksOp : MoE_Op<"pool_blocks", [DeclareOpInterfaceMethods<SymbolUs
   }];
 }
 
-class MoE_LatentOp<string mnemonic> : MoE_Op<mnemonic, [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let arguments = (ins MoE_Rows:$query, MoE_BatchType:$batch, MoE_WeightType:$key_up, MoE_WeightType:$value_up,
-                       Optional<MoE_Positions>:$positions, FlatSymbolRefAttr:$cache, F64Attr:$scale, DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
+class MoE_LatentOp<string mnemonic> : MoE_Op<mnemonic, [DeclareOpInterfaceMethods<SymbolUserOpInterface>,
+                                                        DeclareOpInterfaceMethods<MemoryEffectsOpInterface>, AttrSizedOperandSegments]> {
+  let arguments = (ins MoE_Rows:$query, Optional<MoE_BatchType>:$batch, MoE_WeightType:$key_up, MoE_WeightType:$value_up,
+                       Optional<MoE_Positions>:$positions, Optional<MoE_Rows>:$latents, Optional<MoE_Rows>:$past_keys,
+                       Optional<MoE_Rows>:$past_values, Optional<MoE_Counts>:$lengths, Optional<MoE_Counts>:$first,
+                       Optional<MoE_ScoreBias>:$bias, OptionalAttr<FlatSymbolRefAttr>:$cache, F64Attr:$scale,
+                       DefaultValuedAttr<MoE_ComputeAttr, "::moec::moe::Compute::F32">:$compute);
   let results = (outs MoE_Rows:$result);
   let assemblyFormat = [{
-    $query `over` $cache `at` $batch (`among` $positions^ `(` type($positions) `)`)? `with` $key_up `,` $value_up attr-dict
+    $query (`across` $latents^ `:` type($latents) (`after` $past_keys^ `,` $past_values `:` type($past_keys) `,` type($past_values))?
+            `of` $lengths (`from` $first^)? (`bias` $bias^ `:` type($bias))?)
+    : (`over` $cache `at` $batch (`among` $positions^ `(` type($positions) `)`)?)? `with` $key_up `,` $value_up attr-dict
     `:` type($query) `,` type($key_up) `,` type($value_up) `->` type($result)
   }];
+  let builders = [
+    OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$query, "::mlir::Value":$batch, "::mlir::Value":$keyUp,
+                   "::mlir::Value":$valueUp, "::mlir::Value":$positions, "::mlir::FlatSymbolRefAttr":$cache, "double":$scale,
+                   CArg<"::moec::moe::Compute", "::moec::moe::Compute::F32">:$compute), [{
+      build($_builder, $_state, result, query, batch, keyUp, valueUp, positions, {}, {}, {}, {}, {}, {}, cache,
+            $_builder.getF64FloatAttr(scale), ::moec::moe::ComputeAttr::get($_builder.getContext(), compute));
+    }]>,
+    OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$query, "::mlir::Value":$latents, "::mlir::Value":$pastKeys,
+                   "::mlir::Value":$pastValues, "const ::moec::moe::Attended &":$attended, "::mlir::Value":$keyUp,
+                   "::mlir::Value":$valueUp, "double":$scale), [{
+      build($_builder, $_state, result, query, {}, keyUp, valueUp, {}, latents, pastKeys, pastValues, attended.lengths, attended.first,
+            attended.bias, {}, $_builder.getF64FloatAttr(scale),
+            ::moec::moe::ComputeAttr::get($_builder.getContext(), ::moec::moe::Compute::F32));
+    }]>];
   let hasVerifier = 1;
 }
 
@@ -113,10 +162,14 @@ def MoE_LatentAttentionOp : MoE_LatentOp<"latent_attention"> {
     k_s = [W_UK c_s | k_pe_s], v_s = W_UV c_s, p = softmax(scale x q k^T) over positions up to the query's own, o = p V.
     `among` narrows these to the token's own list; -1 in it is no position. Sources: arXiv 2405.04434, 2512.02556.
 
+    In a function of tensors, the rows come after `across`; `of`, `from` and `bias` are as in `moe.attention`. Keys and values of heads
+    that are known otherwise are rows after `after`: equally many for each sequence, before those that the latents give.
+
     Constraints:
     * C1: key_up and value_up have rank 3 and agree in heads and latent.
     * C2: the query is heads x (nope + cache width - latent) wide, the result heads x value.
-    * C3: the symbol names a cache wider than the latent.
+    * C3: the symbol names a cache wider than the latent, or rows are.
+    * C4: rows of latents come with numbers of keys; past keys are as wide as the query, past values as the result.
 
     Example:
     ```mlir
@@ -132,7 +185,8 @@ def MoE_AbsorbedAttentionOp : MoE_LatentOp<"absorbed_attention"> {
     The same function as `moe.latent_attention`: q' = q_nope W_UK, score = scale x (q' c_s + q_pe k_pe_s), o = W_UV (p C). The
     projections are two small batched products at run time and are never multiplied into other weights.
 
-    Constraints: as `moe.latent_attention`, C1 to C3.
+    Constraints: as `moe.latent_attention`, C1 to C4, and
+    * C5: nothing comes after `after`: keys of heads have no latent.
 
     Example:
     ```mlir

@@ -70,14 +70,16 @@ LogicalResult PositionScaleAttr::verify(EmitError emitError, F64 beta, int64_t o
   return success();
 }
 
-LogicalResult RotaryAttr::verify(EmitError emitError, int64_t dims, F64 theta, RotaryLayout, int64_t offset, F64 multiplier, bool,
-                                 YarnAttr yarn) {
+LogicalResult RotaryAttr::verify(EmitError emitError, int64_t dims, std::optional<F64> theta, RotaryLayout, int64_t offset,
+                                 F64 multiplier, bool, YarnAttr yarn) {
   if (dims <= 0 || dims % 2 || dims > maxCount)
     return emitError() << "expected a positive even number of rotary dims, got " << dims;
-  if (!(theta > 0) || !std::isfinite(theta))
-    return emitError() << "expected theta > 0, got " << theta.value;
-  if (yarn && !(theta > 1))
-    return emitError() << "expected theta > 1 beside yarn, got " << theta.value;
+  if (theta && (!(*theta > 0) || !std::isfinite(*theta)))
+    return emitError() << "expected theta > 0, got " << theta->value;
+  if (yarn && !theta)
+    return emitError() << "expected theta beside yarn";
+  if (yarn && !(*theta > 1))
+    return emitError() << "expected theta > 1 beside yarn, got " << theta->value;
   if (offset < 0)
     return emitError() << "expected offset >= 0, got " << offset;
   if (!std::isfinite(multiplier))

@@ -142,8 +142,9 @@ def MoE_RotaryAttr : MoE_Attr<"Rotary", "rotary"> {
   let description = [{
     Rotates elements [offset, offset + dims) of every head; pair i turns by position x frequency(i), where frequency(i) =
     theta^(-2i/dims), changed by `yarn` when given. cos and sin are multiplied with `multiplier`; `inverse` turns backwards.
+    Without theta the angles are given otherwise.
   }];
-  let parameters = (ins "int64_t":$dims, MoE_F64<>:$theta, EnumParameter<MoE_RotaryLayoutEnum>:$layout,
+  let parameters = (ins "int64_t":$dims, MoE_OptionalF64:$theta, EnumParameter<MoE_RotaryLayoutEnum>:$layout,
                         DefaultValuedParameter<"int64_t", "0">:$offset,
                         MoE_F64<"1.0">:$multiplier,
                         DefaultValuedParameter<"bool", "false">:$inverse,

@@ -96,25 +96,42 @@ def MoE_LayerNormOp : MoE_Op<"layer_norm", [Pure, AllTypesMatch<["input", "resul
   let hasVerifier = 1;
 }
 
-def MoE_RopeOp : MoE_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
+def MoE_RopeOp : MoE_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>, AttrSizedOperandSegments]> {
   let summary = "rotary position embedding of every head";
   let description = [{
     The row is cut into heads of `head_dim` columns; `rotary` says what turns in each. With `position_scale` the whole row
     is scaled afterwards. With `block` a row turns as at the first position of its block of so many. Source: arXiv 2104.09864.
 
+    In a function of tensors, each row turns by angles of its own: `by` has their cosines and sines, a column for each pair. Of `rotary`
+    they replace the frequencies.
+
     Constraints:
     * C1: `head_dim` divides the row's width.
     * C2: the rotary slice lies within a head.
+    * C3: cosines and sines have half as many columns as the slice, and come without theta, yarn, position scale and block.
 
     Example:
     ```mlir
     %r = moe.rope %q at %batch {head_dim = 48 : i64, rotary = #moe.rotary<dims = 16, theta = 1.0e4, layout = interleaved, offset = 32>} : tensor<?x384xf32>
+    %s = moe.rope %q by %cos, %sin : tensor<?x8xf32>, tensor<?x8xf32> {head_dim = 48 : i64, rotary = #moe.rotary<dims = 16, layout = half>} : tensor<?x384xf32>
     ```
   }];
-  let arguments = (ins MoE_Rows:$input, MoE_BatchType:$batch, ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, MoE_RotaryAttr:$rotary,
+  let arguments = (ins MoE_Rows:$input, Optional<MoE_BatchType>:$batch, Optional<MoE_Rows>:$cos, Optional<MoE_Rows>:$sin,
+                       ConfinedAttr<I64Attr, [IntPositive]>:$head_dim, MoE_RotaryAttr:$rotary,
                        OptionalAttr<MoE_PositionScaleAttr>:$position_scale, DefaultValuedAttr<ConfinedAttr<I64Attr, [IntPositive]>, "1">:$block);
   let results = (outs MoE_Rows:$result);
-  let assemblyFormat = "$input `at` $batch attr-dict `:` type($input)";
+  let assemblyFormat = [{
+    $input (`by` $cos^ `,` $sin `:` type($cos) `,` type($sin)) : (`at` $batch)? attr-dict `:` type($input)
+  }];
+  let builders = [
+    OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$batch, "int64_t":$headDim, "::moec::moe::RotaryAttr":$rotary,
+                   CArg<"::moec::moe::PositionScaleAttr", "{}">:$positionScale, CArg<"int64_t", "1">:$block), [{
+      build($_builder, $_state, input.getType(), input, batch, {}, {}, uint64_t(headDim), rotary, positionScale, uint64_t(block));
+    }]>,
+    OpBuilder<(ins "::mlir::Value":$input, "::mlir::Value":$cos, "::mlir::Value":$sin, "int64_t":$headDim,
+                   "::moec::moe::RotaryAttr":$rotary), [{
+      build($_builder, $_state, input.getType(), input, {}, cos, sin, uint64_t(headDim), rotary, {}, 1);
+    }]>];
   let hasVerifier = 1;
 }
 

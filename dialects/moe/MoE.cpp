@@ -41,6 +41,16 @@ bool moec::moe::isExpertIds(Type type) {
   return tensor && tensor.getElementType().isInteger(32);
 }
 
+bool moec::moe::isCounts(Type type) {
+  auto tensor = raggedOfRank(type, 1);
+  return tensor && tensor.getElementType().isInteger(64);
+}
+
+bool moec::moe::isScoreBias(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getRank() == 4 && tensor.getElementType().isF32();
+}
+
 bool moec::moe::isCache(Type type) {
   auto tensor = raggedOfRank(type, 2);
   return tensor && (tensor.getElementType().isF32() || tensor.getElementType().isBF16());

@@ -26,12 +26,21 @@ struct F64 {
   friend llvm::hash_code hash_value(const F64 &f) { return llvm::hash_value(llvm::bit_cast<uint64_t>(f.value)); }
 };
 
+/// Which keys a query of a function of tensors sees, as moe.attention describes it; the last two may be null.
+struct Attended {
+  mlir::Value lengths, first, bias;
+};
+
 /// tensor<?xWxf32> with static W: one row per token or output.
 bool isRows(mlir::Type type);
 /// tensor<?xi32>.
 bool isTokenIds(mlir::Type type);
 /// tensor<?xkxi32> with static k.
 bool isExpertIds(mlir::Type type);
+/// tensor<?xi64>: a number for each sequence.
+bool isCounts(mlir::Type type);
+/// A tensor of f32 of rank 4.
+bool isScoreBias(mlir::Type type);
 /// tensor<?xWxf32> or tensor<?xWxbf16> with static W: one row per position of every sequence.
 bool isCache(mlir::Type type);
 /// A statically shaped tensor of a storage type (at most 64 bits), with rows of whole bytes, whose size in bits fits an int64_t.

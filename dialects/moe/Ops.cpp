@@ -171,6 +171,12 @@ LogicalResult RopeOp::verify() {
   if (dims > headDim || offset > headDim - dims)
     return emitOpError() << "C2: expected a rotary slice within " << headDim << " columns, got " << dims << " dims at offset "
                          << offset;
+  if (getBatch() && !getCos() && !getSin())
+    return getRotary().getTheta() ? success() : LogicalResult(emitOpError() << "C3: expected theta where a batch gives positions");
+  if (getBatch() || !getCos() || !getSin() || widthOf(getCos().getType()) != dims / 2 || widthOf(getSin().getType()) != dims / 2)
+    return emitOpError() << "C3: expected a batch, or cosines and sines of " << dims / 2 << " columns";
+  if (getRotary().getTheta() || getRotary().getYarn() || getPositionScaleAttr() || getBlock() != 1)
+    return emitOpError() << "C3: expected no theta, yarn, position scale or block beside cosines and sines";
   return success();
 }
 
@@ -332,6 +338,18 @@ LogicalResult CombineOp::verify() {
   return success();
 }
 
+/// C1 and C2 of attention: `keys` and `values` are widths of caches or rows.
+static LogicalResult verifyHeads(AttentionOp op, int64_t keys, int64_t values) {
+  int64_t headDim = op.getHeadDim(), heads = widthOf(op.getQuery().getType()) / headDim, kvHeads = keys / headDim;
+  if (keys % headDim || kvHeads == 0 || heads % kvHeads || values % kvHeads)
+    return op.emitOpError() << "C1: expected key/value heads of " << headDim << " columns that divide " << heads
+                            << " heads, got keys and values " << keys << " and " << values << " wide";
+  int64_t expected = heads * (values / kvHeads);
+  if (widthOf(op.getType()) != expected)
+    return op.emitOpError() << "C2: expected a result " << expected << " wide, got " << widthOf(op.getType());
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   int64_t width = widthOf(getQuery().getType());
   if (width % getHeadDim())
@@ -343,22 +361,24 @@ LogicalResult AttentionOp::verify() {
     return emitOpError() << "C4: expected at most one of 'window' and 'chunk'";
   if (getPositions() && !getEntries())
     return emitOpError() << "C5: expected a cache of entries beside their lists";
-  return success();
+  bool ofCaches = getBatch() && getKeys() && getValues(), ofRows = getKeyRows() && getValueRows() && getLengths();
+  if (ofCaches ? bool(getKeyRows() || getValueRows() || getLengths() || getFirst() || getBias())
+               : !ofRows || getBatch() || getKeys() || getValues() || getEntries() || getChunk())
+    return emitOpError() << "C6: expected caches and a batch, or rows of keys and values and their numbers";
+  if (ofCaches)
+    return success();
+  if (getWindow() && !getFirst())
+    return emitOpError() << "C6: expected positions of first queries, after 'from', beside 'window'";
+  return verifyHeads(*this, widthOf(getKeyRows().getType()), widthOf(getValueRows().getType()));
 }
 
 LogicalResult AttentionOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (!getBatch())
+    return success();
   CacheOp keys = lookUpCache(*this, symbols, getKeysAttr(), "C1");
   CacheOp values = keys ? lookUpCache(*this, symbols, getValuesAttr(), "C1") : CacheOp();
-  if (!values)
+  if (!values || failed(verifyHeads(*this, widthOf(keys.getType()), widthOf(values.getType()))))
     return failure();
-  int64_t headDim = getHeadDim(), heads = widthOf(getQuery().getType()) / headDim;
-  int64_t kvHeads = widthOf(keys.getType()) / headDim;
-  if (widthOf(keys.getType()) % headDim || kvHeads == 0 || heads % kvHeads || widthOf(values.getType()) % kvHeads)
-    return emitOpError() << "C1: expected key/value heads of " << headDim << " columns that divide " << heads
-                         << " heads, got caches " << widthOf(keys.getType()) << " and " << widthOf(values.getType()) << " wide";
-  int64_t expected = heads * (widthOf(values.getType()) / kvHeads);
-  if (widthOf(getType()) != expected)
-    return emitOpError() << "C2: expected a result " << expected << " wide, got " << widthOf(getType());
   CacheOp entries = getEntries() ? lookUpCache(*this, symbols, getEntriesAttr(), "C5") : CacheOp();
   if (getEntries() && !entries)
     return failure();
@@ -399,6 +419,18 @@ LogicalResult PoolBlocksOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
+/// C2 and C3 of latent attention: `width` is that of a cache or of rows.
+template <typename LatentOp> static LogicalResult verifyLatentWidth(LatentOp op, int64_t width) {
+  ArrayRef<int64_t> keyUp = shapeOf(op.getKeyUp());
+  int64_t pe = width - keyUp[2];
+  if (pe <= 0)
+    return op.emitOpError() << "C3: expected rows wider than the latent's " << keyUp[2] << ", got " << width;
+  int64_t expected = keyUp[0] * (keyUp[1] + pe);
+  if (widthOf(op.getQuery().getType()) != expected)
+    return op.emitOpError() << "C2: expected a query " << expected << " wide, got " << widthOf(op.getQuery().getType());
+  return success();
+}
+
 template <typename LatentOp> static LogicalResult verifyLatent(LatentOp op) {
   ArrayRef<int64_t> keyUp = shapeOf(op.getKeyUp()), valueUp = shapeOf(op.getValueUp());
   if (keyUp.size() != 3 || valueUp.size() != 3 || keyUp[0] != valueUp[0] || keyUp[2] != valueUp[2])
@@ -406,21 +438,24 @@ template <typename LatentOp> static LogicalResult verifyLatent(LatentOp op) {
                             << op.getKeyUp().getType() << " and " << op.getValueUp().getType();
   if (widthOf(op.getType()) != valueUp[0] * valueUp[1])
     return op.emitOpError() << "C2: expected a result " << valueUp[0] * valueUp[1] << " wide, got " << widthOf(op.getType());
-  return success();
+  bool ofCache = op.getBatch() && op.getCache(), ofRows = op.getLatents() && op.getLengths();
+  if (ofCache ? bool(op.getLatents() || op.getLengths() || op.getFirst() || op.getBias() || op.getPastKeys() || op.getPastValues())
+              : !ofRows || op.getBatch() || op.getCache() || op.getPositions())
+    return op.emitOpError() << "C4: expected a cache and a batch, or rows of latents and numbers of keys";
+  if (ofCache)
+    return success();
+  if (bool(op.getPastKeys()) != bool(op.getPastValues()) ||
+      (op.getPastKeys() && (widthOf(op.getPastKeys().getType()) != widthOf(op.getQuery().getType()) ||
+                            widthOf(op.getPastValues().getType()) != widthOf(op.getType()))))
+    return op.emitOpError() << "C4: expected past keys as wide as the query and past values as wide as the result";
+  return verifyLatentWidth(op, widthOf(op.getLatents().getType()));
 }
 
 template <typename LatentOp> static LogicalResult verifyLatentCache(LatentOp op, SymbolTableCollection &symbols) {
+  if (!op.getBatch())
+    return success();
   CacheOp cache = lookUpCache(op, symbols, op.getCacheAttr(), "C3");
-  if (!cache)
-    return failure();
-  ArrayRef<int64_t> keyUp = shapeOf(op.getKeyUp());
-  int64_t pe = widthOf(cache.getType()) - keyUp[2];
-  if (pe <= 0)
-    return op.emitOpError() << "C3: expected a cache wider than the latent's " << keyUp[2] << ", got " << widthOf(cache.getType());
-  int64_t expected = keyUp[0] * (keyUp[1] + pe);
-  if (widthOf(op.getQuery().getType()) != expected)
-    return op.emitOpError() << "C2: expected a query " << expected << " wide, got " << widthOf(op.getQuery().getType());
-  return success();
+  return cache ? verifyLatentWidth(op, widthOf(cache.getType())) : failure();
 }
 
 LogicalResult StreamWeightsOp::verify() {
@@ -454,6 +489,42 @@ LogicalResult MixStreamsOp::verify() {
 }
 
 LogicalResult LatentAttentionOp::verify() { return verifyLatent(*this); }
-LogicalResult AbsorbedAttentionOp::verify() { return verifyLatent(*this); }
+LogicalResult AbsorbedAttentionOp::verify() {
+  if (getPastKeys() || getPastValues())
+    return emitOpError() << "C5: expected no keys of heads beside latents";
+  return verifyLatent(*this);
+}
 LogicalResult LatentAttentionOp::verifySymbolUses(SymbolTableCollection &symbols) { return verifyLatentCache(*this, symbols); }
 LogicalResult AbsorbedAttentionOp::verifySymbolUses(SymbolTableCollection &symbols) { return verifyLatentCache(*this, symbols); }
+
+//===- Builders and effects of attention ------------------------------------------------------------------------------------===//
+
+void AttentionOp::build(OpBuilder &builder, OperationState &state, Type result, Value query, Value batch, Value positions,
+                        Value sinks, FlatSymbolRefAttr keys, FlatSymbolRefAttr values, FlatSymbolRefAttr entries, int64_t headDim,
+                        double scale, std::optional<int64_t> window, std::optional<int64_t> chunk) {
+  auto count = [&](std::optional<int64_t> number) { return number ? builder.getI64IntegerAttr(*number) : IntegerAttr(); };
+  build(builder, state, result, query, batch, positions, sinks, {}, {}, {}, {}, {}, keys, values, entries,
+        builder.getI64IntegerAttr(headDim), builder.getF64FloatAttr(scale), count(window), count(chunk), FloatAttr(),
+        ComputeAttr::get(builder.getContext(), Compute::F32));
+}
+
+void AttentionOp::build(OpBuilder &builder, OperationState &state, Type result, Value query, Value keyRows, Value valueRows,
+                        const Attended &attended, Value sinks, int64_t headDim, double scale, std::optional<int64_t> window,
+                        std::optional<double> softCap) {
+  build(builder, state, result, query, {}, {}, sinks, keyRows, valueRows, attended.lengths, attended.first, attended.bias, {}, {},
+        {}, builder.getI64IntegerAttr(headDim), builder.getF64FloatAttr(scale),
+        window ? builder.getI64IntegerAttr(*window) : IntegerAttr(), IntegerAttr(),
+        softCap ? builder.getF64FloatAttr(*softCap) : FloatAttr(), ComputeAttr::get(builder.getContext(), Compute::F32));
+}
+
+/// What reads a cache stays in its place among what writes them; what reads rows may go anywhere.
+static void addEffects(Value batch, SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  if (!batch)
+    return;
+  effects.emplace_back(MemoryEffects::Read::get());
+  effects.emplace_back(MemoryEffects::Write::get());
+}
+
+void AttentionOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) { addEffects(getBatch(), effects); }
+void LatentAttentionOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) { addEffects(getBatch(), effects); }
+void AbsorbedAttentionOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) { addEffects(getBatch(), effects); }

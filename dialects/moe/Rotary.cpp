@@ -8,7 +8,7 @@
 using namespace moec::moe;
 
 std::vector<double> moec::moe::rotaryFrequencies(RotaryAttr rotary) {
-  double dims = double(rotary.getDims()), theta = rotary.getTheta();
+  double dims = double(rotary.getDims()), theta = *rotary.getTheta();
   std::vector<double> frequencies(rotary.getDims() / 2);
   for (size_t i = 0; i < frequencies.size(); ++i)
     frequencies[i] = std::pow(theta, -2.0 * double(i) / dims);

@@ -34,12 +34,9 @@ Value moec::importers::buildAttention(const Scope &layer, const GroupedAttention
   scope.create<moe::AppendOp>("keys", ValueRange(k), scope.batch, keys);
   scope.create<moe::AppendOp>("values", ValueRange(v), scope.batch, values);
   Value sinks = attention.sinks ? scope.weight("sinks", {attention.heads}) : Value();
-  auto positions = [&](std::optional<int64_t> count) { return count ? scope.builder.getI64IntegerAttr(*count) : IntegerAttr(); };
   Value o =
-      scope.create<moe::AttentionOp>("scores", scope.rows(width), q, scope.batch, /*positions=*/Value(), sinks, keys.getValue(),
-                                     values.getValue(), /*entries=*/FlatSymbolRefAttr(), static_cast<uint64_t>(dim),
-                                     llvm::APFloat(attention.scale), positions(attention.window), positions(attention.chunk),
-                                     /*soft_cap=*/FloatAttr());
+      scope.create<moe::AttentionOp>("scores", scope.rows(width), q, scope.batch, /*positions=*/Value(), sinks, keys, values,
+                                     /*entries=*/FlatSymbolRefAttr(), dim, attention.scale, attention.window, attention.chunk);
   return scope.linear("o_proj", o, moe::widthOf(input.getType()), attention.outputBias);
 }
 
@@ -91,6 +88,6 @@ Value moec::importers::buildAttention(const Scope &layer, const LatentAttention 
       scope.weights.ofHeads(kvB + ".value", kvB, attention.heads, headRows, attention.nope, attention.value, attention.latent));
   Value o = scope.create<moe::LatentAttentionOp>("scores", scope.rows(attention.heads * attention.value), q, scope.batch, keyUp,
                                                  valueUp, attention.indexer || attention.sharesPositions ? positions : Value(),
-                                                 cache.getValue(), llvm::APFloat(attention.scale));
+                                                 cache, attention.scale);
   return scope.linear("o_proj", o, moe::widthOf(input.getType()), attention.bias);
 }

@@ -46,8 +46,7 @@ Value Scope::plainNorm(StringRef name, Value input, int64_t group, double epsilo
 
 Value Scope::rope(StringRef name, Value input, int64_t headDim, moe::RotaryAttr rotary, moe::PositionScaleAttr positionScale,
                   int64_t block) {
-  return create<moe::RopeOp>(name, input.getType(), input, batch, static_cast<uint64_t>(headDim), rotary, positionScale,
-                             static_cast<uint64_t>(block));
+  return create<moe::RopeOp>(name, input, batch, headDim, rotary, positionScale, block);
 }
 
 Value Scope::gatedMLP(StringRef name, Value input, int64_t width, moe::ActivationAttr activation, StringRef gate, StringRef up,

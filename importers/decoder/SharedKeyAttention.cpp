@@ -65,10 +65,8 @@ Value moec::importers::buildAttention(const Scope &layer, const SharedKeyAttenti
           chooseEntries(scope.within("indexer", "indexer"), layer.placeOf("index_keys"), *pooling, input, queryLatent, epsilon);
   }
   Value o = scope.create<moe::AttentionOp>("scores", scope.rows(width), q, scope.batch, chosen,
-                                           scope.weight("attn_sink", {attention.heads}), keys, keys, entries,
-                                           scope.builder.getI64IntegerAttr(dim), scope.builder.getF64FloatAttr(attention.scale),
-                                           scope.builder.getI64IntegerAttr(attention.window), /*chunk=*/IntegerAttr(),
-                                           /*soft_cap=*/FloatAttr());
+                                           scope.weight("attn_sink", {attention.heads}), keys, keys, entries, dim, attention.scale,
+                                           attention.window, /*chunk=*/std::nullopt);
   o = scope.rope("o_rope", o, dim, inverse(attention.rotary));
   int64_t latent = attention.outputGroups * attention.outputWidth;
   Value grouped = scope.create<moe::GroupedLinearOp>("wo_a", scope.rows(latent), o,

@@ -4,6 +4,7 @@
 #include "lowering/kernel/NumberFormat.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -23,8 +24,10 @@ Value LoopBuilder::empty(Value rows, ArrayRef<int64_t> sizes, Type element) {
     all.push_back(rows);
   for (int64_t size : sizes)
     all.push_back(getIndexAttr(size));
-  return tensor::EmptyOp::create(*this, all, element);
+  return empty(all, element);
 }
+
+Value LoopBuilder::empty(ArrayRef<OpFoldResult> sizes, Type element) { return tensor::EmptyOp::create(*this, sizes, element); }
 
 Value LoopBuilder::fill(Value tensor, double value) {
   Type element = typeOf(tensor).getElementType();
@@ -81,6 +84,10 @@ Value LoopBuilder::product(Value x, Value matrix, Value initial) {
     return reduce({initial, {0}}, {{x, {1}}, {matrix, {0, 1}}}, body);
   return reduce({initial, {0, 1}}, {{x, {0, 2}}, {matrix, {1, 2}}}, body);
 }
+
+Number LoopBuilder::loopIndex(int64_t loop) { return {*this, linalg::IndexOp::create(*this, loop)}; }
+
+void LoopBuilder::require(Number condition, const Twine &message) { cf::AssertOp::create(*this, condition, message.str()); }
 
 Number LoopBuilder::at(Value tensor, ArrayRef<Number> indices) {
   SmallVector<Value> values(indices);

@@ -26,6 +26,7 @@ public:
   /// A tensor without values: `rows` by the other sizes (0 rows: without that dimension).
   mlir::Value empty(mlir::Value rows, llvm::ArrayRef<int64_t> sizes, mlir::Type element);
   mlir::Value empty(llvm::ArrayRef<int64_t> sizes, mlir::Type element) { return empty({}, sizes, element); }
+  mlir::Value empty(llvm::ArrayRef<mlir::OpFoldResult> sizes, mlir::Type element);
   mlir::Value fill(mlir::Value tensor, double value);
 
   /// A tensor shaped like `shape`: each element is what `body` makes of those of `operands`, loop i running over dimension i.
@@ -35,6 +36,11 @@ public:
   mlir::Value reduce(Operand initial, llvm::ArrayRef<Operand> operands, Body body);
   /// x W^T: rows (or a single one) by the rows of a matrix of any floats.
   mlir::Value product(mlir::Value x, mlir::Value matrix, mlir::Value initial);
+
+  /// Where loop `loop` is, in the body of a map or a reduction.
+  Number loopIndex(int64_t loop);
+  /// Ends the run with `message` unless `condition` holds.
+  void require(Number condition, const llvm::Twine &message);
 
   /// The element at `indices`.
   Number at(mlir::Value tensor, llvm::ArrayRef<Number> indices);

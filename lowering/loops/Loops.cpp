@@ -20,9 +20,11 @@ LogicalResult lowering::convertToLoops(ModuleOp module) {
   for (auto function : module.getOps<func::FuncOp>())
     bindStoredBytes(function);
   RewritePatternSet patterns(module.getContext());
+  populateAttentionLoops(patterns);
   populateDenseLoops(patterns);
   populateExpertLoops(patterns);
   populateModelLoops(patterns);
+  populateRopeLoops(patterns);
   populateRouteLoops(patterns);
   populateWeightLoops(patterns);
   walkAndApplyPatterns(module, std::move(patterns));

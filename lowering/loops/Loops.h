@@ -11,11 +11,13 @@ namespace moec::lowering {
 /// an error on an op that has no loops.
 mlir::LogicalResult convertToLoops(mlir::ModuleOp module);
 
-void populateDenseLoops(mlir::RewritePatternSet &patterns);  ///< products, norms, activations
-void populateExpertLoops(mlir::RewritePatternSet &patterns); ///< experts
-void populateModelLoops(mlir::RewritePatternSet &patterns);  ///< embeddings, columns
-void populateRouteLoops(mlir::RewritePatternSet &patterns);  ///< routing
-void populateWeightLoops(mlir::RewritePatternSet &patterns); ///< quantised weights
+void populateAttentionLoops(mlir::RewritePatternSet &patterns); ///< attention over rows
+void populateDenseLoops(mlir::RewritePatternSet &patterns);     ///< products, norms, activations
+void populateExpertLoops(mlir::RewritePatternSet &patterns);    ///< experts
+void populateModelLoops(mlir::RewritePatternSet &patterns);     ///< embeddings, columns
+void populateRopeLoops(mlir::RewritePatternSet &patterns);      ///< rotary embeddings
+void populateRouteLoops(mlir::RewritePatternSet &patterns);     ///< routing
+void populateWeightLoops(mlir::RewritePatternSet &patterns);    ///< quantised weights
 
 } // namespace moec::lowering
 

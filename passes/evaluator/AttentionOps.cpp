@@ -1,6 +1,5 @@
 // Evaluation of the ops in dialects/moe/AttentionOps.td.
-#include "passes/evaluator/Frame.h"
-#include "passes/evaluator/GatedMLP.h"
+#include "passes/evaluator/RowAttention.h"
 
 #include <cmath>
 #include <numeric>
@@ -10,8 +9,7 @@ using namespace mlir;
 using namespace moec::evaluator;
 using namespace moec::moe;
 
-/// Turns scores into probabilities; a sink takes its share of the sum and gives nothing.
-static void softmax(std::vector<double> &scores, std::optional<double> sink) {
+void moec::evaluator::softmax(std::vector<double> &scores, std::optional<double> sink) {
   double largest = sink.value_or(scores.empty() ? 0 : scores.front());
   for (double score : scores)
     largest = std::max(largest, score);
@@ -50,13 +48,13 @@ static std::vector<double> part(const std::vector<double> &row, int64_t from, in
 
 namespace {
 /// A cached key and the value that goes with it.
-struct Attended {
+struct KeyAndValue {
   const std::vector<double> *key, *value;
 };
 } // namespace
 
 /// What `token` attends to: positions one by one, then entries of blocks.
-static FailureOr<std::vector<Attended>> attendedBy(AttentionOp op, const Batch &batch, int64_t token, Frame &frame) {
+static FailureOr<std::vector<KeyAndValue>> attendedBy(AttentionOp op, const Batch &batch, int64_t token, Frame &frame) {
   auto keys = rowsUpTo(op, op.getKeysAttr(), batch, token, frame);
   if (failed(keys))
     return failure();
@@ -68,7 +66,7 @@ static FailureOr<std::vector<Attended>> attendedBy(AttentionOp op, const Batch &
     first = std::max<int64_t>(0, position - int64_t(*window) + 1);
   if (auto chunk = op.getChunk())
     first = position - position % int64_t(*chunk);
-  std::vector<Attended> attended;
+  std::vector<KeyAndValue> attended;
   for (int64_t p = first; p <= position; ++p)
     attended.push_back({&(**keys)[p], &(**values)[p]});
   if (!op.getEntries())
@@ -91,6 +89,8 @@ static FailureOr<std::vector<Attended>> attendedBy(AttentionOp op, const Batch &
 }
 
 static LogicalResult evaluateAttention(AttentionOp op, Frame &frame) {
+  if (!op.getBatch())
+    return evaluateRowAttention(op, frame);
   const Tensor &query = frame[op.getQuery()], *sinks = frame.optional(op.getSinks());
   const Batch &batch = frame.batch(op.getBatch());
   Compute compute = op.getCompute();
@@ -105,7 +105,7 @@ static LogicalResult evaluateAttention(AttentionOp op, Frame &frame) {
     int64_t headsPerKv = heads / (int64_t(attended->front().key->size()) / headDim);
     for (int64_t head = 0; head < heads; ++head) {
       std::vector<double> q = entering(query.row(token).subspan(head * headDim, headDim), compute), scores;
-      for (const Attended &one : *attended) {
+      for (const KeyAndValue &one : *attended) {
         double score = scale * dot(q, part(*one.key, head / headsPerKv * headDim, headDim, compute));
         if (auto cap = op.getSoftCap())
           score = cap->convertToDouble() * std::tanh(score / cap->convertToDouble());
@@ -211,6 +211,8 @@ struct LatentShape {
 
 /// As the model writes it: every cached latent is expanded to a key and a value of each head.
 static LogicalResult evaluateLatentAttention(LatentAttentionOp op, Frame &frame) {
+  if (!op.getBatch())
+    return evaluateRowAttention(op, frame);
   const Tensor &query = frame[op.getQuery()], &keyUp = frame[op.getKeyUp()], &valueUp = frame[op.getValueUp()];
   const Batch &batch = frame.batch(op.getBatch());
   Compute compute = op.getCompute();
@@ -253,8 +255,7 @@ static LogicalResult evaluateLatentAttention(LatentAttentionOp op, Frame &frame)
   return success();
 }
 
-/// matrix^T x vector.
-static std::vector<double> transposedProduct(const Matrix &matrix, std::span<const double> vector) {
+std::vector<double> moec::evaluator::transposedProduct(const Matrix &matrix, std::span<const double> vector) {
   std::vector<double> result(matrix.columns);
   for (int64_t i = 0; i < matrix.rows; ++i)
     for (int64_t j = 0; j < matrix.columns; ++j)
@@ -264,6 +265,8 @@ static std::vector<double> transposedProduct(const Matrix &matrix, std::span<con
 
 /// Re-associated: the query is brought into the latent space, and the mean of the latents out of it.
 static LogicalResult evaluateAbsorbedAttention(AbsorbedAttentionOp op, Frame &frame) {
+  if (!op.getBatch())
+    return evaluateRowAttention(op, frame);
   const Tensor &query = frame[op.getQuery()], &keyUp = frame[op.getKeyUp()], &valueUp = frame[op.getValueUp()];
   const Batch &batch = frame.batch(op.getBatch());
   Compute compute = op.getCompute();

@@ -56,16 +56,17 @@ static LogicalResult evaluateRMSNorm(RMSNormOp op, Frame &frame) {
   return success();
 }
 
-/// Turns the rotary slice of one head at `position`.
-static void rotate(std::span<double> head, RotaryAttr rotary, std::span<const double> frequencies, int64_t position) {
+/// Turns the pairs of a head, by the cosine and sine that `turn` has of each.
+static void rotate(std::span<double> head, RotaryAttr rotary, llvm::function_ref<std::pair<double, double>(size_t)> turn) {
   std::span<double> slice = head.subspan(rotary.getOffset(), rotary.getDims());
   bool half = rotary.getLayout() == RotaryLayout::Half;
-  for (size_t i = 0; i < frequencies.size(); ++i) {
-    double angle = double(position) * frequencies[i];
-    double cosine = std::cos(angle) * rotary.getMultiplier(), sine = std::sin(angle) * rotary.getMultiplier();
+  size_t pairs = slice.size() / 2;
+  for (size_t i = 0; i < pairs; ++i) {
+    auto [cosine, sine] = turn(i);
+    cosine *= rotary.getMultiplier(), sine *= rotary.getMultiplier();
     if (rotary.getInverse())
       sine = -sine;
-    double &a = slice[half ? i : 2 * i], &b = slice[half ? i + frequencies.size() : 2 * i + 1];
+    double &a = slice[half ? i : 2 * i], &b = slice[half ? i + pairs : 2 * i + 1];
     double turned = a * cosine - b * sine;
     b = b * cosine + a * sine;
     a = turned;
@@ -90,15 +91,35 @@ static LogicalResult evaluateLayerNorm(LayerNormOp op, Frame &frame) {
   return success();
 }
 
+/// Each row by angles of its own.
+static LogicalResult rotateByTables(RopeOp op, Frame &frame) {
+  Tensor result = frame[op.getInput()];
+  const Tensor &cos = frame[op.getCos()], &sin = frame[op.getSin()];
+  if (cos.rows() != result.rows() || sin.rows() != result.rows())
+    return op.emitError() << "expected " << result.rows() << " rows of cosines and sines, got " << cos.rows() << " and "
+                          << sin.rows();
+  for (int64_t token = 0; token < result.rows(); ++token)
+    for (int64_t head = 0; head < result.width(); head += op.getHeadDim())
+      rotate(result.row(token).subspan(head, op.getHeadDim()), op.getRotary(),
+             [&](size_t pair) { return std::pair(cos.row(token)[pair], sin.row(token)[pair]); });
+  frame.set(op.getResult(), std::move(result));
+  return success();
+}
+
 static LogicalResult evaluateRope(RopeOp op, Frame &frame) {
+  if (!op.getBatch())
+    return rotateByTables(op, frame);
   Tensor result = frame[op.getInput()];
   const Batch &batch = frame.batch(op.getBatch());
   std::vector<double> frequencies = rotaryFrequencies(op.getRotary());
   for (int64_t token = 0; token < result.rows(); ++token) {
     std::span<double> row = result.row(token);
+    double position = double(batch.positionOf(token) / int64_t(op.getBlock()) * int64_t(op.getBlock()));
     for (int64_t head = 0; head < result.width(); head += op.getHeadDim())
-      rotate(row.subspan(head, op.getHeadDim()), op.getRotary(), frequencies,
-             batch.positionOf(token) / int64_t(op.getBlock()) * int64_t(op.getBlock()));
+      rotate(row.subspan(head, op.getHeadDim()), op.getRotary(), [&](size_t pair) {
+        double angle = position * frequencies[pair];
+        return std::pair(std::cos(angle), std::sin(angle));
+      });
     if (auto scale = op.getPositionScaleAttr())
       for (double &x : row)
         x *= positionScale(scale, batch.positionOf(token));

@@ -62,6 +62,10 @@ LogicalResult Frame::run(Block &block) {
 static LogicalResult checkRows(Operation &op, const Frame &frame) {
   if (!isa<moec::moe::MoEDialect>(op.getDialect()) || op.getNumRegions())
     return success();
+  // Without a batch, attention has as many rows as there are queries, keys or sequences, and looks at them itself.
+  if (isa<moec::moe::AttentionOp, moec::moe::LatentAttentionOp, moec::moe::AbsorbedAttentionOp>(op) &&
+      llvm::none_of(op.getOperandTypes(), llvm::IsaPred<moec::moe::BatchType>))
+    return success();
   std::optional<int64_t> expected;
   for (Value operand : op.getOperands())
     if (isa<moec::moe::BatchType>(operand.getType()))

@@ -102,7 +102,7 @@ TEST_F(ConfigTest, AbsentKeysAreTheFamilysDefaults) {
   EXPECT_EQ(mixtral.epsilon, 1e-5);
   EXPECT_EQ(mixtral.mixture.routing.getK(), 2);
   EXPECT_EQ(mixtral.mixture.routing.getScore(), moe::Score::SoftmaxTopK);
-  EXPECT_EQ(std::get<GroupedAttention>(mixtral.attention).rotary.getTheta().value, 1e6);
+  EXPECT_EQ(std::get<GroupedAttention>(mixtral.attention).rotary.getTheta()->value, 1e6);
   EXPECT_EQ(std::get<GroupedAttention>(mixtral.attention).headDim, 128);
   EXPECT_EQ(mixtral.eos, std::vector<int64_t>{2});
 
@@ -149,7 +149,7 @@ TEST_F(ConfigTest, AbsentKeysOfFamiliesWithGroupedAttention) {
   Decoder minimax = describe("minimax_m2", "{}");
   EXPECT_EQ(attention(minimax).headDim, 128);
   EXPECT_EQ(attention(minimax).rotary.getDims(), 128);
-  EXPECT_EQ(attention(minimax).rotary.getTheta().value, 5e6);
+  EXPECT_EQ(attention(minimax).rotary.getTheta()->value, 5e6);
   EXPECT_EQ(minimax.mixture.routing.getEpsilon().value, 0.0);
 
   Decoder mistral = describe("mistral", "{}");

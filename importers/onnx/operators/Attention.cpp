@@ -66,7 +66,7 @@ static LogicalResult checkMask(Call &call, const Tensor &mask, ArrayRef<Extent> 
   return success();
 }
 
-static FailureOr<Tensor> masked(Call &call, const AttentionInputs &inputs, const Tensor &scores) {
+FailureOr<Tensor> onnx::masked(Call &call, const AttentionInputs &inputs, const Tensor &scores) {
   Emitter &e = call.e;
   if (!inputs.mask && !inputs.visible)
     return scores;
@@ -143,12 +143,19 @@ FailureOr<AttentionResult> onnx::attend(Call &call, const AttentionInputs &input
   e.requireEqual(key.shape[2], value.shape[2], call.place() + ": keys and values differ in length");
   if (query.shape[0].isConstant() && key.shape[0].isConstant() && query.shape[0] != key.shape[0])
     return call.refuse("expected queries and keys of one batch, got " + spelled(query.shape) + " and " + spelled(key.shape));
+  AttentionResult result;
+  FailureOr<std::optional<Tensor>> rows = attendRows(call, inputs);
+  if (failed(rows))
+    return failure();
+  if (*rows) {
+    result.value = **rows;
+    return result;
+  }
   Extent group = heads.constant() / pairs.constant();
   DataType type = wide(query.type);
   auto grouped = [&](const Tensor &tensor) {
     return e.reshape(tensor, Shape{tensor.shape[0], pairs, group, tensor.shape[2], tensor.shape[3]});
   };
-  AttentionResult result;
   Shape scoreLoops = {query.shape[0], pairs, group, query.shape[2], key.shape[2], query.shape[3]};
   Tensor products = e.contract(grouped(query), {0, 1, 2, 3, 5}, key, {0, 1, 4, 5}, scoreLoops, 5, type);
   Shape scoreShape = {query.shape[0], heads, query.shape[2], key.shape[2]};
@@ -195,6 +202,8 @@ Tensor onnx::rowsAt(Emitter &e, const Tensor &table, const Tensor &positions) {
 }
 
 Tensor onnx::rotated(Emitter &e, const Tensor &tensor, const Rotation &rotation) {
+  if (std::optional<Tensor> rows = rotatedRows(e, tensor, rotation))
+    return *rows;
   int64_t half = rotation.dims / 2;
   Value source = e.value(tensor), cos = e.value(rotation.cos), sin = e.value(rotation.sin);
   bool oneBatch = rotation.cos.shape[0].is(1);

@@ -54,6 +54,7 @@ static LogicalResult attention(Call &call) {
   inputs.softCap = call.number("softcap", 0);
   if (call.has(3))
     inputs.mask = call.in(3);
+  inputs.wantsScores = call.wants(3);
   Value lengths, offset, rows = e.extents.value(query.shape[2]);
   if (call.has(6)) {
     if (call.in(6).rank() != 1 || !isInteger(call.in(6).type))
@@ -80,6 +81,14 @@ static LogicalResult attention(Call &call) {
         also(s.lessOrEqual(s.subtract(j, at), s.index(right)));
       return seen;
     };
+  // Numbers say no more than what lies before a query, and a query beyond the keys sees none.
+  bool isBeyond = !lengths && query.shape[2] != key.shape[2];
+  if (right < 0 && (isCausal || left < 0) && !(isCausal && isBeyond)) {
+    auto length = [=](Scalars &s, Value batch) { return s.toIndex(tensor::ExtractOp::create(s.b, lengths, batch)); };
+    auto first = [=](Scalars &s, Value batch) { return lengths ? s.subtract(length(s, batch), rows) : offset; };
+    inputs.counted = Counted{lengths ? CountFunction(length) : CountFunction(), isCausal ? CountFunction(first) : CountFunction(),
+                             left >= 0 ? std::optional(left + 1) : std::nullopt};
+  }
   FailureOr<AttentionResult> result = attend(call, inputs);
   if (failed(result))
     return failure();
@@ -306,6 +315,13 @@ static LogicalResult multiHeadAttention(Call &call) {
       }
       return seen;
     };
+  // With both, a query at a padded position still sees the keys before, which numbers do not say.
+  if (!(lengths && isCausal)) {
+    auto length = [=](Scalars &s, Value batch) { return s.toIndex(tensor::ExtractOp::create(s.b, lengths, batch)); };
+    auto first = [=](Scalars &, Value) { return offset; };
+    inputs.counted =
+        Counted{lengths ? CountFunction(length) : CountFunction(), isCausal ? CountFunction(first) : CountFunction(), std::nullopt};
+  }
   FailureOr<AttentionResult> result = attend(call, inputs);
   if (failed(result))
     return failure();

@@ -240,6 +240,11 @@ static LogicalResult groupQueryAttention(Call &call) {
       seen = s.both(seen, s.less(s.subtract(at, column), s.index(window)));
     return seen;
   };
+  if (isCausal)
+    inputs.counted =
+        Counted{[cache](Scalars &s, Value batch) { return s.subtract(cache.totalOf(s, batch), cache.firstOf(s, batch)); },
+                [cache](Scalars &s, Value batch) { return s.subtract(cache.beginOf(s, batch), cache.firstOf(s, batch)); },
+                window > 0 ? std::optional(window) : std::nullopt};
   FailureOr<AttentionResult> result = attend(call, inputs);
   if (failed(result))
     return failure();

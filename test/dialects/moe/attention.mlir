@@ -6,10 +6,12 @@ moe.cache @layers.0.keys : tensor<?x32xf32>
 moe.cache @layers.0.values : tensor<?x32xf32>
 moe.cache @layers.0.latent : tensor<?x80xf32>
 
-// Four query heads over two key/value heads.
-func.func @attention(%q: tensor<?x64xf32>, %batch: !moe.batch) -> tensor<?x64xf32> {
+// Four query heads over two key/value heads, of caches and of rows.
+func.func @attention(%q: tensor<?x64xf32>, %batch: !moe.batch, %k: tensor<?x32xf32>, %v: tensor<?x32xf32>, %lengths: tensor<?xi64>, %first: tensor<?xi64>)
+    -> (tensor<?x64xf32>, tensor<?x64xf32>) {
   %o = moe.attention %q over @layers.0.keys, @layers.0.values at %batch {head_dim = 16 : i64, scale = 2.5e-1 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
-  return %o : tensor<?x64xf32>
+  %p = moe.attention %q across %k, %v : tensor<?x32xf32>, tensor<?x32xf32> of %lengths from %first {head_dim = 16 : i64, scale = 2.5e-1 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
+  return %o, %p : tensor<?x64xf32>, tensor<?x64xf32>
 }
 // CHECK-LABEL: @attention
 // CHECK: moe.attention %{{.*}} over @layers.0.keys, @layers.0.values at %{{.*}} {head_dim = 16 : i64, scale = 2.500000e-01 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
@@ -63,3 +65,27 @@ func.func @select_positions(%q: tensor<?x1024xf32>, %w: tensor<?x8xf32>, %query:
 // CHECK: %[[P:.*]] = moe.select_positions %{{.*}}, %{{.*}} over @layers.0.index_keys at %{{.*}} : tensor<?x1024xf32>, tensor<?x8xf32> -> tensor<?x64xi32>
 // CHECK: moe.latent_attention %{{.*}} over @layers.0.latent at %{{.*}} among %[[P]](tensor<?x64xi32>) with
 // CHECK: moe.absorbed_attention %{{.*}} over @layers.0.latent at %{{.*}} among %[[P]](tensor<?x64xi32>) with
+
+// Rows without positions, and with all that their queries may see.
+func.func @attention_rows(%q: tensor<?x64xf32>, %k: tensor<?x32xf32>, %v: tensor<?x32xf32>, %lengths: tensor<?xi64>, %first: tensor<?xi64>,
+                          %bias: tensor<?x1x?x?xf32>, %sinks: tensor<4xf32>) -> tensor<?x64xf32> {
+  %o = moe.attention %q across %k, %v : tensor<?x32xf32>, tensor<?x32xf32> of %lengths {head_dim = 16 : i64, scale = 0.25 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
+  %p = moe.attention %o across %k, %v : tensor<?x32xf32>, tensor<?x32xf32> of %lengths from %first bias %bias : tensor<?x1x?x?xf32>
+    sinks %sinks (tensor<4xf32>) {head_dim = 16 : i64, scale = 0.25 : f64, window = 4 : i64} : tensor<?x64xf32> -> tensor<?x64xf32>
+  return %p : tensor<?x64xf32>
+}
+// CHECK-LABEL: @attention_rows
+// CHECK: moe.attention %{{.*}} across %{{.*}}, %{{.*}} : tensor<?x32xf32>, tensor<?x32xf32> of %{{.*}} {head_dim = 16 : i64, scale = 2.500000e-01 : f64} : tensor<?x64xf32> -> tensor<?x64xf32>
+// CHECK: from %{{.*}} bias %{{.*}} : tensor<?x1x?x?xf32> sinks %{{.*}}(tensor<4xf32>) {head_dim = 16 : i64, scale = 2.500000e-01 : f64, window = 4 : i64}
+
+func.func @latent_rows(%q: tensor<?x384xf32>, %c: tensor<?x80xf32>, %k: tensor<?x384xf32>, %v: tensor<?x256xf32>, %w_uk: tensor<8x32x64xbf16>,
+                       %w_uv: tensor<8x32x64xbf16>, %lengths: tensor<?xi64>, %first: tensor<?xi64>) -> (tensor<?x256xf32>, tensor<?x256xf32>) {
+  %o = moe.latent_attention %q across %c : tensor<?x80xf32> after %k, %v : tensor<?x384xf32>, tensor<?x256xf32> of %lengths from %first
+    with %w_uk, %w_uv {scale = 0.5 : f64} : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+  %a = moe.absorbed_attention %q across %c : tensor<?x80xf32> of %lengths
+    with %w_uk, %w_uv {scale = 0.5 : f64} : tensor<?x384xf32>, tensor<8x32x64xbf16>, tensor<8x32x64xbf16> -> tensor<?x256xf32>
+  return %o, %a : tensor<?x256xf32>, tensor<?x256xf32>
+}
+// CHECK-LABEL: @latent_rows
+// CHECK: moe.latent_attention %{{.*}} across %{{.*}} : tensor<?x80xf32> after %{{.*}}, %{{.*}} : tensor<?x384xf32>, tensor<?x256xf32> of %{{.*}} from %{{.*}} with
+// CHECK: moe.absorbed_attention %{{.*}} across %{{.*}} : tensor<?x80xf32> of %{{.*}} with

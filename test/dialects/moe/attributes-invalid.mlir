@@ -84,6 +84,11 @@ module attributes {test.a = #moe.rotary<dims = 4, theta = 0x7FF0000000000000, la
 // -----
 
 // The ramp is cut at dimensions that are logarithms to the base theta.
+// expected-error @+1 {{expected theta beside yarn}}
+module attributes {test.a = #moe.rotary<dims = 4, layout = half, yarn = <factor = 4.0, original_positions = 4096>>} {}
+
+// -----
+
 // expected-error @+1 {{expected theta > 1 beside yarn, got 1.000000e+00}}
 module attributes {test.a = #moe.rotary<dims = 4, theta = 1.0, layout = half, yarn = <factor = 4.0, original_positions = 4096>>} {}
 

@@ -41,6 +41,15 @@ func.func @rope(%q: tensor<?x384xf32>, %batch: !moe.batch) -> tensor<?x384xf32> 
 // CHECK-SAME: #moe.rotary<dims = 48, theta = 5.000000e+05, layout = half, multiplier = 1.250000e+00, inverse = true,
 // CHECK-SAME: yarn = <factor = 4.000000e+01, original_positions = 4096, beta_fast = 1.600000e+01, beta_slow = 2.000000e+00, truncate = false>>
 
+// By the positions of a batch, and by angles of its own for every row.
+func.func @rope_by_tables(%q: tensor<?x384xf32>, %batch: !moe.batch, %cos: tensor<?x8xf32>, %sin: tensor<?x8xf32>) -> (tensor<?x384xf32>, tensor<?x384xf32>) {
+  %r = moe.rope %q at %batch {head_dim = 48 : i64, rotary = #moe.rotary<dims = 16, theta = 1.0e4, layout = interleaved, offset = 32>} : tensor<?x384xf32>
+  %s = moe.rope %q by %cos, %sin : tensor<?x8xf32>, tensor<?x8xf32> {head_dim = 48 : i64, rotary = #moe.rotary<dims = 16, layout = half>} : tensor<?x384xf32>
+  return %r, %s : tensor<?x384xf32>, tensor<?x384xf32>
+}
+// CHECK-LABEL: @rope_by_tables
+// CHECK: moe.rope %{{.*}} by %{{.*}}, %{{.*}} : tensor<?x8xf32>, tensor<?x8xf32> {head_dim = 48 : i64, rotary = #moe.rotary<dims = 16, layout = half>} : tensor<?x384xf32>
+
 func.func @activate(%gate: tensor<?x512xf32>, %up: tensor<?x512xf32>) -> tensor<?x512xf32> {
   %h = moe.activate %gate, %up {activation = #moe.activation<kind = silu>} : tensor<?x512xf32>
   return %h : tensor<?x512xf32>

@@ -42,6 +42,8 @@ void expectAsEvaluated(const std::string &text, const std::vector<Given> &given,
     mlir::Type element = cast<mlir::RankedTensorType>(function.getArgumentTypes()[index]).getElementType();
     if (element.isF32())
       inputs.push_back(floats(tensor.shape, {tensor.values.begin(), tensor.values.end()}));
+    else if (element.isInteger(64))
+      inputs.push_back(longs(tensor.shape, {tensor.values.begin(), tensor.values.end()}));
     else
       inputs.push_back(tensorOf<int32_t>(artifact::ElementType::i32, tensor.shape, {tensor.values.begin(), tensor.values.end()}));
   }
@@ -141,4 +143,74 @@ TEST(FunctionMoE, embed) {
     EXPECT_EQ(embed.refusal({tensorOf<int32_t>(artifact::ElementType::i32, {1}, {id}), floats({10, 6}, randomFloats(60, 1))}),
               "moe.embed: expected ids below 10, got another");
 }
+TEST(FunctionMoE, rope) {
+  for (const char *rotary :
+       {"dims = 6, layout = half, offset = 2, multiplier = 1.25", "dims = 6, layout = interleaved, inverse = true"})
+    expectAsEvaluated(R"(
+      func.func @main(%x: tensor<?x24xf32> {moe.input = "x"}, %cos: tensor<?x3xf32> {moe.input = "cos"}, %sin: tensor<?x3xf32> {moe.input = "sin"})
+          -> (tensor<?x24xf32> {moe.output = "y"}) {
+        %y = moe.rope %x by %cos, %sin : tensor<?x3xf32>, tensor<?x3xf32> {head_dim = 8 : i64, rotary = #moe.rotary<)" +
+                          std::string(rotary) + R"(>} : tensor<?x24xf32>
+        return %y : tensor<?x24xf32>
+      })",
+                      {random({5, 24}, 1), random({5, 3}, 2), random({5, 3}, 3)});
+}
+
+/// Two sequences of three queries and five keys; the second has only three of them.
+TEST(FunctionMoE, attendsToRows) {
+  for (const char *seen :
+       {"", "from %first", "bias %b : tensor<?x4x1x?xf32>", "from %first bias %b : tensor<?x4x1x?xf32> sinks %s (tensor<4xf32>)"})
+    for (const char *attributes : {"", ", soft_cap = 0.5 : f64"})
+      expectAsEvaluated(R"(
+        func.func @main(%q: tensor<?x16xf32> {moe.input = "q"}, %k: tensor<?x8xf32> {moe.input = "k"}, %v: tensor<?x6xf32> {moe.input = "v"},
+                        %n: tensor<?xi64> {moe.input = "n"}, %first: tensor<?xi64> {moe.input = "first"}, %b: tensor<?x4x1x?xf32> {moe.input = "b"},
+                        %s: tensor<4xf32> {moe.input = "s"}) -> (tensor<?x12xf32> {moe.output = "y"}) {
+          %y = moe.attention %q across %k, %v : tensor<?x8xf32>, tensor<?x6xf32> of %n )" +
+                            std::string(seen) + " {head_dim = 4 : i64, scale = 0.5 : f64" + attributes +
+                            R"(} : tensor<?x16xf32> -> tensor<?x12xf32>
+          return %y : tensor<?x12xf32>
+        })",
+                        {random({6, 16}, 1),
+                         random({10, 8}, 2),
+                         random({10, 6}, 3),
+                         {{2}, {5, 3}},
+                         {{2}, {1, 1}},
+                         random({2, 4, 1, 5}, 4),
+                         random({4}, 5)});
+}
+
+TEST(FunctionMoE, attendsToLatents) {
+  expectAsEvaluated(R"(
+    func.func @main(%q: tensor<?x18xf32> {moe.input = "q"}, %c: tensor<?x7xf32> {moe.input = "c"}, %k: tensor<?x18xf32> {moe.input = "k"},
+                    %v: tensor<?x15xf32> {moe.input = "v"}, %ku: tensor<3x4x5xf32> {moe.input = "ku"}, %vu: tensor<3x5x5xf32> {moe.input = "vu"},
+                    %n: tensor<?xi64> {moe.input = "n"}, %m: tensor<?xi64> {moe.input = "m"})
+        -> (tensor<?x15xf32> {moe.output = "y"}, tensor<?x15xf32> {moe.output = "past"}, tensor<?x15xf32> {moe.output = "absorbed"}) {
+      %y = moe.latent_attention %q across %c : tensor<?x7xf32> of %n with %ku, %vu {scale = 0.5 : f64}
+        : tensor<?x18xf32>, tensor<3x4x5xf32>, tensor<3x5x5xf32> -> tensor<?x15xf32>
+      %p = moe.latent_attention %q across %c : tensor<?x7xf32> after %k, %v : tensor<?x18xf32>, tensor<?x15xf32> of %m from %n with %ku, %vu {scale = 0.5 : f64}
+        : tensor<?x18xf32>, tensor<3x4x5xf32>, tensor<3x5x5xf32> -> tensor<?x15xf32>
+      %a = moe.absorbed_attention %q across %c : tensor<?x7xf32> of %n with %ku, %vu {scale = 0.5 : f64}
+        : tensor<?x18xf32>, tensor<3x4x5xf32>, tensor<3x5x5xf32> -> tensor<?x15xf32>
+      return %y, %p, %a : tensor<?x15xf32>, tensor<?x15xf32>, tensor<?x15xf32>
+    })",
+                    {random({4, 18}, 1),
+                     random({6, 7}, 2),
+                     random({2, 18}, 3),
+                     random({2, 15}, 4),
+                     random({3, 4, 5}, 5),
+                     random({3, 5, 5}, 6),
+                     {{2}, {3, 2}},
+                     {{2}, {4, 4}}});
+}
+
+TEST(FunctionMoE, refusesRowsOfNoSequences) {
+  CompiledFunctions attention(R"(
+    func.func @main(%q: tensor<?x4xf32> {moe.input = "q"}, %n: tensor<?xi64> {moe.input = "n"}) -> (tensor<?x4xf32> {moe.output = "y"}) {
+      %y = moe.attention %q across %q, %q : tensor<?x4xf32>, tensor<?x4xf32> of %n {head_dim = 4 : i64, scale = 1.0 : f64} : tensor<?x4xf32> -> tensor<?x4xf32>
+      return %y : tensor<?x4xf32>
+    })");
+  EXPECT_EQ(attention.refusal({floats({3, 4}, randomFloats(12, 1)), longs({2}, {1, 1})}),
+            "attention: expected rows of equally long sequences");
+}
+
 } // namespace

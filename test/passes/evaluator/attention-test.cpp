@@ -285,4 +285,73 @@ TEST(LatentAttention, RoundsTheMeanOfLatents) {
   expectRows(attendInBF16("absorbed_attention", {{1}, {0x1p-9}}, {{256, -256}, {258, -258}}), {{256}});
 }
 
+/// Two sequences of two queries and three keys, of one head of one column, `after` keys and values.
+Tensor attendRows(const std::string &after, const std::string &attributes, const Tensor &bias) {
+  const char *text = R"(
+    func.func @f(%q: tensor<?x1xf32>, %k: tensor<?x1xf32>, %v: tensor<?x1xf32>, %lengths: tensor<?xi64>, %first: tensor<?xi64>,
+                 %bias: tensor<?x1x?x?xf32>) -> tensor<?x1xf32> {{
+      %o = moe.attention %q across %k, %v : tensor<?x1xf32>, tensor<?x1xf32> of %lengths {0} {{head_dim = 1 : i64, scale = 1.0 : f64{1}}
+        : tensor<?x1xf32> -> tensor<?x1xf32>
+      return %o : tensor<?x1xf32>
+    })";
+  std::vector<Tensor> results =
+      evaluate(llvm::formatv(text, after, attributes),
+               {rows({{1}, {1}, {1}, {1}}), rows({{key(1)}, {key(2)}, {key(3)}, {key(1)}, {key(2)}, {key(9)}}),
+                rows({{10}, {20}, {30}, {40}, {50}, {60}}), Tensor({2}, {3, 2}), Tensor({2}, {1, 1}), bias});
+  return results.empty() ? Tensor() : results[0];
+}
+
+const Tensor noBias({1, 1, 1, 1}, {0});
+
+/// The second sequence has two keys; what lies behind is seen by none.
+TEST(RowAttention, AllKeysOfASequence) {
+  expectRows(attendRows("", "", noBias), {{140 / 6.0}, {140 / 6.0}, {140 / 3.0}, {140 / 3.0}});
+}
+
+/// Queries are at positions 1 and 2, the latter of which the second sequence does not have.
+TEST(RowAttention, FromAPosition) {
+  expectRows(attendRows("from %first", "", noBias), {{50 / 3.0}, {140 / 6.0}, {140 / 3.0}, {0}});
+  expectRows(attendRows("from %first", ", window = 1 : i64", noBias), {{20}, {30}, {50}, {0}});
+}
+
+/// A bias of log 2 doubles a share, and one of minus infinity hides a key.
+TEST(RowAttention, Bias) {
+  double hidden = -std::numeric_limits<double>::infinity();
+  Tensor forKeys({1, 1, 1, 3}, {std::log(2), 0, hidden});
+  expectRows(attendRows("bias %bias : tensor<?x1x?x?xf32>", "", forKeys), {{60 / 4.0}, {60 / 4.0}, {180 / 4.0}, {180 / 4.0}});
+  Tensor forQueries({2, 1, 2, 1}, {0, hidden, hidden, hidden});
+  expectRows(attendRows("bias %bias : tensor<?x1x?x?xf32>", "", forQueries), {{140 / 6.0}, {0}, {0}, {0}});
+}
+
+/// Both forms of latent attention, and the same keys and values told head by head, say the same.
+TEST(RowAttention, LatentsAreKeysAndValues) {
+  const char *text = R"(
+    func.func @f(%q: tensor<?x4xf32>, %c: tensor<?x2xf32>, %k: tensor<?x4xf32>, %v: tensor<?x2xf32>, %key_up: tensor<2x1x1xf32>,
+                 %value_up: tensor<2x1x1xf32>, %lengths: tensor<?xi64>, %first: tensor<?xi64>) -> (tensor<?x2xf32>, tensor<?x2xf32>, tensor<?x2xf32>, tensor<?x2xf32>) {
+      %e = moe.attention %q across %k, %v : tensor<?x4xf32>, tensor<?x2xf32> of %lengths from %first {head_dim = 2 : i64, scale = 0.5 : f64}
+        : tensor<?x4xf32> -> tensor<?x2xf32>
+      %l = moe.latent_attention %q across %c : tensor<?x2xf32> of %lengths from %first with %key_up, %value_up {scale = 0.5 : f64}
+        : tensor<?x4xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32> -> tensor<?x2xf32>
+      %a = moe.absorbed_attention %q across %c : tensor<?x2xf32> of %lengths from %first with %key_up, %value_up {scale = 0.5 : f64}
+        : tensor<?x4xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32> -> tensor<?x2xf32>
+      %none = arith.constant dense<4> : tensor<1xi64>
+      %four = tensor.cast %none : tensor<1xi64> to tensor<?xi64>
+      %two = arith.constant dense<2> : tensor<1xi64>
+      %past = tensor.cast %two : tensor<1xi64> to tensor<?xi64>
+      %p = moe.latent_attention %q across %c : tensor<?x2xf32> after %k, %v : tensor<?x4xf32>, tensor<?x2xf32> of %four from %past
+        with %key_up, %value_up {scale = 0.5 : f64} : tensor<?x4xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32> -> tensor<?x2xf32>
+      return %e, %l, %a, %p : tensor<?x2xf32>, tensor<?x2xf32>, tensor<?x2xf32>, tensor<?x2xf32>
+    })";
+  Tensor latents = rows({{1, 3}, {2, -1}}), keys = rows({{2, 3, -1, 3}, {4, -1, -2, -1}}), values = rows({{5, 7}, {10, 14}});
+  std::vector<Tensor> results =
+      evaluate(text, {rows({{1, 2, 3, 4}, {0.5, 1, 2, -1}}), latents, keys, values, matrices({{{2}}, {{-1}}}),
+                      matrices({{{5}}, {{7}}}), Tensor({1}, {2}), Tensor({1}, {0})});
+  ASSERT_EQ(results.size(), 4u);
+  EXPECT_LT(moec::evaluator::normalizedError(results[1], results[0]), 1e-20);
+  EXPECT_LT(moec::evaluator::normalizedError(results[2], results[0]), 1e-20);
+  // Of the same keys twice, the second query sees each twice; the first, of the second three, the first one twice.
+  EXPECT_NEAR(results[3].row(1)[0], results[0].row(1)[0], 1e-12);
+  EXPECT_GT(std::abs(results[3].row(0)[0] - results[0].row(0)[0]), 1e-2);
+}
+
 } // namespace

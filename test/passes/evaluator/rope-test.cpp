@@ -156,4 +156,17 @@ TEST(ScaleByPosition, Steps) {
   expectRows(results[0], {{1, 2}, {scale, 2 * scale}});
 }
 
+/// Rows turn by the cosines and sines that they bring, a column for each pair.
+TEST(Rope, ByTables) {
+  const char *text = R"(
+    func.func @f(%x: tensor<?x5xf32>, %cos: tensor<?x2xf32>, %sin: tensor<?x2xf32>) -> tensor<?x5xf32> {
+      %y = moe.rope %x by %cos, %sin : tensor<?x2xf32>, tensor<?x2xf32> {head_dim = 5 : i64, rotary = #moe.rotary<dims = 4, layout = half>} : tensor<?x5xf32>
+      return %y : tensor<?x5xf32>
+    })";
+  std::vector<Tensor> results =
+      evaluate(text, {rows({{1, 2, 3, 4, 5}, {1, 2, 3, 4, 5}}), rows({{0, 1}, {2, 0}}), rows({{1, 0}, {0, 1}})});
+  ASSERT_EQ(results.size(), 1u);
+  expectRows(results[0], {{-3, 2, 1, 4, 5}, {2, -4, 6, 2, 5}});
+}
+
 } // namespace
