@@ -153,10 +153,16 @@ std::optional<evaluator::Tensor> Excerpt::evaluate(ArrayRef<evaluator::Tensor> i
   return std::move(results->front());
 }
 
-std::string Excerpt::key() {
+std::string Excerpt::text() {
   std::string text;
   llvm::raw_string_ostream stream(text);
   function.print(stream);
+  return text;
+}
+
+std::string Excerpt::key() {
+  std::string text = this->text();
+  llvm::raw_string_ostream stream(text);
   for (auto &[original, constant] : numbers)
     stream << original.getAsOpaquePointer() << ' ';
   return text;

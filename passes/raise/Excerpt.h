@@ -34,6 +34,8 @@ public:
 
   /// Equal for excerpts that are the same function of their inputs.
   std::string key();
+  /// As text, without the sizes that it takes from outside.
+  std::string text();
 
 private:
   mlir::OwningOpRef<mlir::ModuleOp> module;

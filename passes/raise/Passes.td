@@ -36,4 +36,69 @@ def RaiseExperts : Pass<"moe-raise-experts", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def RaiseRope : Pass<"moe-raise-rope", "::mlir::func::FuncOp"> {
+  let summary = "find rotary embeddings in a graph of upstream ops";
+  let description = [{
+    A value that sums, differences, reshapes and products with two factors make of another one of its shape may be its rotation. Halves
+    and neighbours as pairs, either factor as the cosine, are tried by evaluation on random numbers; what holds becomes a `moe.rope`
+    by those factors.
+
+    Before:
+    ```mlir
+    %r = tensor.concat dim(3) %negated, %first : ...
+    %a = linalg.generic ... // %x x %cos
+    %b = linalg.generic ... // %r x %sin
+    %y = linalg.generic ... // %a + %b
+    ```
+    After:
+    ```mlir
+    %y = moe.rope %rows by %cos_rows, %sin_rows : tensor<?x4xf32>, tensor<?x4xf32> {head_dim = 8 : i64, rotary = #moe.rotary<dims = 8, layout = half>} : tensor<?x32xf32>
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def RaiseAttention : Pass<"moe-raise-attention", "::mlir::func::FuncOp"> {
+  let summary = "find attention in a graph of upstream ops";
+  let description = [{
+    Between a product of queries and keys and one with values lie scale, masks and softmax, in many spellings. What they do to scores
+    is observed: with scores of zero they show what is added to scores, with others scale and soft cap; what is concatenated to
+    scores are sinks. The `moe.attention` that this says is evaluated beside the graph; where both agree it takes its place. Masks become its bias.
+
+    Before:
+    ```mlir
+    %s = linalg.generic ... // the sum over d of %q[b, h, i, d] x %k[b, h, j, d]
+    ...
+    %o = linalg.generic ... // the sum over j of softmax(%s)[b, h, i, j] x %v[b, h, j, e]
+    ```
+    After:
+    ```mlir
+    %o = moe.attention %q_rows across %k_rows, %v_rows : tensor<?x32xf32>, tensor<?x32xf32> of %lengths bias %mask : tensor<?x1x?x?xf32> {head_dim = 8 : i64, scale = 0.35 : f64} : tensor<?x32xf32> -> tensor<?x32xf32>
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::arith::ArithDialect"];
+}
+
+def RaiseLatentAttention : Pass<"moe-raise-latent-attention", "::mlir::func::FuncOp"> {
+  let summary = "find latent attention in attention whose keys and values come from a latent";
+  let description = [{
+    Keys and values that are parts of one product with a latent, next to a rotated key that all heads share, are those of
+    `moe.latent_attention`, however they were assembled: where their elements come from is seen by numbering the elements of what
+    they may come from. Attention over latents themselves, between products with the two halves of the weight, is
+    `moe.absorbed_attention`. Both are evaluated beside the graph before they take its place.
+
+    Before:
+    ```mlir
+    %kv = linalg.matmul ... // %c x W^T
+    %o = moe.attention %q across %k, %v : tensor<?x72xf32>, tensor<?x24xf32> of %lengths {head_dim = 18 : i64, scale = 0.25 : f64} : ...
+    ```
+    After:
+    ```mlir
+    %o = moe.latent_attention %q across %latents : tensor<?x20xf32> of %lengths with %key_up, %value_up {scale = 0.25 : f64} : ...
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 #endif // MOEC_PASSES_RAISE_PASSES_TD

@@ -15,7 +15,13 @@ namespace {
 } // namespace
 } // namespace moec::passes
 
-void passes::buildRaise(OpPassManager &passes) { passes.addNestedPass<func::FuncOp>(createRaiseExperts()); }
+void passes::buildRaise(OpPassManager &passes) {
+  passes.addNestedPass<func::FuncOp>(createRaiseExperts());
+  passes.addNestedPass<func::FuncOp>(createRaiseRope());
+  passes.addNestedPass<func::FuncOp>(createRaiseAttention());
+  // Of attention whose keys and values it can follow back.
+  passes.addNestedPass<func::FuncOp>(createRaiseLatentAttention());
+}
 
 void passes::registerRaisePasses() {
   registerFindPasses();

@@ -2,6 +2,7 @@
 #include "passes/raise/Sizes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -54,11 +55,33 @@ static int64_t sourceAxis(tensor::ExtractSliceOp slice, int64_t axis) {
       return source;
 }
 
+/// Another argument's dimension that the function asserts to be the same, of an argument before.
+static std::optional<std::pair<Value, int64_t>> assertedEqual(Value argument, int64_t axis) {
+  for (Operation *user : argument.getUsers()) {
+    auto dim = dyn_cast<tensor::DimOp>(user);
+    if (!dim || dim.getConstantIndex() != axis)
+      continue;
+    for (Operation *reader : dim->getUsers()) {
+      auto compare = dyn_cast<arith::CmpIOp>(reader);
+      if (!compare || compare.getPredicate() != arith::CmpIPredicate::eq ||
+          !llvm::any_of(compare->getUsers(), llvm::IsaPred<cf::AssertOp>))
+        continue;
+      auto other = (compare.getLhs() == dim ? compare.getRhs() : compare.getLhs()).getDefiningOp<tensor::DimOp>();
+      auto source = other ? dyn_cast<BlockArgument>(other.getSource()) : BlockArgument();
+      if (source && other.getConstantIndex() && source.getArgNumber() < cast<BlockArgument>(argument).getArgNumber())
+        return std::pair(Value(source), *other.getConstantIndex());
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<int64_t> Sizes::find(Value tensor, int64_t axis) {
   if (isa<BlockArgument>(tensor)) {
-    if (tensor.getParentBlock()->isEntryBlock() && isa<FunctionOpInterface>(tensor.getParentBlock()->getParentOp()))
-      return choices[chosen++ % choices.size()];
-    return std::nullopt;
+    if (!tensor.getParentBlock()->isEntryBlock() || !isa<FunctionOpInterface>(tensor.getParentBlock()->getParentOp()))
+      return std::nullopt;
+    if (auto equal = assertedEqual(tensor, axis))
+      return size(equal->first, equal->second);
+    return choices[chosen++ % choices.size()];
   }
   Operation *op = tensor.getDefiningOp();
   unsigned result = cast<OpResult>(tensor).getResultNumber();
@@ -78,7 +101,8 @@ std::optional<int64_t> Sizes::find(Value tensor, int64_t axis) {
     return size(cast.getSource(), axis);
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
     int64_t product = 1;
-    for (int64_t source : collapse.getReassociationIndices()[size_t(axis)]) {
+    SmallVector<ReassociationIndices> groups = collapse.getReassociationIndices();
+    for (int64_t source : groups[size_t(axis)]) {
       std::optional<int64_t> factor = size(collapse.getSrc(), source);
       if (!factor || llvm::MulOverflow(product, *factor, product))
         return std::nullopt;

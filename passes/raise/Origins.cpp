@@ -1,0 +1,59 @@
+// Where the elements of a tensor come from, when ops only move them.
+#include "passes/raise/Origins.h"
+#include "passes/raise/Structure.h"
+
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::passes;
+using evaluator::Tensor;
+
+SmallVector<Value> passes::movedInto(Value value) {
+  constexpr size_t most = 256;
+  SetVector<Value> found;
+  SmallVector<Value> pending{value};
+  while (!pending.empty() && found.size() < most) {
+    Value next = pending.pop_back_val();
+    if (!isa<RankedTensorType>(next.getType()) || !found.insert(next))
+      continue;
+    if (Operation *op = next.getDefiningOp(); op && isMovement(op))
+      llvm::append_range(pending, valuesReadBy(op));
+  }
+  SmallVector<Value> sorted = found.takeVector();
+  llvm::sort(sorted, [](Value a, Value b) {
+    Operation *one = a.getDefiningOp(), *other = b.getDefiningOp();
+    return one && (!other || other->isBeforeInBlock(one));
+  });
+  return sorted;
+}
+
+std::optional<Origins> Origins::of(Value value, ArrayRef<Value> sources, Sizes &sizes) {
+  constexpr int64_t most = 1 << 20; // elements of a source
+  std::optional<Excerpt> excerpt = Excerpt::make(value, sources);
+  if (!excerpt)
+    return std::nullopt;
+  // Elements are numbered, beginning with 1, and come out where they are moved.
+  Origins origins;
+  std::vector<Tensor> numbered;
+  for (auto [index, source] : llvm::enumerate(sources)) {
+    std::optional<SmallVector<int64_t>> shape = sizes.shape(source);
+    if (!shape || llvm::product_of(*shape) > most)
+      return std::nullopt;
+    Tensor tensor(std::vector<int64_t>(shape->begin(), shape->end()));
+    for (auto [at, element] : llvm::enumerate(tensor.elements))
+      element = double(1 + int64_t(at) + int64_t(index) * most);
+    numbered.push_back(std::move(tensor));
+    origins.sourceShapes.push_back(*shape);
+  }
+  std::optional<Tensor> moved = excerpt->evaluate(numbered, sizes);
+  if (!moved)
+    return std::nullopt;
+  origins.shape.assign(moved->shape.begin(), moved->shape.end());
+  for (double number : moved->elements) {
+    auto element = int64_t(number) - 1;
+    bool isNumber = double(element + 1) == number && element >= 0 && element / most < int64_t(sources.size());
+    origins.elements.push_back(isNumber ? std::optional(Origin{size_t(element / most), element % most}) : std::nullopt);
+  }
+  return origins;
+}

@@ -1,0 +1,64 @@
+// Finds attention between a product of queries and keys and one with values.
+#include "passes/Remarks.h"
+#include "passes/raise/AttentionMatch.h"
+#include "passes/raise/Passes.h"
+#include "passes/raise/Proof.h"
+
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace moec;
+
+namespace moec::passes {
+#define GEN_PASS_DEF_RAISEATTENTION
+#include "passes/raise/Passes.h.inc"
+
+namespace {
+
+struct RaiseAttention : impl::RaiseAttentionBase<RaiseAttention> {
+  void runOnOperation() override {
+    known.clear();
+    if (getOperation().isDeclaration() || !getOperation().getBody().hasOneBlock())
+      return;
+    Block &block = getOperation().getBody().front();
+    Flow flow(block);
+    SmallVector<Contraction> products;
+    for (Operation &op : block)
+      if (std::optional<Contraction> product = Contraction::of(&op))
+        products.push_back(*product);
+    for (const Contraction &weighted : products)
+      for (const Contraction &scores : scoresBehind(weighted, flow))
+        if (raise(scores, weighted, flow))
+          break;
+    IRRewriter rewriter(&getContext());
+    (void)runRegionDCE(rewriter, getOperation()->getRegions());
+  }
+
+  bool raise(const Contraction &scores, const Contraction &weighted, const Flow &flow) {
+    Operation *last = weighted.op;
+    OpBuilder builder(last);
+    Operation *before = last->getPrevNode();
+    AttentionMatch match(scores, weighted, flow);
+    std::optional<std::string> problem = match.observe();
+    Value result;
+    if (!problem) {
+      result = match.build(builder);
+      problem = result ? differenceOf(weighted.result(), result, match.inputs(), known) : match.problem();
+    }
+    if (problem) {
+      while (last->getPrevNode() != before)
+        last->getPrevNode()->erase();
+      remark::missed(last->getLoc(), remarkOf(getArgument(), last))
+          << "a softmax between two products stays as it is: " << *problem;
+      return false;
+    }
+    remark::passed(last->getLoc(), remarkOf(getArgument(), last)) << "attention: " << match.description();
+    last->getResult(0).replaceAllUsesWith(result);
+    return true;
+  }
+
+  Differences known;
+};
+
+} // namespace
+} // namespace moec::passes
