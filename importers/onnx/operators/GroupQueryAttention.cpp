@@ -173,7 +173,7 @@ static LogicalResult groupQueryAttention(Call &call) {
   if (heads < 1 || pairs < 1 || heads % pairs)
     return call.refuse("attribute 'kv_num_heads': expected a number that divides num_heads, " + Twine(heads) + ", got " +
                        Twine(pairs));
-  for (StringRef name : {"smooth_softmax", "kv_cache_bit_width", "qk_output"})
+  for (StringRef name : {"kv_cache_bit_width", "qk_output"})
     if (call.integer(name, 0) != 0)
       return call.refuse("attribute '" + name + "' is not supported");
   for (StringRef name : {"k_quant_type", "v_quant_type"})
@@ -227,8 +227,11 @@ static LogicalResult groupQueryAttention(Call &call) {
   bool isCausal = call.flag("causal", true);
   if (call.has(Bias))
     inputs.mask = call.in(Bias);
+  bool isSmooth = call.integer("smooth_softmax", 0) == 1; // the softmax's denominator has 1 more
   if (call.has(Sinks))
     inputs.sinks = call.in(Sinks);
+  else if (isSmooth)
+    inputs.sinks = e.filled({heads}, DataType::Float32, 0);
   inputs.visible = [cache, window, isCausal](Scalars &elements, Value batch, Value row, Value column) {
     Scalars s(elements.b);
     Value first = cache.firstOf(s, batch), total = s.subtract(cache.totalOf(s, batch), first);
