@@ -180,10 +180,14 @@ void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
   };
 
   // Columns outside: a tile's weight rows stay in the first-level cache while the activations pass by.
-  Shape tall = tallTile();
+  Shape tall = tallTile(), later = {tall.rows, tall.columns, /*isFirst=*/false};
   Number whole = rows - rows % tall.rows, over = rows - whole;
-  b.forRange(b.integer(0), columns, tall.columns,
-             [&](Number n) { b.forRange(b.integer(0), whole, tall.rows, [&](Number row) { tile(tall, row, n); }); });
+  b.ifThen(whole > b.integer(0), [&] {
+    b.forRange(b.integer(0), columns, tall.columns, [&](Number n) {
+      tile(tall, b.integer(0), n);
+      b.forRange(b.integer(tall.rows), whole, tall.rows, [&](Number row) { tile(later, row, n); });
+    });
+  });
   for (int64_t low = 1; low <= lowRows(); ++low)
     b.ifThen(over == low, [&] { tilesOfRow({low, 8}, whole); });
   // More rows left than a low tile has: a tall one, over rows already done (they come out the same) or over padding.
@@ -192,7 +196,7 @@ void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
 }
 
 void DotForm::callTile(Shape shape, bool tail, ArrayRef<Value> arguments) const {
-  std::string suffix = std::to_string(shape.rows) + "x" + std::to_string(shape.columns);
+  std::string suffix = std::to_string(shape.rows) + "x" + std::to_string(shape.columns) + (shape.isFirst ? "_first" : "");
   b.callShared(name((tail ? "tile_tail_" : "tile_") + suffix), arguments,
                [&](ArrayRef<Number> values) { buildTile(shape, tail, values); });
 }
@@ -312,9 +316,8 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   auto scalesAt = [&](ArrayRef<Pointer> rows, Number index) {
     return llvm::map_to_vector(rows, [&](Pointer row) { return block.loadScales(row, index); });
   };
-  // Few rows: memory is the limit, and it is fastest in order. The rows of a tile follow each other in memory; those after them are
-  // asked for line by line, not as this tile reads its rows, side by side.
-  bool prefetches = shape.rows <= lowRows();
+  // Memory is fastest in order. The rows of a tile follow each other in memory; those after them are asked for line by line, not as
+  // this tile reads its rows, side by side.
   Number distance = maximum(ahead * shape.columns, b.integer(bytesAhead));
   Pointer next = weightRows[0].plusBytes(distance), nextScales;
   int64_t scaleBytes = block.scales() ? block.scales() * bytesOf(inMemory(storage.scale)) * shape.columns : 0;
@@ -322,10 +325,10 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
     nextScales = scaleRows[0].plusBytes(distance / (block.bytesOf(step) * shape.columns) * scaleBytes);
   auto stepAt = [&](Number k, ArrayRef<Number> before) {
     SmallVector<Number> after(before);
-    if (prefetches)
+    if (shape.isFirst)
       for (int64_t n = 0; n < shape.columns; ++n)
         next.plusBytes((k * shape.columns + n) * block.bytesOf(step)).prefetch();
-    if (prefetches && scaleBytes)
+    if (shape.isFirst && scaleBytes)
       nextScales.plusBytes(k * scaleBytes).prefetch();
     accumulate(after, movedBy(activationRows, k * blockActivations), movedBy(weightRows, k * blockElements),
                scalesAt(scaleRows, k));

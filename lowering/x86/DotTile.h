@@ -42,6 +42,7 @@ public:
 private:
   struct Shape {
     int64_t rows, columns;
+    bool isFirst = true; ///< to read its weights, so that memory is the limit
   };
   /// A tile of full height, and the most rows of a low and wide one.
   Shape tallTile() const;
