@@ -35,7 +35,7 @@ static LogicalResult evaluateFor(scf::ForOp op, Frame &frame) {
   move(frame, op.getInitArgs(), op.getRegionIterArgs());
   for (int64_t i = from; i < to; i += step) {
     frame.set(op.getInductionVar(), Tensor({}, {double(i)}));
-    if (failed(frame.run(*op.getBody())))
+    if (failed(frame.spend(op, 1)) || failed(frame.run(*op.getBody())))
       return failure();
     move(frame, op.getBody()->getTerminator()->getOperands(), op.getRegionIterArgs());
   }
@@ -46,7 +46,7 @@ static LogicalResult evaluateFor(scf::ForOp op, Frame &frame) {
 static LogicalResult evaluateWhile(scf::WhileOp op, Frame &frame) {
   move(frame, op.getInits(), op.getBeforeArguments());
   for (;;) {
-    if (failed(frame.run(*op.getBeforeBody())))
+    if (failed(frame.spend(op, 1)) || failed(frame.run(*op.getBeforeBody())))
       return failure();
     scf::ConditionOp condition = op.getConditionOp();
     if (!frame.index(condition.getCondition())) {

@@ -150,12 +150,12 @@ LogicalResult ElementProgram::compileFor(Operation &op, Instructions &code) {
   if (failed(compile(*loop.getBody(), body)))
     return failure();
   Slots yielded = slotsOf(loop.getBody()->getTerminator()->getOperands());
-  code.push_back([=](State &state) {
+  code.push_back([=, frame = frame](State &state) {
     move(state.slots, inits, carried);
     double from = state.slots[bounds[0]], to = state.slots[bounds[1]], step = state.slots[bounds[2]];
     for (double i = from; i < to && step > 0; i += step) {
       state.slots[variable] = i;
-      if (failed(runAll(body, state)))
+      if (failed(frame->spend(loop, 1)) || failed(runAll(body, state)))
         return failure();
       move(state.slots, yielded, carried);
     }
@@ -174,10 +174,10 @@ LogicalResult ElementProgram::compileWhile(Operation &op, Instructions &code) {
     return failure();
   unsigned condition = slotOf(loop.getConditionOp().getCondition());
   Slots passed = slotsOf(loop.getConditionOp().getArgs()), yielded = slotsOf(loop.getYieldOp()->getOperands());
-  code.push_back([=](State &state) {
+  code.push_back([=, frame = frame](State &state) {
     move(state.slots, inits, before);
     for (;;) {
-      if (failed(runAll(test, state)))
+      if (failed(frame->spend(loop, 1)) || failed(runAll(test, state)))
         return failure();
       if (!state.slots[condition])
         break;

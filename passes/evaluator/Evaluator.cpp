@@ -115,6 +115,9 @@ LogicalResult Frame::runOp(Operation &op) {
     return failure();
   for (Value weight : loaded)
     tensors.erase(weight);
+  for (OpResult result : op.getResults())
+    if (auto found = tensors.find(result); found != tensors.end() && failed(spend(&op, found->second->elements.size())))
+      return failure();
   if (trace)
     for (OpResult result : op.getResults())
       if (auto found = tensors.find(result); found != tensors.end())
@@ -134,12 +137,12 @@ static bool fits(const Tensor &tensor, Type type) {
 }
 
 FailureOr<std::vector<Tensor>> moec::evaluator::evaluate(func::FuncOp function, ArrayRef<Argument> arguments, Weights &weights,
-                                                         Caches &caches, Trace *trace) {
+                                                         Caches &caches, Trace *trace, Budget *budget) {
   if (function.isExternal() || !function.getBody().hasOneBlock())
     return function.emitError() << "expected a function with a body of one block to evaluate";
   if (arguments.size() != function.getNumArguments())
     return function.emitError() << "expected " << function.getNumArguments() << " arguments, got " << arguments.size();
-  Frame frame(weights, caches, trace);
+  Frame frame(weights, caches, trace, budget);
   for (auto [parameter, argument] : llvm::zip(function.getArguments(), arguments)) {
     auto *tensor = std::get_if<Tensor>(&argument);
     if (tensor ? !fits(*tensor, parameter.getType()) : !isa<moe::BatchType>(parameter.getType()))

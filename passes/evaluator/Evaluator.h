@@ -22,10 +22,26 @@ struct TraceEntry {
 };
 using Trace = std::vector<TraceEntry>;
 
+/// How much an evaluation may do: steps of loops, elements of results. None was set for what is evaluated once and for itself.
+class Budget {
+public:
+  explicit Budget(uint64_t steps) : left(steps) {}
+  /// Whether there were so many left.
+  bool spend(uint64_t steps) {
+    bool suffices = steps <= left;
+    left -= suffices ? steps : left;
+    return suffices;
+  }
+  uint64_t rest() const { return left; }
+
+private:
+  uint64_t left;
+};
+
 /// Evaluates `function` and returns its results, or failure after an error that names the op. Reads and writes the rows of
-/// `caches`.
+/// `caches`. Fails also when a `budget` is used up.
 mlir::FailureOr<std::vector<Tensor>> evaluate(mlir::func::FuncOp function, llvm::ArrayRef<Argument> arguments, Weights &weights,
-                                              Caches &caches, Trace *trace = nullptr);
+                                              Caches &caches, Trace *trace = nullptr, Budget *budget = nullptr);
 
 } // namespace moec::evaluator
 

@@ -13,7 +13,8 @@ namespace moec::evaluator {
 
 class Frame {
 public:
-  Frame(Weights &weights, Caches &caches, Trace *trace) : cacheState(caches), weights(weights), trace(trace) {}
+  Frame(Weights &weights, Caches &caches, Trace *trace, Budget *budget)
+      : cacheState(caches), weights(weights), trace(trace), budget(budget) {}
 
   /// The value of a tensor. A weight's is there only while an op that uses it is evaluated.
   const Tensor &operator[](mlir::Value value) const { return *tensors.find(value)->second; }
@@ -46,6 +47,12 @@ public:
   /// How to make the weight `value`, whether it is there or referred to.
   MakeWeight makerOf(mlir::Value value) const;
 
+  /// Takes steps off the budget; fails after an error on `op` when it has not so many.
+  mlir::LogicalResult spend(mlir::Operation *op, uint64_t steps) const {
+    return !budget || budget->spend(steps) ? mlir::success()
+                                           : mlir::LogicalResult(op->emitError() << "takes more steps than there are to be");
+  }
+
   /// Evaluates the ops of a block but for its terminator.
   mlir::LogicalResult run(mlir::Block &block);
 
@@ -55,6 +62,7 @@ private:
   Caches &cacheState;
   Weights &weights;
   Trace *trace;
+  Budget *budget;
   llvm::DenseMap<mlir::Value, std::shared_ptr<const Tensor>> tensors;
   llvm::DenseMap<mlir::Value, const Batch *> batches;
   llvm::DenseMap<mlir::Value, MakeWeight> references;

@@ -38,7 +38,7 @@ static SmallVector<int64_t> shapeOf(Type type, ValueRange sizes, const Frame &fr
 }
 
 /// Whether a tensor of `shape` can be made.
-static LogicalResult checkShape(Operation *op, ArrayRef<int64_t> shape) {
+static LogicalResult checkShape(Operation *op, ArrayRef<int64_t> shape, const Frame &frame) {
   constexpr int64_t mostElements = int64_t(1) << 31;
   int64_t count = 1;
   for (int64_t dim : shape) {
@@ -46,14 +46,14 @@ static LogicalResult checkShape(Operation *op, ArrayRef<int64_t> shape) {
       return op->emitError() << "expected a shape that fits into memory, got " << shape;
     count *= dim;
   }
-  return success();
+  return frame.spend(op, uint64_t(count));
 }
 
 static Tensor zeros(ArrayRef<int64_t> shape) { return Tensor(std::vector<int64_t>(shape.begin(), shape.end())); }
 
 static LogicalResult evaluateEmpty(tensor::EmptyOp op, Frame &frame) {
   SmallVector<int64_t> shape = shapeOf(op.getType(), op.getDynamicSizes(), frame);
-  if (failed(checkShape(op, shape)))
+  if (failed(checkShape(op, shape, frame)))
     return failure();
   Tensor result = zeros(shape);
   // Nobody is to read what nobody wrote.
@@ -111,7 +111,7 @@ static LogicalResult evaluateFromElements(tensor::FromElementsOp op, Frame &fram
 
 static LogicalResult evaluateSplat(tensor::SplatOp op, Frame &frame) {
   SmallVector<int64_t> shape = shapeOf(op.getType(), op.getDynamicSizes(), frame);
-  if (failed(checkShape(op, shape)))
+  if (failed(checkShape(op, shape, frame)))
     return failure();
   Tensor result = zeros(shape);
   llvm::fill(result.elements, frame[op.getInput()].elements.front());
@@ -144,7 +144,7 @@ static LogicalResult generate(Block &block, Frame &frame, Tensor &result, functi
 
 static LogicalResult evaluateGenerate(tensor::GenerateOp op, Frame &frame) {
   SmallVector<int64_t> shape = shapeOf(op.getType(), op.getDynamicExtents(), frame);
-  if (failed(checkShape(op, shape)))
+  if (failed(checkShape(op, shape, frame)))
     return failure();
   Tensor result = zeros(shape);
   if (failed(generate(op.getBody().front(), frame, result, [](ArrayRef<int64_t>) { return true; })))
@@ -158,7 +158,7 @@ static LogicalResult evaluatePad(tensor::PadOp op, Frame &frame) {
   SmallVector<int64_t> low = valuesOf(op.getMixedLowPad(), frame), high = valuesOf(op.getMixedHighPad(), frame), shape;
   for (auto [dim, before, behind] : llvm::zip(source.shape, low, high))
     shape.push_back(before + dim + behind);
-  if (failed(checkShape(op, shape)))
+  if (failed(checkShape(op, shape, frame)))
     return failure();
   Tensor result = zeros(shape);
   auto offsetInSource = [&](ArrayRef<int64_t> place) {

@@ -1,7 +1,6 @@
 // A part of a function, cut out to be evaluated by itself.
 #include "passes/raise/Excerpt.h"
 #include "dialects/moe/MoE.h"
-#include "passes/evaluator/Evaluator.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -91,7 +90,7 @@ std::optional<Between> passes::opsBetween(ArrayRef<Value> inputs, Value output) 
   return between;
 }
 
-std::optional<Excerpt> Excerpt::make(Value output, ArrayRef<Value> inputs) {
+std::optional<Excerpt> Excerpt::make(Value output, ArrayRef<Value> inputs, evaluator::Budget *budget) {
   std::optional<Between> between = opsBetween(inputs, output);
   if (!between)
     return std::nullopt;
@@ -99,6 +98,7 @@ std::optional<Excerpt> Excerpt::make(Value output, ArrayRef<Value> inputs) {
   OpBuilder builder(output.getContext());
   Location loc = output.getLoc();
   Excerpt excerpt;
+  excerpt.budget = budget;
   excerpt.module = ModuleOp::create(loc);
   builder.setInsertionPointToStart(excerpt.module->getBody());
   SmallVector<Type> types(ValueRange(inputs).getTypes());
@@ -147,7 +147,8 @@ std::optional<evaluator::Tensor> Excerpt::evaluate(ArrayRef<evaluator::Tensor> i
   evaluator::Weights weights{evaluator::WeightOptions()};
   evaluator::Caches caches;
   std::vector<evaluator::Argument> arguments(inputs.begin(), inputs.end());
-  FailureOr<std::vector<evaluator::Tensor>> results = evaluator::evaluate(function, arguments, weights, caches);
+  FailureOr<std::vector<evaluator::Tensor>> results =
+      evaluator::evaluate(function, arguments, weights, caches, /*trace=*/nullptr, budget ? budget : &own);
   if (failed(results))
     return std::nullopt;
   return std::move(results->front());

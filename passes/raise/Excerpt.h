@@ -6,7 +6,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
-#include "passes/evaluator/Tensor.h"
+#include "passes/evaluator/Evaluator.h"
 #include "passes/raise/Sizes.h"
 
 namespace moec::passes {
@@ -26,10 +26,10 @@ std::optional<Between> opsBetween(llvm::ArrayRef<mlir::Value> inputs, mlir::Valu
 /// that depend on none of them are what Sizes makes of them.
 class Excerpt {
 public:
-  /// Nothing when `output` depends on anything else.
-  static std::optional<Excerpt> make(mlir::Value output, llvm::ArrayRef<mlir::Value> inputs);
+  /// Nothing when `output` depends on anything else. What all its evaluations may do together is `budget`, or one of its own.
+  static std::optional<Excerpt> make(mlir::Value output, llvm::ArrayRef<mlir::Value> inputs, evaluator::Budget *budget = nullptr);
 
-  /// Nothing when a size is not known, or the evaluation failed.
+  /// Nothing when a size is not known, or the evaluation failed, or there is nothing left of the budget.
   std::optional<evaluator::Tensor> evaluate(llvm::ArrayRef<evaluator::Tensor> inputs, Sizes &sizes);
 
   /// Equal for excerpts that are the same function of their inputs.
@@ -40,6 +40,7 @@ public:
 private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp function;
+  evaluator::Budget *budget = nullptr, own{uint64_t(1) << 28};
   /// Integers of the original, and the constants that stand for them.
   llvm::SmallVector<std::pair<mlir::Value, mlir::arith::ConstantOp>> numbers;
 };

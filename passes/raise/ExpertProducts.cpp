@@ -189,6 +189,8 @@ Origin Walk::meet(Operation *op, const Origin &data, Value weight, bool isSum) {
 }
 
 void Walk::visitOther(Operation *op) {
+  if (auto route = dyn_cast<moe::RouteOp>(op))
+    found.numbers.push_back(route.getRouting().getEpsilon());
   op->walk([&](Operation *nested) {
     FloatAttr number;
     DenseFPElementsAttr elements;
@@ -244,7 +246,8 @@ void Walk::visitOther(Operation *op) {
 ExpertProducts passes::findExpertProducts(ArrayRef<Operation *> ops, Value input, Value logits) {
   ExpertProducts found;
   Walk walk(found);
-  walk[input].hasInput = true;
+  if (input)
+    walk[input].hasInput = true;
   walk[logits].hasLogits = true;
   for (Operation *op : ops)
     if (found.problem.empty())

@@ -29,6 +29,7 @@ struct ExpertProducts {
   std::string problem; ///< why this is no expert's MLP; empty when it may be
 };
 
+/// `input` is null where only a routing is looked at.
 ExpertProducts findExpertProducts(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value input, mlir::Value logits);
 
 /// The type's shape without dimensions of size 1.

@@ -32,8 +32,11 @@ struct ExpertFinding {
   std::string problem;            ///< why there is none
   unsigned progress = 0;
 };
-/// By the part's key: layers are mostly alike.
-using ExpertFindings = std::map<std::string, ExpertFinding>;
+/// Of a function: by the part's key, for layers are mostly alike; and what looking may still cost.
+struct ExpertFindings {
+  std::map<std::string, ExpertFinding> byKey;
+  evaluator::Budget budget{uint64_t(1) << 31};
+};
 
 /// One candidate. Nothing is changed unless run() answers something.
 class ExpertTrial {

@@ -101,4 +101,49 @@ def RaiseLatentAttention : Pass<"moe-raise-latent-attention", "::mlir::func::Fun
   let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def RaiseRouting : Pass<"moe-raise-routing", "::mlir::func::FuncOp"> {
+  let summary = "find the routing that experts have, where it is computed by several ops";
+  let description = [{
+    Operators that are a mixture of experts have a routing of their own, before which graphs compute what makes it another: scores with
+    a bias, groups, logarithms of probabilities, weights gathered from other scores. The ids and weights that `moe.experts` gets are
+    evaluated for random logits, as in `moe-raise-experts`, and proven with others.
+
+    Before:
+    ```mlir
+    %p = linalg.generic ... // log(softmax(%logits))
+    %ids, %weights = moe.route %p {routing = #moe.routing<k = 2, score = softmax, renormalize = true>} : ...
+    %y = moe.experts %x to %ids, %weights with %gate, %up, %down {...} : ...
+    ```
+    After:
+    ```mlir
+    %ids, %weights = moe.route %logits {routing = #moe.routing<k = 2, score = softmax, renormalize = true>} : ...
+    %y = moe.experts %x to %ids, %weights with %gate, %up, %down {...} : ...
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def FoldWeights : Pass<"moe-fold-weights", "::mlir::ModuleOp"> {
+  let summary = "fold what is done to the layout of weights into the references to their bytes";
+  let description = [{
+    Applies to weights of moe ops that are transposed, cut, reshaped or stacked before: slices of files, with strides where need be,
+    say all that. So does a stack of dequantised matrices, whose numbers and scales are stacked. What a slice cannot say stays.
+
+    Before:
+    ```mlir
+    moe.weight @w : tensor<64x16xf32> = [#moe.slice<"w" in "model.onnx" at 4096 rows 64>]
+    %w = moe.get_weight @w : tensor<64x16xf32>
+    %turned = linalg.transpose ins(%w : tensor<64x16xf32>) outs(%empty : tensor<16x64xf32>) permutation = [1, 0]
+    %y = moe.linear %x, %turned : tensor<?x64xf32>, tensor<16x64xf32> -> tensor<?x16xf32>
+    ```
+    After:
+    ```mlir
+    moe.weight @w : tensor<16x64xf32> = [#moe.slice<"w" in "model.onnx" at 4096 rows 16 strides 1 by 16>]
+    %turned = moe.get_weight @w : tensor<16x64xf32>
+    %y = moe.linear %x, %turned : tensor<?x64xf32>, tensor<16x64xf32> -> tensor<?x16xf32>
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect"];
+}
+
 #endif // MOEC_PASSES_RAISE_PASSES_TD

@@ -17,10 +17,12 @@ namespace {
 
 void passes::buildRaise(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createRaiseExperts());
+  passes.addNestedPass<func::FuncOp>(createRaiseRouting());
   passes.addNestedPass<func::FuncOp>(createRaiseRope());
   passes.addNestedPass<func::FuncOp>(createRaiseAttention());
   // Of attention whose keys and values it can follow back.
   passes.addNestedPass<func::FuncOp>(createRaiseLatentAttention());
+  passes.addPass(createFoldWeights());
 }
 
 void passes::registerRaisePasses() {

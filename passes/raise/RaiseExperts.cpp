@@ -1,9 +1,10 @@
 // Finds routing and experts in a graph of upstream ops.
 #include "passes/Remarks.h"
 #include "passes/raise/ExpertTrial.h"
-#include "passes/raise/Flow.h"
+#include "passes/raise/Logits.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/Rows.h"
+#include "passes/raise/Sizes.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/IR/PatternMatch.h"
@@ -23,12 +24,6 @@ bool isTensorOf(Type type, function_ref<bool(Type)> isElement) {
   return tensor && isElement(tensor.getElementType());
 }
 
-/// A matrix product: logits come out of one, and what comes before is no longer about experts.
-bool isMatrixProduct(Operation *op) {
-  auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op);
-  return isa_and_nonnull<LinearOp>(op) || (linalgOp && linalg::isaContractionOpInterface(linalgOp));
-}
-
 class Search {
 public:
   Search(func::FuncOp function, StringRef pass) : function(function), block(function.getBody().front()), flow(block), pass(pass) {}
@@ -39,7 +34,6 @@ public:
 private:
   /// The float tensor of which `op` makes integers; null for other ops.
   Value scoresOf(Operation *op) const;
-  SmallVector<Value> logitsOf(Value scores) const;
   SmallVector<Value> outputsOf(const Flow::Cone &cone) const;
   /// Tries `logits`, which the integers that `chooser` makes come from.
   bool tryLogits(Value logits, Operation *chooser);
@@ -70,28 +64,6 @@ Value Search::scoresOf(Operation *op) const {
     if (isTensorOf(read.getType(), llvm::IsaPred<FloatType>))
       return read;
   return {};
-}
-
-/// What scores may be computed from, the farthest first: a matrix product or an argument, and what is made of it element by
-/// element. Whatever mixes the scores of experts belongs to the routing.
-SmallVector<Value> Search::logitsOf(Value scores) const {
-  SmallVector<Value> way;
-  flow.visitBottlenecks(
-      scores, [](Value) { return false; },
-      [&](Value value) {
-        way.push_back(value);
-        return !isMatrixProduct(value.getDefiningOp()) && way.size() < 64;
-      });
-  SmallVector<Value> found;
-  for (Value value : llvm::reverse(way)) {
-    auto linalgOp = value.getDefiningOp<linalg::LinalgOp>();
-    bool isFirst = value == way.back();
-    if (!isFirst && (flow.readBy(value.getDefiningOp()).size() != 1 || (linalgOp && linalgOp.getNumReductionLoops() > 0)))
-      break;
-    if (rowWidth(value) > 1)
-      found.push_back(value);
-  }
-  return found;
 }
 
 /// Rows in which what the cone leads to comes together, in order. Left out are partial sums: all that read them read more besides.
@@ -184,13 +156,25 @@ void Search::replace(Value logits, Value output, const RaisedExperts &raised) {
       << " are chosen";
 }
 
+/// Whether `a` has as many rows as `b`, as far as that is known beforehand.
+bool haveAsManyRows(Value a, Value b) {
+  Sizes sizes({3, 5, 4, 2});
+  std::optional<SmallVector<int64_t>> one = sizes.shape(a), other = sizes.shape(b);
+  return !one || !other || llvm::product_of(ArrayRef(*one).drop_back()) == llvm::product_of(ArrayRef(*other).drop_back());
+}
+
 bool Search::tryOutput(Value logits, const Flow::Cone &cone, Value output) {
-  unsigned left = 4;
+  if (!haveAsManyRows(output, logits))
+    return false;
+  // An input is behind few bottlenecks of a layer, and little that looks like experts is something else.
+  unsigned left = 4, bottlenecks = 24;
   bool isDone = false;
   flow.visitBottlenecks(
       output, [&](Value value) { return cone.values.contains(value); },
       [&](Value input) {
-        if (input == output || !rowWidth(input))
+        if (bottlenecks-- == 0)
+          return false;
+        if (input == output || !rowWidth(input) || !haveAsManyRows(input, logits))
           return true;
         if (std::optional<RaisedExperts> raised = trial(logits, input, output, left)) {
           follow(logits, input, output, *raised);
@@ -221,7 +205,7 @@ bool Search::run() {
     problem.clear();
     progress = 0;
     bool isDone = false, isNew = false;
-    for (Value logits : logitsOf(scoresOf(chooser))) {
+    for (Value logits : logitsOf(flow, scoresOf(chooser))) {
       if (!tried.insert(logits).second)
         continue;
       isNew = true;
@@ -241,7 +225,8 @@ struct RaiseExperts : impl::RaiseExpertsBase<RaiseExperts> {
       return;
     if (Search(getOperation(), getArgument()).run()) {
       IRRewriter rewriter(&getContext());
-      (void)runRegionDCE(rewriter, getOperation()->getRegions());
+      while (succeeded(runRegionDCE(rewriter, getOperation()->getRegions()))) {
+      }
     }
   }
 };

@@ -150,11 +150,11 @@ std::string problemOfRaising(mlir::ModuleOp module, const nlohmann::json &raises
                          {"moe.route", "moe.experts", "moe.attention", "moe.latent_attention", "moe.absorbed_attention"});
 }
 
-/// Cases that have fewer than they say: PhiMoE's routing, two routings in a row, and graphs one of whose MoE nodes no output
+/// Cases that have fewer than they say: PhiMoE's routing, and graphs one of whose MoE nodes no output
 /// depends on, for their logits are made of the first layer's norm.
 bool isLeft(const std::string &name) {
-  static const std::set<std::string> left = {"route_sparse_mixer", "phimoe_full",   "moe_group_router_qmoe",
-                                             "qwen3_5_moe_fp32",   "lfm2_moe_fp32", "lfm2_moe_int4"};
+  static const std::set<std::string> left = {"route_sparse_mixer", "phimoe_full", "qwen3_5_moe_fp32", "lfm2_moe_fp32",
+                                             "lfm2_moe_int4"};
   return left.contains(name);
 }
 
