@@ -1,0 +1,230 @@
+// The page of ONNX's node tests: what each gives in the reference evaluator, and how many of each operator pass.
+// Usage: onnx-conformance FOLDER     of test folders as onnx's backend tests have them: model.onnx, test_data_set_0/input_0.pb, ...
+#include "importers/Importer.h"
+#include "importers/onnx/Reader.h"
+#include "importers/onnx/TensorReader.h"
+#include "passes/evaluator/Evaluator.h"
+
+#include "mlir/IR/MLIRContext.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cmath>
+#include <filesystem>
+#include <map>
+
+using namespace moec;
+using namespace moec::importers;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// What exports of decoders are made of.
+constexpr llvm::StringRef ofDecoders =
+    "Abs Add And ArgMax Attention Cast CastLike CausalConvWithState Clip Concat Constant ConstantOfShape Cos CumSum "
+    "DequantizeLinear Div DynamicQuantizeLinear Einsum Equal Erf Exp Expand Flatten FlexAttention Gather "
+    "GatherElements GatherND Gelu Gemm Greater GreaterOrEqual HardSwish Identity If IsInf IsNaN LayerNormalization "
+    "Less LessOrEqual LinearAttention Log LogSoftmax Loop MatMul MatMulInteger Max Mean Min Mod Mul Neg NonZero Not "
+    "OneHot Or Pad Pow QuantizeLinear RMSNormalization Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum "
+    "ReduceSumSquare Relu Reshape RotaryEmbedding Round Scan ScatterElements ScatterND Shape Sigmoid Sin Size Slice "
+    "Softmax Softplus Split Sqrt Squeeze Sub Sum SwiGLU Swish Tanh TensorScatter Tile TopK Transpose Trilu Unsqueeze "
+    "Where";
+
+enum class Verdict { Passes, Refused, Wrong };
+
+struct Outcome {
+  std::string name, op;
+  Verdict verdict;
+  std::string message;
+};
+
+/// The number that `bits` stand for; an integer without a sign as its bits are with one, as functions take it.
+double numberOf(uint64_t bits, onnx::DataType type, mlir::Type element) {
+  llvm::APInt integer(onnx::bitsOf(type), bits, /*isSigned=*/false, /*implicitTrunc=*/true);
+  if (auto real = llvm::dyn_cast<mlir::FloatType>(element)) {
+    llvm::APFloat value(real.getFloatSemantics(), integer);
+    bool loses = false;
+    value.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &loses);
+    return value.convertToDouble();
+  }
+  return type == onnx::DataType::Bool ? double(bits != 0) : double(integer.getSExtValue());
+}
+
+/// A tensor of a file of its own; nothing for what is none, such as a sequence or text. Old tests have the bits of bf16 as
+/// integers: where it is to be `expected`, they are.
+std::optional<evaluator::Tensor> readTensor(const fs::path &path, mlir::Type expected, onnx::DataType &type) {
+  auto folder = ModelFolder::at(path.parent_path().string());
+  auto text = folder ? folder->readText(path.filename().string()) : folder.takeError();
+  if (!text) {
+    llvm::consumeError(text.takeError());
+    return std::nullopt;
+  }
+  onnx::Model model;
+  onnx::Limits limits;
+  onnx::Budget budget{limits.items, limits.names, limits.dims, limits.decoded};
+  std::string problem, name = path.filename().string();
+  llvm::StringRef bytes = (*text)->getBuffer();
+  onnx::TensorReader reader(bytes, name, *folder, model, budget, limits, problem);
+  onnx::StoredTensor stored = reader.read(protobuf::Message(bytes, problem));
+  auto ranked = llvm::dyn_cast<mlir::RankedTensorType>(expected);
+  type =
+      stored.type == onnx::DataType::UInt16 && ranked && ranked.getElementType().isBF16() ? onnx::DataType::BFloat16 : stored.type;
+  mlir::Type element = problem.empty() ? onnx::typeOf(type, expected.getContext()) : mlir::Type();
+  unsigned width = element ? onnx::bitsOf(type) : 0;
+  if (!width)
+    return std::nullopt;
+  evaluator::Tensor tensor(std::vector<int64_t>(stored.dims.begin(), stored.dims.end()));
+  for (size_t i = 0; i < tensor.elements.size(); ++i) {
+    uint64_t bits = 0;
+    for (unsigned bit = 0; bit < width; ++bit) {
+      size_t at = i * width + bit;
+      bits |= uint64_t(uint8_t(stored.data[at / 8]) >> at % 8 & 1) << bit;
+    }
+    tensor.elements[i] = numberOf(bits, type, element);
+  }
+  return tensor;
+}
+
+/// Why `got` is not `expected`, by onnx's own bounds, or two units in the last place of a narrower type; empty when it is. What is
+/// rounded to an integer may be the next one: the evaluator rounds what f64 gives.
+std::string difference(const evaluator::Tensor &got, const evaluator::Tensor &expected, onnx::DataType type, bool isRounded) {
+  if (got.shape != expected.shape)
+    return "another shape";
+  double relative = type == onnx::DataType::BFloat16 ? 0x1p-6 : type == onnx::DataType::Float16 ? 0x1p-9 : 1e-3;
+  for (size_t i = 0; i < expected.elements.size(); ++i) {
+    double a = got.elements[i], b = expected.elements[i];
+    if (onnx::isInteger(type) && a != b) // integers without a sign may come as either
+      a = std::remainder(a - b, std::ldexp(1, int(onnx::bitsOf(type)))) + b;
+    bool agrees = a == b || (isRounded && onnx::isInteger(type) && std::abs(a - b) == 1) || (std::isnan(a) && std::isnan(b)) ||
+                  std::abs(a - b) <= 1e-7 + relative * std::abs(b);
+    if (!agrees)
+      return "element " + std::to_string(i) + " is " + std::to_string(a) + ", not " + std::to_string(b);
+  }
+  return "";
+}
+
+std::vector<fs::path> sorted(const fs::path &folder, const std::string &prefix) {
+  std::vector<fs::path> found;
+  for (const auto &entry : fs::directory_iterator(folder))
+    if (entry.path().filename().string().rfind(prefix, 0) == 0)
+      found.push_back(entry.path());
+  // input_10 comes behind input_9.
+  llvm::sort(found, [](const fs::path &a, const fs::path &b) {
+    return llvm::StringRef(a.filename().string()).compare_numeric(b.filename().string()) < 0;
+  });
+  return found;
+}
+
+/// A message as a page has it: without the path, and on one line.
+std::string tidied(std::string message, const fs::path &model) {
+  if (message.rfind(model.string() + ": ", 0) == 0)
+    message.erase(0, model.string().size() + 2);
+  for (char &c : message)
+    c = c == '\n' || c == '|' ? ' ' : c;
+  return message;
+}
+
+void run(const fs::path &folder, Outcome &outcome) {
+  fs::path path = folder / "model.onnx";
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  auto module = importModel(path.string(), context);
+  if (!module) {
+    outcome.verdict = Verdict::Refused;
+    outcome.message = tidied(llvm::toString(module.takeError()), path);
+    return;
+  }
+  std::string complaint;
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
+    if (complaint.empty())
+      complaint = diagnostic.str();
+  });
+  auto function = (*module)->lookupSymbol<mlir::func::FuncOp>("main");
+  for (const fs::path &set : sorted(folder, "test_data_set_")) {
+    std::vector<evaluator::Argument> arguments;
+    onnx::DataType type;
+    std::vector<fs::path> inputs = sorted(set, "input_");
+    for (auto [input, parameter] : llvm::zip(inputs, function.getArguments()))
+      if (auto tensor = readTensor(input, parameter.getType(), type))
+        arguments.emplace_back(std::move(*tensor));
+    evaluator::Weights weights(evaluator::WeightOptions{.source = evaluator::WeightOptions::Source::Files});
+    evaluator::Caches caches;
+    evaluator::Budget budget(uint64_t(1) << 32);
+    auto results = evaluator::evaluate(function, arguments, weights, caches, /*trace=*/nullptr, &budget);
+    std::string wrong = mlir::failed(results) ? complaint : "";
+    if (wrong.rfind("argument ", 0) == 0 ||
+        wrong.rfind("expected ", 0) == 0) { // what the test gives is not what its model declares
+      outcome.verdict = Verdict::Refused;
+      outcome.message = tidied(wrong, path);
+      return;
+    }
+    for (auto [i, file] : llvm::enumerate(sorted(set, "output_"))) {
+      if (!wrong.empty())
+        break;
+      auto expected = i < results->size() ? readTensor(file, function.getResultTypes()[i], type) : std::nullopt;
+      wrong = !expected ? "an output that is no tensor"
+                        : difference((*results)[i], *expected, type,
+                                     llvm::StringRef(outcome.op).contains("QuantizeLinear") ||
+                                         llvm::StringRef(outcome.name).contains("quantizelinear"));
+    }
+    if (!wrong.empty()) {
+      outcome.verdict = Verdict::Wrong;
+      outcome.message = tidied(wrong, path);
+      return;
+    }
+  }
+}
+
+/// The operator that a test is of: what its name says it expands, or its only node.
+std::string operatorOf(const fs::path &folder) {
+  auto model = onnx::openModel((folder / "model.onnx").string());
+  if (!model) {
+    llvm::consumeError(model.takeError());
+    return "(unreadable)";
+  }
+  const auto &nodes = (*model)->graph.nodes;
+  return nodes.size() == 1 ? nodes.front().type.str() : "(several)";
+}
+
+const char *nameOf(Verdict verdict) {
+  return verdict == Verdict::Passes ? "passes" : verdict == Verdict::Refused ? "refused" : "wrong";
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  if (argc != 2 || !fs::is_directory(argv[1])) {
+    llvm::errs() << "usage: onnx-conformance FOLDER, of folders with model.onnx and test_data_set_0\n";
+    return 2;
+  }
+  std::vector<Outcome> outcomes;
+  for (const fs::path &folder : sorted(argv[1], ""))
+    if (fs::exists(folder / "model.onnx")) {
+      Outcome outcome{folder.filename().string(), operatorOf(folder), Verdict::Passes, ""};
+      run(folder, outcome);
+      outcomes.push_back(std::move(outcome));
+    }
+  std::map<std::string, std::map<Verdict, int>> counts;
+  std::map<Verdict, int> all, decoders;
+  llvm::SmallVector<llvm::StringRef> names;
+  ofDecoders.split(names, ' ');
+  for (const Outcome &outcome : outcomes) {
+    if (llvm::is_contained(names, outcome.op))
+      ++decoders[outcome.verdict];
+    ++counts[outcome.op][outcome.verdict];
+    ++all[outcome.verdict];
+  }
+  llvm::raw_ostream &out = llvm::outs();
+  out << "<!-- Written by test/onnx-conformance; don't edit -->\n\n# ONNX node tests\n\n"
+      << "Of " << outcomes.size() << " tests " << all[Verdict::Passes] << " pass, " << all[Verdict::Refused] << " are refused, "
+      << all[Verdict::Wrong] << " are wrong. Of those of the operators that decoders are made of " << decoders[Verdict::Passes]
+      << " pass, " << decoders[Verdict::Refused] << " are refused, " << decoders[Verdict::Wrong]
+      << " are wrong.\n\n| operator | passes | refused | wrong |\n|---|---|---|---|\n";
+  for (auto &[op, count] : counts)
+    out << "| " << op << " | " << count[Verdict::Passes] << " | " << count[Verdict::Refused] << " | " << count[Verdict::Wrong]
+        << " |\n";
+  out << "\n| test | | |\n|---|---|---|\n";
+  for (const Outcome &outcome : outcomes)
+    out << "| " << outcome.name << " | " << nameOf(outcome.verdict) << " | " << outcome.message << " |\n";
+  return all[Verdict::Wrong] ? 1 : 0;
+}
