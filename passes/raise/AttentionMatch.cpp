@@ -100,8 +100,10 @@ std::optional<std::string> AttentionMatch::findMaskedScores() {
 std::optional<std::string> AttentionMatch::probe() {
   // A mask may hide nothing at the sizes that are tried: whatever does more than scale and cap is taken for one.
   for (Operation *op : path) {
+    bool scales = computes<arith::MulFOp>(op) || computes<arith::DivFOp>(op) || contains<math::TanhOp>(op) ||
+                  isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op);
     if (op->isBeforeInBlock(masked.getDefiningOp()) || op == masked.getDefiningOp())
-      hasBias |= !isMovement(op) && !computes<arith::MulFOp>(op) && !computes<arith::DivFOp>(op) && !contains<math::TanhOp>(op);
+      hasBias |= !scales;
   }
   SmallVector<Value> inputs{scores.result()};
   llvm::append_range(inputs, others);
@@ -195,7 +197,8 @@ Value AttentionMatch::buildBias(OpBuilder &builder) const {
   }
   // What scores of zero become.
   IRMapping copies;
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, scores.result());
+  // Of what the scores are written to, which does not depend on them.
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, scores.op.getDpsInits()[0]);
   Value zero = arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(0));
   Value empty = tensor::EmptyOp::create(builder, loc, sizes, builder.getF32Type());
   Value zeros = linalg::FillOp::create(builder, loc, ValueRange(zero), ValueRange(empty)).getResult(0);

@@ -21,7 +21,7 @@ std::optional<Tensor> passes::drawFor(Value value, double deviation, Draw &draw,
   Tensor tensor = draw.tensor(*shape, isa<FloatType>(element) ? deviation : 1);
   for (double &number : tensor.elements)
     if (element.isInteger(1))
-      number = number > -0.5;
+      number = number > -1.3; // rarely is nothing true in a row
     else if (!isa<FloatType>(element))
       number = std::floor(std::abs(2 * number));
   return tensor;
