@@ -1,5 +1,5 @@
 // One routing that several ops compute.
-// RUN: moe-opt %s --moe-raise-routing --remark-format=emitRemark --remarks-filter=moe-raise-routing -o - 2>&1 | FileCheck %s
+// RUN: moe-opt %s --moe-raise-routing --remark-format=emitRemark --remarks-filter=moe-raise-routing --mlir-disable-threading -o - 2>&1 | FileCheck %s
 // RUN: moe-opt %s --check-passes --moe-raise-routing -o /dev/null
 
 #each = affine_map<(t, e) -> (t, e)>
