@@ -123,6 +123,25 @@ def RaiseRouting : Pass<"moe-raise-routing", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def RaiseLinears : Pass<"moe-raise-linears", "::mlir::func::FuncOp"> {
+  let summary = "find products of rows with weights";
+  let description = [{
+    A product with a weight, or with the transpose of one, is `moe.linear`, which reads the weight as it is stored. A weight that is
+    stored [in, out] is transposed before, which `moe-fold-weights` folds into the reference to it.
+
+    Before:
+    ```mlir
+    %turned = linalg.transpose ins(%w : tensor<16x64xf32>) outs(%empty : tensor<64x16xf32>) permutation = [1, 0]
+    %y = linalg.matmul ins(%x, %turned : tensor<?x64xf32>, tensor<64x16xf32>) outs(%zeros : tensor<?x16xf32>) -> tensor<?x16xf32>
+    ```
+    After:
+    ```mlir
+    %y = moe.linear %x, %w : tensor<?x64xf32>, tensor<16x64xf32> -> tensor<?x16xf32>
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def FoldWeights : Pass<"moe-fold-weights", "::mlir::ModuleOp"> {
   let summary = "fold what is done to the layout of weights into the references to their bytes";
   let description = [{

@@ -22,6 +22,8 @@ void passes::buildRaise(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createRaiseAttention());
   // Of attention whose keys and values it can follow back.
   passes.addNestedPass<func::FuncOp>(createRaiseLatentAttention());
+  // Last, for products are what the others start from.
+  passes.addNestedPass<func::FuncOp>(createRaiseLinears());
   passes.addPass(createFoldWeights());
 }
 
