@@ -174,6 +174,7 @@ std::optional<Shares> ExpertTrial::observeShares(bool isSecondTransposed) {
   std::vector<double> allLogits, allParts;
   std::vector<int64_t> seen(size_t(count), 0);
   constexpr unsigned mostRounds = 64;
+  unsigned failures = 0;
   for (unsigned round = 0; round < mostRounds && (round < 4 || *llvm::min_element(seen) < 3); ++round) {
     Tensor scores = draw.tensor({tokens, count}, 1.5), parts({tokens, count});
     if (round % 2) // low ones, of which biased scores are below 0
@@ -199,8 +200,11 @@ std::optional<Shares> ExpertTrial::observeShares(bool isSecondTransposed) {
         for (int64_t expert = begin; expert < std::min(count, begin + outputs); ++expert)
           parts.row(token)[size_t(expert)] = result->row(token)[size_t(expert - begin)];
     }
-    if (!isSound)
+    if (!isSound) {
+      if (++failures == mostDraws)
+        break;
       continue;
+    }
     for (int64_t token = 0; token < tokens; ++token)
       for (int64_t expert = 0; expert < count; ++expert)
         seen[size_t(expert)] += parts.row(token)[size_t(expert)] != 0;

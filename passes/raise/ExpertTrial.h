@@ -35,7 +35,7 @@ struct ExpertFinding {
 /// Of a function: by the part's key, for layers are mostly alike; and what looking may still cost.
 struct ExpertFindings {
   std::map<std::string, ExpertFinding> byKey;
-  evaluator::Budget budget{uint64_t(1) << 31};
+  evaluator::Budget budget{uint64_t(1) << 28};
 };
 
 /// One candidate. Nothing is changed unless run() answers something.
