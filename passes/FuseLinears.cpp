@@ -16,8 +16,8 @@ namespace moec::passes {
 namespace {
 using Linears = SmallVector<LinearOp>;
 
-/// How a weight is stored: the types of its numbers and of their scales, and what they mean; null for plain numbers.
-using Storage = std::tuple<Type, Type, Attribute>;
+/// How a weight is stored: the types of its numbers, scales and zero points, and what they mean; null for plain numbers.
+using Storage = std::tuple<Type, Type, Type, Attribute>;
 /// What linears must have in common: input, compute type, storage of the weight, type of the bias (null without one).
 using Key = std::tuple<Value, Compute, Storage, Type>;
 
@@ -27,13 +27,13 @@ bool isDeclared(Value value) { return value && value.getDefiningOp<GetWeightOp>(
 /// How `weight` is stored, if its rows can follow or precede those of others.
 std::optional<Storage> storageOf(Value weight) {
   if (isDeclared(weight))
-    return Storage(getElementTypeOrSelf(weight.getType()), {}, {});
+    return Storage(getElementTypeOrSelf(weight.getType()), {}, {}, {});
   auto dequantize = weight.getDefiningOp<DequantizeOp>();
   if (!dequantize || !isDeclared(dequantize.getValues()) || !isDeclared(dequantize.getScales()) || dequantize.getGlobal() ||
-      dequantize.getFormat().getTensorRows())
+      (dequantize.getZeros() && !isDeclared(dequantize.getZeros())) || dequantize.getFormat().getTensorRows())
     return std::nullopt;
   return Storage(getElementTypeOrSelf(dequantize.getValues().getType()), getElementTypeOrSelf(dequantize.getScales().getType()),
-                 dequantize.getFormat());
+                 dequantize.getZeros() ? getElementTypeOrSelf(dequantize.getZeros().getType()) : Type(), dequantize.getFormat());
 }
 
 std::optional<Key> keyOf(LinearOp op) {
@@ -155,15 +155,18 @@ struct FuseLinears : impl::FuseLinearsBase<FuseLinears> {
     auto first = parts.front().getDefiningOp<DequantizeOp>();
     if (!first)
       return joinDeclared(parts, symbols, builder);
-    SmallVector<Value> values, scales;
+    SmallVector<Value> values, scales, zeros;
     for (Value part : parts) {
       auto dequantize = part.getDefiningOp<DequantizeOp>();
       values.push_back(dequantize.getValues());
       scales.push_back(dequantize.getScales());
+      if (Value zero = dequantize.getZeros())
+        zeros.push_back(zero);
     }
     Value joined = joinDeclared(values, symbols, builder);
-    return DequantizeOp::create(builder, joined.getLoc(), dequantizedType(joined.getType()), joined,
-                                joinDeclared(scales, symbols, builder), /*global=*/Value(), first.getFormat());
+    Value scale = joinDeclared(scales, symbols, builder), zero = zeros.empty() ? Value() : joinDeclared(zeros, symbols, builder);
+    return DequantizeOp::create(builder, joined.getLoc(), dequantizedType(joined.getType()), joined, scale, /*global=*/Value(),
+                                zero, first.getFormat());
   }
 
   /// The same of declared weights; declared where no function has asked for it yet.

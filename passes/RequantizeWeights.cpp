@@ -82,6 +82,7 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
     if (dequantize) {
       file.scales = storedIn(dequantize.getScales());
       file.global = dequantize.getGlobal() ? storedIn(dequantize.getGlobal()) : std::nullopt;
+      file.zeros = dequantize.getZeros() ? storedIn(dequantize.getZeros()) : std::nullopt;
       file.format = dequantize.getFormat();
     }
     return file;
@@ -131,7 +132,7 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
     auto format = NumberFormatAttr::get(&getContext(), /*rows=*/1, file.columns, file.zeroPoint(), /*divides=*/false,
                                         /*first_row=*/0, /*tensor_rows=*/0);
     return DequantizeOp::create(builder, weight.getLoc(), dequantizedType(values.getType()), values, factors, /*global=*/Value(),
-                                format);
+                                /*zeros=*/Value(), format);
   }
 
   /// Bytes from `offset` on of the file `path` as a weight, behind another one.
@@ -139,8 +140,8 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
     ArrayRef<int64_t> shape = type.getShape();
     bool isStack = shape.size() == 3;
     int64_t times = isStack && shape[0] > 1 ? shape[0] : 1;
-    auto slice = SliceAttr::get(&getContext(), name, path, offset, isStack ? 1 : shape[0], times,
-                                times > 1 ? shape[1] * rowBytes : 0, /*row_stride=*/0, /*column_stride=*/0);
+    auto slice =
+        SliceAttr::get(&getContext(), name, path, offset, isStack ? 1 : shape[0], times, times > 1 ? shape[1] * rowBytes : 0);
     OpBuilder builder(&getContext());
     auto declared =
         WeightOp::create(builder, before.getLoc(), builder.getStringAttr(name), TypeAttr::get(type), builder.getArrayAttr(slice));

@@ -2,6 +2,7 @@
 #include "dialects/moe/MoE.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -22,7 +23,7 @@ using EmitError = llvm::function_ref<InFlightDiagnostic()>;
 static constexpr int64_t maxCount = std::numeric_limits<int32_t>::max();
 
 LogicalResult SliceAttr::verify(EmitError emitError, StringRef tensor, StringRef file, int64_t offset, int64_t rows, int64_t times,
-                                int64_t every, int64_t rowStride, int64_t columnStride) {
+                                int64_t every, int64_t rowStride, int64_t columnStride, ArrayRef<int64_t> words, int64_t wordAxis) {
   if (file.empty())
     return emitError() << "expected a file name for the slice of '" << tensor << "'";
   if (offset < 0 || rows <= 0)
@@ -38,6 +39,16 @@ LogicalResult SliceAttr::verify(EmitError emitError, StringRef tensor, StringRef
   if ((rowStride || columnStride) && (rowStride <= 0 || columnStride <= 0 || rowStride > maxCount || columnStride > maxCount))
     return emitError() << "expected strides from 1 to 2^31 - 1 in the slice of '" << tensor << "', got " << rowStride << " and "
                        << columnStride;
+  if (words.empty())
+    return success();
+  if (!rowStride || (wordAxis != 0 && wordAxis != 1))
+    return emitError() << "expected strides and a dimension of a matrix beside the words of '" << tensor << "', got dimension "
+                       << wordAxis;
+  SmallVector<int64_t> places(words);
+  llvm::sort(places);
+  if ((words.size() != 4 && words.size() != 8) || !llvm::equal(places, llvm::seq<int64_t>(0, int64_t(words.size()))))
+    return emitError() << "expected each of the places 0 to 3, or 0 to 7, once in the words of '" << tensor << "', got "
+                       << words.size();
   return success();
 }
 
@@ -94,8 +105,8 @@ LogicalResult ActivationAttr::verify(EmitError emitError, ActivationKind, F64, s
   return success();
 }
 
-LogicalResult RoutingAttr::verify(EmitError emitError, int64_t k, Score, int64_t groups, int64_t keptGroups, GroupScore, MaskFill,
-                                  bool, F64 epsilon, F64 scale) {
+LogicalResult RoutingAttr::verify(EmitError emitError, int64_t k, Score score, int64_t groups, int64_t keptGroups, GroupScore,
+                                  MaskFill, bool, F64 epsilon, F64 scale, F64 jitterEpsilon) {
   if (k <= 0)
     return emitError() << "expected k > 0, got " << k;
   if (groups <= 0 || keptGroups <= 0 || keptGroups > groups)
@@ -104,6 +115,13 @@ LogicalResult RoutingAttr::verify(EmitError emitError, int64_t k, Score, int64_t
     return emitError() << "expected epsilon >= 0, got " << epsilon.value;
   if (!std::isfinite(scale))
     return emitError() << "expected a finite scale, got " << scale.value;
+  if (score == Score::SparseMixer && groups > 1)
+    return emitError() << "expected no groups beside the score 'sparse_mixer', got " << groups;
+  if (score != Score::SparseMixer && double(jitterEpsilon) != 0)
+    return emitError() << "expected no jitter_epsilon beside the score '" << stringifyScore(score) << "', got "
+                       << jitterEpsilon.value;
+  if (!(jitterEpsilon >= 0) || !std::isfinite(jitterEpsilon))
+    return emitError() << "expected a finite jitter_epsilon >= 0, got " << jitterEpsilon.value;
   return success();
 }
 

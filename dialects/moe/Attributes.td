@@ -18,7 +18,8 @@ def MoE_ScoreEnum : MoE_Enum<"Score", "router score function", [
   I32EnumAttrCase<"Softmax", 0, "softmax">,            // over all experts
   I32EnumAttrCase<"SoftmaxTopK", 1, "softmax_topk">,   // over the chosen logits only
   I32EnumAttrCase<"Sigmoid", 2, "sigmoid">,
-  I32EnumAttrCase<"SqrtSoftplus", 3, "sqrt_softplus">]>;
+  I32EnumAttrCase<"SqrtSoftplus", 3, "sqrt_softplus">,
+  I32EnumAttrCase<"SparseMixer", 4, "sparse_mixer">]>; // over the logits near each chosen one
 def MoE_ScoreAttr : EnumAttr<MoE_Dialect, MoE_ScoreEnum, "score">;
 
 def MoE_GroupScoreEnum : MoE_Enum<"GroupScore", "score of a group of experts", [
@@ -71,18 +72,30 @@ def MoE_SliceAttr : MoE_Attr<"Slice", "slice"> {
     With strides, element (r, c) of the matrix that a slice is, or of each vector's row, lies `row_stride` x r + `column_stride` x c
     elements behind its first: a matrix stored transposed, or every second row. A slice of a weight of rank 3 is then one matrix.
     Example: `#moe.slice<"experts.gate_up_proj" in "model.safetensors" at 4096 rows 1 times 16 every 8192 strides 2 by 64>`.
+
+    With words, the matrix is unsigned integers packed into words of 32 bits: as many neighbours along dimension `word_axis` (0: in a
+    column, 1: in a row) as `words` has entries share one, the n-th of them at place `words`[n] counted from the low bits. A place
+    takes 32 bits divided by the number of entries; the weight's elements may be wider. Strides count places: along that dimension
+    from a word to the next, along the other as ever.
+    Example: `#moe.slice<"up_proj.qweight" in "model.safetensors" at 4096 rows 64 strides 8 by 64 words[0, 4, 1, 5, 2, 6, 3, 7] along 0>`.
   }];
   let parameters = (ins StringRefParameter<>:$tensor, StringRefParameter<>:$file, "int64_t":$offset, "int64_t":$rows,
                         DefaultValuedParameter<"int64_t", "1">:$times,
                         DefaultValuedParameter<"int64_t", "0">:$every,
                         DefaultValuedParameter<"int64_t", "0">:$row_stride,
-                        DefaultValuedParameter<"int64_t", "0">:$column_stride);
+                        DefaultValuedParameter<"int64_t", "0">:$column_stride,
+                        OptionalArrayRefParameter<"int64_t">:$words,
+                        DefaultValuedParameter<"int64_t", "-1">:$word_axis);
   let assemblyFormat = [{
-    `<` $tensor `in` $file `at` $offset `rows` $rows (`times` $times^ `every` $every)? (`strides` $row_stride^ `by` $column_stride)? `>`
+    `<` $tensor `in` $file `at` $offset `rows` $rows (`times` $times^ `every` $every)? (`strides` $row_stride^ `by` $column_stride)?
+    (`words` `[` $words^ `]` `along` $word_axis)? `>`
   }];
   let genVerifyDecl = 1;
-  let builders = [AttrBuilder<(ins "::llvm::StringRef":$tensor, "::llvm::StringRef":$file, "int64_t":$offset, "int64_t":$rows), [{
-    return $_get($_ctxt, tensor, file, offset, rows, /*times=*/1, /*every=*/0, /*row_stride=*/0, /*column_stride=*/0);
+  let builders = [AttrBuilder<(ins "::llvm::StringRef":$tensor, "::llvm::StringRef":$file, "int64_t":$offset, "int64_t":$rows,
+                                   CArg<"int64_t", "1">:$times, CArg<"int64_t", "0">:$every, CArg<"int64_t", "0">:$row_stride,
+                                   CArg<"int64_t", "0">:$column_stride), [{
+    return $_get($_ctxt, tensor, file, offset, rows, times, every, row_stride, column_stride, /*words=*/::llvm::ArrayRef<int64_t>(),
+                 /*word_axis=*/-1);
   }]>];
   let extraClassDeclaration = [{
     /// Rows of all slices of the run.
@@ -91,6 +104,8 @@ def MoE_SliceAttr : MoE_Attr<"Slice", "slice"> {
     int64_t getOffsetOf(int64_t index) const { return getOffset() + index * getEvery(); }
     /// Whether elements do not simply follow each other.
     bool isStrided() const { return getColumnStride() != 0; }
+    /// Bits of one of the numbers in a word.
+    int64_t getPlaceBits() const { return 32 / int64_t(getWords().size()); }
   }];
 }
 def MoE_SliceArrayAttr : TypedArrayAttrBase<MoE_SliceAttr, "array of slices">;
@@ -99,8 +114,9 @@ def MoE_NumberFormatAttr : MoE_Attr<"NumberFormat", "number_format"> {
   let summary = "how stored numbers and their scales make a weight";
   let description = [{
     Blocks of `rows` x `columns` elements share a scale, counted from the first row and column; the last blocks of a row or column of
-    blocks may be smaller. An element is (stored - `zero_point`) x its block's scale, times the global scale where there is one, or
-    divided by it when it `divides`. Element types are those of the tensors; elements narrower than a byte lie from its low bits up.
+    blocks may be smaller. An element is (stored - zero) x its block's scale, times the global scale where there is one, or
+    divided by it when it `divides`. Zero is `zero_point`, or, where blocks have zeros, the block's + `zero_point` modulo 2^(bits of an
+    element). Element types are those of the tensors; elements narrower than a byte lie from its low bits up.
 
     Where a weight is a cut of a tensor, `tensor_rows` are the rows of the tensor (for rank 3: that each entry has in it) and
     `first_row` is where the cut begins: blocks are counted in the tensor. `tensor_rows` = 0 says that nothing was cut.
@@ -171,13 +187,16 @@ def MoE_ActivationAttr : MoE_Attr<"Activation", "activation"> {
 def MoE_RoutingAttr : MoE_Attr<"Routing", "routing"> {
   let summary = "how router logits become expert ids and weights";
   let description = [{
-    1. s = score(logits), in f32: softmax over all experts, sigmoid, or sqrt(softplus); for softmax_topk s = logits.
+    1. s = score(logits), in f32: softmax over all experts, sigmoid, or sqrt(softplus); for softmax_topk and sparse_mixer s = logits.
     2. selection key b = s + bias (when a bias operand is given; it never reaches the weights).
     3. with `groups` > 1 (experts cut into that many equal groups): a group's score is the `group_score` of its b; all but the
        `kept_groups` best groups get b = `mask_fill`.
     4. the k largest b choose the experts; ties go to the lowest id, and so do ties between groups.
-    5. w = s of the chosen; softmax_topk: w = softmax(w); `renormalize`: w = w / (sum w + epsilon); then w = w x scale.
-    Sources: Mixtral (arXiv 2401.04088), DeepSeek-V2 (2405.04434), DeepSeek-V3 (2412.19437) and their transformers classes.
+    5. w = s of the chosen; softmax_topk: w = softmax(w); sparse_mixer: each w by a softmax of its own, over the experts e not chosen
+       before it whose s is near its own: not (s - s_e) / max(|s_e|, s) > 2 x `jitter_epsilon`; `renormalize`: w = w / (sum w + epsilon);
+       then w = w x scale.
+    Sources: Mixtral (arXiv 2401.04088), DeepSeek-V2 (2405.04434), DeepSeek-V3 (2412.19437), PhiMoE (2409.12136) and their transformers
+    classes.
   }];
   let parameters = (ins "int64_t":$k, EnumParameter<MoE_ScoreEnum>:$score,
                         DefaultValuedParameter<"int64_t", "1">:$groups,
@@ -186,9 +205,15 @@ def MoE_RoutingAttr : MoE_Attr<"Routing", "routing"> {
                         DefaultValuedParameter<"::moec::moe::MaskFill", "::moec::moe::MaskFill::NegativeInfinity">:$mask_fill,
                         DefaultValuedParameter<"bool", "false">:$renormalize,
                         MoE_F64<"0.0">:$epsilon,
-                        MoE_F64<"1.0">:$scale);
+                        MoE_F64<"1.0">:$scale,
+                        MoE_F64<"0.0">:$jitter_epsilon);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let builders = [AttrBuilder<(ins "int64_t":$k, "::moec::moe::Score":$score, "int64_t":$groups, "int64_t":$kept_groups,
+                                   "::moec::moe::GroupScore":$group_score, "::moec::moe::MaskFill":$mask_fill, "bool":$renormalize,
+                                   "::moec::moe::F64":$epsilon, "::moec::moe::F64":$scale), [{
+    return $_get($_ctxt, k, score, groups, kept_groups, group_score, mask_fill, renormalize, epsilon, scale, /*jitter_epsilon=*/F64(0.0));
+  }]>];
 }
 
 #endif // MOEC_DIALECTS_MOE_ATTRIBUTES_TD

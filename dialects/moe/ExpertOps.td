@@ -16,6 +16,7 @@ def MoE_RouteOp : MoE_Op<"route", [Pure, AttrSizedOperandSegments]> {
     * C2: the groups divide the experts evenly, into two or more each for `top2_sum`, and the kept groups hold at least k experts.
     * C3: the bias has one element per expert.
     * C4: a table comes with token ids, has k columns and excludes a bias and groups.
+    * C5: the score `sparse_mixer` excludes a bias and a table.
 
     Example:
     ```mlir
@@ -75,7 +76,8 @@ def MoE_FusedExpertsOp : MoE_Op<"fused_experts", [Pure, AttrSizedOperandSegments
 
     Constraints:
     * C1: gate, up and down are as C1 of `moe.experts` says, biases as C3 there; there is one logit per expert.
-    * C2: the bias has one element per expert; ids have k columns; the groups are as C2 of `moe.route` says.
+    * C2: the bias has one element per expert; ids have k columns; the groups are as C2 of `moe.route` says, and `sparse_mixer`
+      excludes a bias.
     * C3: the shared weights come all or none: gate and up [shared intermediate, in], down [out, shared intermediate].
     * C4: the residual has the result's type.
 

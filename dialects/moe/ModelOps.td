@@ -14,6 +14,7 @@ def MoE_WeightOp : MoE_Op<"weight", [Symbol]> {
     * C1: the rows of the slices add up to the first dimension.
     * C2: there is at least one slice.
     * C3: a slice with strides is one matrix: rows of a weight of rank 2, or one entry of a weight of rank 3.
+    * C4: elements in words are unsigned integers, and a word has no more bits for each than the weight's elements.
 
     Example:
     ```mlir
@@ -41,8 +42,9 @@ def MoE_GetWeightOp : MoE_Op<"get_weight", [Pure, DeclareOpInterfaceMethods<Symb
   let assemblyFormat = "$weight attr-dict `:` type($result)";
 }
 
-def MoE_DequantizeOp : MoE_Op<"dequantize", [Pure, TypesMatchWith<"the result has the values' shape in f32", "values", "result",
-                                                                 "::moec::moe::dequantizedType($_self)">]> {
+def MoE_DequantizeOp : MoE_Op<"dequantize", [Pure, AttrSizedOperandSegments,
+                                             TypesMatchWith<"the result has the values' shape in f32", "values", "result",
+                                                            "::moec::moe::dequantizedType($_self)">]> {
   let summary = "the weight that stored numbers and their scales stand for";
   let description = [{
     What `#moe.number_format` says, exactly. It names a weight and moves nothing: kernels read the stored numbers and dequantise them
@@ -56,16 +58,18 @@ def MoE_DequantizeOp : MoE_Op<"dequantize", [Pure, TypesMatchWith<"the result ha
     * C4: a zero point is of integers.
     * C5: the global scale has one element for each entry of values of rank 3, else one; it is there when it divides.
     * C6: a cut lies within the rows it is cut from.
+    * C7: zeros are bytes, ui8, in the shape of the scales, and the values unsigned integers.
 
     Example:
     ```mlir
     %w = moe.dequantize %v by %s as <rows = 128, columns = 128> : tensor<136x200xf8E4M3FN>, tensor<2x2xf32>
     ```
   }];
-  let arguments = (ins MoE_WeightType:$values, MoE_WeightType:$scales, Optional<MoE_WeightType>:$global, MoE_NumberFormatAttr:$format);
+  let arguments = (ins MoE_WeightType:$values, MoE_WeightType:$scales, Optional<MoE_WeightType>:$global,
+                       Optional<MoE_WeightType>:$zeros, MoE_NumberFormatAttr:$format);
   let results = (outs MoE_WeightType:$result);
   let assemblyFormat = [{
-    $values `by` $scales (`global` $global^ `(` type($global) `)`)? `as` $format attr-dict `:` type($values) `,` type($scales)
+    $values `by` $scales (`global` $global^ `(` type($global) `)`)? (`zeros` $zeros^ `(` type($zeros) `)`)? `as` $format attr-dict `:` type($values) `,` type($scales)
   }];
   let hasVerifier = 1;
 }

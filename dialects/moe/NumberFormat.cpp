@@ -31,7 +31,7 @@ bool moec::moe::isStoredAlike(Value a, Value b) {
   if (!first || !second)
     return !first && !second && elementOf(a) == elementOf(b);
   return elementOf(first.getValues()) == elementOf(second.getValues()) &&
-         elementOf(first.getScales()) == elementOf(second.getScales()) &&
+         elementOf(first.getScales()) == elementOf(second.getScales()) && bool(first.getZeros()) == bool(second.getZeros()) &&
          first.getFormat().getColumns() == second.getFormat().getColumns() &&
          first.getFormat().getZeroPoint() == second.getFormat().getZeroPoint();
 }
@@ -51,12 +51,22 @@ static bool isWithinTensor(NumberFormatAttr format, ArrayRef<int64_t> shape) {
   return !format.getTensorRows() || shape.drop_back().back() <= format.getTensorRows() - format.getFirstRow();
 }
 
-bool moec::moe::fitsNumberFormat(NumberFormatAttr format, RankedTensorType values, RankedTensorType scales,
-                                 RankedTensorType global) {
+/// Whether zeros are such as blocks with `scales` of `values` may have.
+static bool fitZeros(RankedTensorType values, RankedTensorType scales, RankedTensorType zeros) {
+  return values.getElementType().isUnsignedInteger() && zeros.getElementType().isUnsignedInteger(8) &&
+         zeros.getShape() == scales.getShape();
+}
+
+bool moec::moe::fitsNumberFormat(NumberFormatAttr format, RankedTensorType values, RankedTensorType scales, RankedTensorType global,
+                                 RankedTensorType zeros) {
   ArrayRef<int64_t> shape = values.getShape();
   int64_t globals = shape.size() == 3 ? shape[0] : 1;
   return isWithinTensor(format, shape) && llvm::is_contained(gridsOf(format, shape), scales.getShape()) &&
-         (!global || global.getShape() == ArrayRef(globals));
+         (!global || global.getShape() == ArrayRef(globals)) && (!zeros || fitZeros(values, scales, zeros));
+}
+
+int64_t moec::moe::zeroPointOf(NumberFormatAttr format, int64_t zero, Type element) {
+  return (zero + format.getZeroPoint()) % (int64_t(1) << element.getIntOrFloatBitWidth());
 }
 
 int64_t moec::moe::scaleRowOf(NumberFormatAttr format, int64_t entry, int64_t row, int64_t rows, ArrayRef<int64_t> scales,
@@ -96,5 +106,8 @@ LogicalResult DequantizeOp::verify() {
   int64_t globals = shape.size() == 3 ? shape[0] : 1;
   if (getGlobal() && typeOf(getGlobal()).getShape() != ArrayRef(globals))
     return emitOpError() << "C5: expected a global scale [" << globals << "], got " << getGlobal().getType();
+  if (getZeros() && !fitZeros(values, scales, typeOf(getZeros())))
+    return emitOpError() << "C7: expected zeros of ui8 shaped like the scales beside unsigned integers, got "
+                         << getZeros().getType() << " beside " << values;
   return success();
 }

@@ -26,6 +26,10 @@ LogicalResult WeightOp::verify() {
     overflow |= llvm::AddOverflow(rows, slice.getAllRows(), rows);
     if (slice.isStrided() && !(rank == 2 || (rank == 3 && slice.getRows() == 1)))
       return emitOpError() << "C3: expected a strided slice to be one matrix, got " << slice.getRows() << " rows of " << getType();
+    Type element = cast<RankedTensorType>(getType()).getElementType();
+    if (!slice.getWords().empty() && !(element.isUnsignedInteger() && element.getIntOrFloatBitWidth() >= slice.getPlaceBits()))
+      return emitOpError() << "C4: expected unsigned integers of " << slice.getPlaceBits() << " bits or more in words, got "
+                           << getType();
   }
   if (overflow || rows != dim)
     return emitOpError() << "C1: expected slices of " << dim << " rows in all, got " << rows;
@@ -239,6 +243,8 @@ LogicalResult RouteOp::verify() {
   if (getTable() && (shapeOf(getTable()).size() != 2 || shapeOf(getTable())[1] != k ||
                      !cast<RankedTensorType>(getTable().getType()).getElementType().isInteger()))
     return emitOpError() << "C4: expected an integer table [vocabulary, " << k << "], got " << getTable().getType();
+  if (getRouting().getScore() == Score::SparseMixer && (getBias() || getTable()))
+    return emitOpError() << "C5: expected neither bias nor table beside the score 'sparse_mixer'";
   return success();
 }
 
@@ -274,6 +280,8 @@ LogicalResult FusedExpertsOp::verify() {
     return emitOpError() << "C1: expected one logit per expert, got " << experts << " for " << shapeOf(getGate())[0];
   if (getBias() && !hasShape(getBias(), {experts}))
     return emitOpError() << "C2: expected a bias [" << experts << "], got " << getBias().getType();
+  if (getBias() && getRouting().getScore() == Score::SparseMixer)
+    return emitOpError() << "C2: expected no bias beside the score 'sparse_mixer'";
   if (widthOf(getIds().getType()) != getRouting().getK())
     return emitOpError() << "C2: expected " << getRouting().getK() << " columns of ids, got " << widthOf(getIds().getType());
   if (failed(verifyGroups(*this, getRouting(), experts, "C2")))

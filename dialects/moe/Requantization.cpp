@@ -27,6 +27,8 @@ DictionaryAttr Requantization::attribute() const {
     all.set("scales", attributeOf(builder, *scales));
   if (global)
     all.set("global", attributeOf(builder, *global));
+  if (zeros)
+    all.set("zeros", attributeOf(builder, *zeros));
   if (format)
     all.set("format", format);
   return all.getDictionary(element.getContext());
@@ -61,10 +63,11 @@ static std::optional<StoredTensor> storedTensor(DictionaryAttr recipe, StringRef
 /// Whether scales and format are such as moe.dequantize takes with the values.
 static bool fits(const Requantization &file) {
   if (!file.format)
-    return !file.scales && !file.global;
+    return !file.scales && !file.global && !file.zeros;
   if (!file.scales || file.scales->type.getRank() < 2 || (file.format.getDivides() && !file.global))
     return false;
-  return fitsNumberFormat(file.format, file.values.type, file.scales->type, file.global ? file.global->type : RankedTensorType());
+  auto typeOf = [](const std::optional<StoredTensor> &stored) { return stored ? stored->type : RankedTensorType(); };
+  return fitsNumberFormat(file.format, file.values.type, file.scales->type, typeOf(file.global), typeOf(file.zeros));
 }
 
 llvm::Expected<std::optional<Requantization>> moec::moe::findRequantization(ModuleOp module, StringRef file) {
@@ -86,6 +89,7 @@ llvm::Expected<std::optional<Requantization>> moec::moe::findRequantization(Modu
   std::optional<StoredTensor> values = storedTensor(recipe, "values", all, isBroken);
   result.scales = storedTensor(recipe, "scales", all, isBroken);
   result.global = storedTensor(recipe, "global", all, isBroken);
+  result.zeros = storedTensor(recipe, "zeros", all, isBroken);
   result.format = recipe.getAs<NumberFormatAttr>("format");
   if (!values || isBroken)
     return refuse("expected tensors and slices that add up to them");

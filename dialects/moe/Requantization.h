@@ -23,7 +23,7 @@ struct Requantization {
   int64_t columns = 0; ///< that share a scale
   StoredTensor values;
   /// Where the values are stored quantised: what `moe.dequantize` would be given with them.
-  std::optional<StoredTensor> scales = {}, global = {};
+  std::optional<StoredTensor> scales = {}, global = {}, zeros = {};
   NumberFormatAttr format = {};
 
   int64_t width() const { return values.type.getShape().back(); }

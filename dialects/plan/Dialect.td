@@ -60,18 +60,28 @@ def Plan_PartAttr : AttrDef<Plan_Dialect, "Part"> {
     With strides a part is a matrix, of whose elements (r, c) lies `row_stride` x r + `column_stride` x c elements behind the first
     in the file. Kernels read rows of neighbouring elements, so whoever writes the artifact lays such parts out anew; `bytes` are
     those of the result. Example: `#plan.part<"model.safetensors" at 4096 bytes 2048 strides 1 by 64>`.
+
+    With words, as many neighbours along dimension `word_axis` of that matrix (0: in a column, 1: in a row) as `words` has entries share
+    a word of 32 bits in the file, the n-th at place `words`[n] from the low bits; strides count places, along that dimension from a
+    word to the next.
+    Example: `#plan.part<"model.safetensors" at 4096 bytes 2048 strides 8 by 512 words[0, 1, 2, 3, 4, 5, 6, 7] along 1>`.
   }];
   let parameters = (ins StringRefParameter<>:$file, "int64_t":$offset, "int64_t":$bytes,
                         DefaultValuedParameter<"int64_t", "1">:$times,
                         DefaultValuedParameter<"int64_t", "0">:$every,
                         DefaultValuedParameter<"int64_t", "0">:$row_stride,
-                        DefaultValuedParameter<"int64_t", "0">:$column_stride);
+                        DefaultValuedParameter<"int64_t", "0">:$column_stride,
+                        OptionalArrayRefParameter<"int64_t">:$words,
+                        DefaultValuedParameter<"int64_t", "-1">:$word_axis);
   let assemblyFormat = [{
-    `<` $file `at` $offset `bytes` $bytes (`times` $times^ `every` $every)? (`strides` $row_stride^ `by` $column_stride)? `>`
+    `<` $file `at` $offset `bytes` $bytes (`times` $times^ `every` $every)? (`strides` $row_stride^ `by` $column_stride)?
+    (`words` `[` $words^ `]` `along` $word_axis)? `>`
   }];
   let genVerifyDecl = 1;
-  let builders = [AttrBuilder<(ins "::llvm::StringRef":$file, "int64_t":$offset, "int64_t":$bytes), [{
-    return $_get($_ctxt, file, offset, bytes, /*times=*/1, /*every=*/0, /*row_stride=*/0, /*column_stride=*/0);
+  let builders = [AttrBuilder<(ins "::llvm::StringRef":$file, "int64_t":$offset, "int64_t":$bytes, CArg<"int64_t", "1">:$times,
+                                   CArg<"int64_t", "0">:$every), [{
+    return $_get($_ctxt, file, offset, bytes, times, every, /*row_stride=*/0, /*column_stride=*/0,
+                 /*words=*/::llvm::ArrayRef<int64_t>(), /*word_axis=*/-1);
   }]>];
   let extraClassDeclaration = [{
     /// Bytes of all parts of the run.

@@ -2,6 +2,7 @@
 #include "dialects/plan/Functions.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -15,7 +16,8 @@ using namespace moec::plan;
 #include "dialects/plan/PlanAttributes.cpp.inc"
 
 LogicalResult PartAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, StringRef file, int64_t offset, int64_t bytes,
-                               int64_t times, int64_t every, int64_t rowStride, int64_t columnStride) {
+                               int64_t times, int64_t every, int64_t rowStride, int64_t columnStride, ArrayRef<int64_t> words,
+                               int64_t wordAxis) {
   if (file.empty())
     return emitError() << "expected a file name for a part";
   if (offset < 0 || bytes <= 0)
@@ -30,6 +32,15 @@ LogicalResult PartAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErro
                        << " and every " << every;
   if ((rowStride || columnStride) && (rowStride <= 0 || columnStride <= 0))
     return emitError() << "expected strides > 0 in a part of '" << file << "', got " << rowStride << " and " << columnStride;
+  if (words.empty())
+    return success();
+  SmallVector<int64_t> places(words);
+  llvm::sort(places);
+  if (!rowStride || (wordAxis != 0 && wordAxis != 1) || (words.size() != 4 && words.size() != 8) ||
+      !llvm::equal(places, llvm::seq<int64_t>(0, int64_t(words.size()))))
+    return emitError()
+           << "expected strides, dimension 0 or 1 and each of the places 0 to 3, or 0 to 7, beside the words of a part of '" << file
+           << "'";
   return success();
 }
 

@@ -20,8 +20,9 @@ Value Scope::get(const Matrix &matrix) {
   if (!matrix.scales)
     return values;
   Value scales = get(matrix.scales), global = matrix.global ? get(matrix.global) : Value();
+  Value zeros = matrix.zeros ? get(matrix.zeros) : Value();
   return moe::DequantizeOp::create(builder, matrix.values->getLoc(), moe::dequantizedType(values.getType()), values, scales, global,
-                                   matrix.format);
+                                   zeros, matrix.format);
 }
 
 Value Scope::linear(StringRef name, Value input, int64_t width, bool bias) {

@@ -59,13 +59,12 @@ Type Weights::elementType(const Tensor *stored) {
 /// Of an element.
 static int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 
-Attribute Weights::slice(const Tensor *stored, int64_t offset, int64_t rows, int64_t times, int64_t every, int64_t rowStride,
-                         int64_t columnStride) {
+Attribute Weights::slice(const Tensor *stored, int64_t offset, int64_t rows, int64_t times, int64_t every, const Strides &strides) {
   // Stands in for a tensor with a remembered problem.
   static const Tensor none = {llvm::CachedHashStringRef(""), "none", "F32"};
   const Tensor &from = stored ? *stored : none;
-  return moe::SliceAttr::get(builder.getContext(), from.name.val(), from.file, from.offset + offset, rows, times, every, rowStride,
-                             columnStride);
+  return moe::SliceAttr::get(builder.getContext(), from.name.val(), from.file, from.offset + offset, rows, times, every,
+                             strides.row, strides.column, strides.words, strides.words.empty() ? -1 : strides.wordAxis);
 }
 
 moe::WeightOp Weights::declare(StringRef symbol, ArrayRef<int64_t> shape, Type element, ArrayRef<Attribute> slices) {
@@ -83,8 +82,7 @@ moe::WeightOp Weights::declare(StringRef symbol, ArrayRef<int64_t> shape, Type e
 moe::WeightOp Weights::declareWhole(StringRef symbol, const StoredPart &part) {
   if (auto found = declared.find(symbol); found != declared.end())
     return found->second;
-  return declare(symbol, part.shape, part.element,
-                 slice(part.stored, 0, part.shape.front(), 1, 0, part.rowStride, part.columnStride));
+  return declare(symbol, part.shape, part.element, slice(part.stored, 0, part.shape.front(), 1, 0, part.strides));
 }
 
 moe::WeightOp Weights::whole(StringRef tensor, ArrayRef<int64_t> shape) {
@@ -139,6 +137,8 @@ Matrix Weights::withScales(moe::WeightOp values, StringRef tensor, const Quantiz
     matrix.scales = declareWhole(scalesName(tensor, found.scales), found.scales);
   if (found.global.stored)
     matrix.global = declareWhole(scalesName(tensor, found.global), found.global);
+  if (found.zeros.stored)
+    matrix.zeros = declareWhole(scalesName(tensor, found.zeros), found.zeros);
   return matrix;
 }
 
@@ -168,7 +168,7 @@ moe::WeightOp Weights::declareStack(StringRef symbol, ArrayRef<const Tensor *> p
   for (ArrayRef<const Tensor *> rest = parts; !rest.empty();) {
     size_t length = runLength(rest);
     int64_t every = length > 1 ? rest[1]->offset - rest[0]->offset : 0;
-    slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every, like.rowStride, like.columnStride));
+    slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every, like.strides));
     rest = rest.drop_front(length);
   }
   SmallVector<int64_t> all = {static_cast<int64_t>(parts.size())};
@@ -180,12 +180,14 @@ Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<Stri
   const QuantizedTensor first = findMatrix(tensor(0), shape);
   const moe::NumberFormatAttr format = formatOf(first, 0, 0);
   // Of tens of thousands, only where they are: they are to be like the first.
-  SmallVector<const Tensor *> values = {first.values.stored}, scales = {first.scales.stored}, globals = {first.global.stored};
+  SmallVector<const Tensor *> values = {first.values.stored}, scales = {first.scales.stored}, globals = {first.global.stored},
+                              zeros = {first.zeros.stored};
   for (int64_t index = 1; index < count; ++index) {
     QuantizedTensor found = findMatrix(tensor(index), shape);
     const Tensor *stored = values.emplace_back(found.values.stored);
     scales.push_back(found.scales.stored);
     globals.push_back(found.global.stored);
+    zeros.push_back(found.zeros.stored);
     if (!values.front() || !stored)
       continue;
     if (stored->type != values.front()->type)
@@ -204,19 +206,24 @@ Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<Stri
     result.scales = declareScales(scales, first.scales, first.scales.shape);
   if (globals.front())
     result.global = declareScales(globals, first.global, {});
+  if (zeros.front())
+    result.zeros = declareScales(zeros, first.zeros, first.zeros.shape);
   return result;
 }
 
 Matrix Weights::cut(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, int64_t parts, int64_t partRows, int64_t from,
                     int64_t rows) {
   QuantizedTensor found = findMatrix(tensor, shape);
-  Type element = found.values.element;
-  int64_t apart = found.values.rowStride ? found.values.rowStride : shape.back();
-  int64_t rowBytes = apart * element.getIntOrFloatBitWidth() / 8;
-  int64_t every = parts > 1 ? partRows * rowBytes : 0;
-  moe::WeightOp values =
-      declare(symbol, {parts, rows, shape.back()}, element,
-              slice(found.values.stored, from * rowBytes, 1, parts, every, found.values.rowStride, found.values.columnStride));
+  const Strides &strides = found.values.strides;
+  int64_t together = strides.words.empty() || strides.wordAxis ? 1 : int64_t(strides.words.size()); // rows to a word
+  if (from % together || (parts > 1 && partRows % together))
+    remember(found.values.stored->file + ": tensor '" + found.values.stored->name.val() + "': expected parts of " +
+             Twine(together) + " rows each, which share words, got " + Twine(from) + " rows of " + Twine(partRows));
+  int64_t bits = strides.words.empty() ? found.values.element.getIntOrFloatBitWidth() : 32 / int64_t(strides.words.size());
+  int64_t apart = strides.row ? strides.row : shape.back();
+  auto bytesOf = [&](int64_t rows) { return rows / together * apart * bits / 8; };
+  moe::WeightOp values = declare(symbol, {parts, rows, shape.back()}, found.values.element,
+                                 slice(found.values.stored, bytesOf(from), 1, parts, parts > 1 ? bytesOf(partRows) : 0, strides));
   return withScales(values, tensor, found, from, partRows);
 }
 
@@ -230,7 +237,7 @@ moe::WeightOp Weights::declareRows(StringRef symbol, const StoredPart &part, Ran
   int64_t rowBytes = columns * bits / 8;
   return declare(symbol, {experts, rows.count, columns}, part.element,
                  slice(part.stored, rows.from * rowBytes, 1, experts, experts > 1 ? part.shape[1] * rowBytes : 0,
-                       rows.step * columns, /*columnStride=*/1));
+                       {.row = rows.step * columns, .column = 1}));
 }
 
 Matrix Weights::inTurns(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, Range rows) {
@@ -255,14 +262,14 @@ Matrix Weights::ofExperts(StringRef symbol, StringRef tensor, ArrayRef<int64_t> 
     return rows.step == 1 ? cut(symbol, tensor, shape, experts, all, rows.from, rows.count) : inTurns(symbol, tensor, shape, rows);
   const Tensor *stored = find(tensor, {experts, columns, all});
   int64_t bytes = bytesOf(elementType(stored));
-  return {declare(symbol, {experts, rows.count, columns}, elementType(stored),
-                  slice(stored, rows.from * bytes, 1, experts, experts > 1 ? all * columns * bytes : 0, rows.step,
-                        /*columnStride=*/all))};
+  return {declare(
+      symbol, {experts, rows.count, columns}, elementType(stored),
+      slice(stored, rows.from * bytes, 1, experts, experts > 1 ? all * columns * bytes : 0, {.row = rows.step, .column = all}))};
 }
 
 moe::WeightOp Weights::ofColumns(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, Range columns) {
   const Tensor *stored = find(tensor, shape);
   Type element = elementType(stored);
   return declare(symbol, {shape[0], columns.count}, element,
-                 slice(stored, columns.from * bytesOf(element), shape[0], 1, 0, shape[1], columns.step));
+                 slice(stored, columns.from * bytesOf(element), shape[0], 1, 0, {.row = shape[1], .column = columns.step}));
 }

@@ -18,7 +18,7 @@ struct Range {
 /// A matrix, or a stack of them: plain numbers, or numbers that scales go with.
 struct Matrix {
   moe::WeightOp values;
-  moe::WeightOp scales = {}, global = {}; ///< null for plain numbers; few formats have a global scale
+  moe::WeightOp scales = {}, global = {}, zeros = {}; ///< null for plain numbers; few formats have a global scale or zero points
   moe::NumberFormatAttr format = {};
 };
 
@@ -75,9 +75,9 @@ private:
   moe::WeightOp declareRows(llvm::StringRef symbol, const StoredPart &part, Range rows);
   /// Rows of each expert that are not neighbours.
   Matrix inTurns(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, Range rows);
-  /// `rows` of the tensor; a run of such slices. Offsets and distances are in bytes, strides in elements.
+  /// `rows` of the tensor; a run of such slices. Offsets and distances are in bytes.
   mlir::Attribute slice(const safetensors::Tensor *stored, int64_t offset, int64_t rows, int64_t times = 1, int64_t every = 0,
-                        int64_t rowStride = 0, int64_t columnStride = 0);
+                        const Strides &strides = {});
   void remember(const llvm::Twine &text);
 
   mlir::ModuleOp module;

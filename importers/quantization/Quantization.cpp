@@ -31,17 +31,40 @@ static void readFp8(Config &config, Quantization &result) {
   config.leaveAside({"modules_to_not_convert", "ignored_layers"});
 }
 
-/// GPTQ as AutoGPTQ and GPTQModel write it. With `sym` every zero point is in the middle, so those stored say nothing, and neither
-/// does the difference between the two formats, which is how they are stored; without `desc_act` groups are of neighbours.
+/// -1 stands for whole rows, which shapes say as well.
+static std::optional<int64_t> readGroupSize(Config &config) {
+  std::optional<int64_t> size = config.countOrNull("group_size", most::width, std::nullopt, -1);
+  config.require(size != 0, "group_size: expected -1 or at least 1, got 0");
+  return size == -1 ? std::nullopt : size;
+}
+
+/// GPTQ as AutoGPTQ and GPTQModel write it: its first format stores zero points less 1. With `sym` all are in the middle, and those
+/// stored say nothing more.
 static void readGptq(Config &config, Quantization &result) {
   config.requireGiven({"bits", "group_size", "sym", "desc_act"});
-  config.expect("bits", json::Value(int64_t(4)));
-  config.expect("sym", json::Value(true));
-  config.expect("desc_act", json::Value(false));
-  config.choice("checkpoint_format", {"gptq", "gptq_v2"});
-  result.group = config.countOrNull("group_size", most::width);
+  Quantization::Words words{.bits = config.count("bits", 8)};
+  config.require(words.bits == 4 || words.bits == 8, "bits: expected 4 or 8, got " + llvm::Twine(words.bits));
+  config.require(!config.flag("desc_act", false),
+                 "desc_act: expected false, got true, which puts columns that lie apart in a group; "
+                 "quantise without it, or with groups of columns in their order");
+  words.hasZeros = !config.flag("sym", true);
+  bool isFirst = config.choice("checkpoint_format", {"gptq", "gptq_v2"}) == "gptq";
+  words.zeroPoint = !words.hasZeros ? int64_t(1) << (words.bits - 1) : isFirst ? 1 : 0;
+  result.words = words;
+  result.group = readGroupSize(config);
   config.leaveAside({"damp_percent", "static_groups", "true_sequential", "model_name_or_path", "model_file_base_name", "meta",
                      "quantizer", "modules_in_block_to_quantize", "modules_to_not_convert"});
+}
+
+/// AWQ as AutoAWQ writes it for its matrix products.
+static void readAwq(Config &config, Quantization &result) {
+  config.requireGiven({"bits", "group_size", "zero_point"});
+  config.expect("bits", json::Value(int64_t(4)));
+  config.expect("zero_point", json::Value(true));
+  config.choice("version", {"gemm"});
+  result.words = {.holdRowsInTurns = true};
+  result.group = readGroupSize(config);
+  config.leaveAside({"backend", "do_fuse", "exllama_config", "fuse_max_seq_len", "modules_to_fuse", "modules_to_not_convert"});
 }
 
 /// One scheme of compressed-tensors.
@@ -90,13 +113,15 @@ Quantization moec::importers::readQuantization(Config &config) {
   // Mistral's own form names a format of the weights instead of a method.
   if (!inner->has("qformat_weight")) {
     inner->requireGiven({"quant_method"});
-    StringRef method = inner->choice("quant_method", {"fp8", "compressed-tensors", "gptq", "mxfp4"});
+    StringRef method = inner->choice("quant_method", {"fp8", "compressed-tensors", "gptq", "awq", "mxfp4"});
     if (method == "fp8")
       readFp8(*inner, result);
     else if (method == "compressed-tensors")
       readCompressedTensors(*inner, result);
     else if (method == "gptq")
       readGptq(*inner, result);
+    else if (method == "awq")
+      readAwq(*inner, result);
     else
       inner->leaveAside({"modules_to_not_convert"});
   } else {

@@ -20,6 +20,16 @@ struct Quantization {
   std::optional<Block> block;
   /// Neighbours in a row that share a scale.
   std::optional<int64_t> group;
+  /// Integers in words of 32 bits with zero points for groups beside them, as GPTQ and AWQ store them.
+  struct Words {
+    int64_t bits = 4;
+    /// Neighbours in a column share a word, even ones first; else neighbours in a row.
+    bool holdRowsInTurns = false;
+    /// Whether groups have zero points of their own, and what is added to them; else `zeroPoint` is that of all.
+    bool hasZeros = true;
+    int64_t zeroPoint = 0;
+  };
+  std::optional<Words> words;
 };
 
 /// `quantization_config`, which may be absent or null.

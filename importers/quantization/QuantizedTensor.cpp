@@ -1,6 +1,8 @@
 // The layouts in which quantised matrices are released, and what shapes say about their scales.
 #include "importers/quantization/QuantizedTensor.h"
 #include "importers/Refusal.h"
+#include "importers/quantization/PackedWords.h"
+#include "importers/quantization/Scales.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -33,12 +35,9 @@ struct Layout {
   int64_t group = 0;
   /// The bytes of such neighbours are a dimension of their own.
   bool splitsRows = false;
-  /// Columns are stored one after the other: words of eight neighbours in a row, and scales.
-  bool isTransposed = false;
 };
 
-constexpr StringRef floats[] = {"F32", "BF16", "F16"}, scalesOfE4M3[] = {"F32", "BF16", "F16", "F8_E8M0"}, e4m3[] = {"F8_E4M3"},
-                    powersOfTwo[] = {"F8_E8M0", "U8"};
+constexpr StringRef scalesOfE4M3[] = {"F32", "BF16", "F16", "F8_E8M0"}, e4m3[] = {"F8_E4M3"}, powersOfTwo[] = {"F8_E8M0", "U8"};
 
 constexpr Layout layouts[] = {
     // DeepSeek's and others' FP8; "inv" is historical, they multiply.
@@ -56,7 +55,7 @@ constexpr Layout layouts[] = {
      .type = "I32",
      .number = Number::Unsigned4,
      .scales = ".weight_scale",
-     .scaleTypes = floats,
+     .scaleTypes = plainFloats,
      .zeroPoint = 8},
     // NVFP4 as ModelOpt and as compressed-tensors spell it.
     {".weight", "U8", Number::E2M1, ".weight_scale", e4m3, ".weight_scale_2"},
@@ -70,19 +69,11 @@ constexpr Layout layouts[] = {
      .scaleTypes = powersOfTwo,
      .group = 32,
      .splitsRows = true},
-    // GPTQ with zero points in the middle, which are not stored again for every group to be different.
-    {.values = ".qweight",
-     .type = "I32",
-     .number = Number::Unsigned4,
-     .scales = ".scales",
-     .scaleTypes = floats,
-     .zeroPoint = 8,
-     .isTransposed = true},
 };
 
 /// What lies beside a quantised matrix and does not concern its numbers.
-constexpr StringRef companions[] = {".activation_scale", ".input_scale", ".input_global_scale", ".qscale_act", ".weight_shape",
-                                    ".qzeros",           ".g_idx",       "_activation_scale"};
+constexpr StringRef companions[] = {".activation_scale", ".input_scale",  ".input_global_scale",
+                                    ".qscale_act",       ".weight_shape", "_activation_scale"};
 
 } // namespace
 
@@ -103,6 +94,8 @@ static std::optional<std::string> valuesName(const Layout &layout, StringRef ten
 }
 
 bool moec::importers::isQuantized(const Checkpoint &checkpoint, StringRef tensor, const Tensor *stored) {
+  if (!stored && isInWords(checkpoint, tensor))
+    return true;
   return llvm::any_of(layouts, [&](const Layout &layout) {
     if (stored)
       return layout.type == stored->type;
@@ -111,11 +104,11 @@ bool moec::importers::isQuantized(const Checkpoint &checkpoint, StringRef tensor
   });
 }
 
-static llvm::Error refuseTensor(const Tensor &stored, const Twine &why) {
+llvm::Error moec::importers::refuseTensor(const Tensor &stored, const Twine &why) {
   return refuse(stored.file + ": tensor '" + stored.name.val() + "': " + why);
 }
 
-static mlir::Type typeOf(StringRef type, mlir::MLIRContext *context) {
+mlir::Type moec::importers::typeOfScales(StringRef type, mlir::MLIRContext *context) {
   mlir::Builder builder(context);
   return llvm::StringSwitch<mlir::Type>(type)
       .Case("F32", builder.getF32Type())
@@ -142,16 +135,6 @@ static llvm::Error takeValues(const Tensor &stored, const Layout &layout, ArrayR
                               QuantizedTensor &result) {
   int64_t perElement = layout.number == Number::E4M3 ? 1 : stored.type == "I32" ? 8 : 2;
   int64_t width = shape.back(), inner = layout.splitsRows ? layout.group : width;
-  if (layout.isTransposed) {
-    llvm::SmallVector<int64_t> expected = {width / perElement, shape.front()};
-    if (shape.size() != 2 || width % perElement || ArrayRef<int64_t>(stored.shape) != ArrayRef(expected))
-      return refuseTensor(stored, "expected " + spelled(shape) + " numbers as the config says, transposed, " + Twine(perElement) +
-                                      " of a row to an element, got shape " + spelled(stored.shape));
-    result.values = {&stored, typeOf(layout.number, context), llvm::SmallVector<int64_t, 3>(shape)};
-    result.values.rowStride = perElement;
-    result.values.columnStride = perElement * shape.front();
-    return llvm::Error::success();
-  }
   llvm::SmallVector<int64_t> expected(shape.drop_back());
   if (layout.splitsRows)
     expected.push_back(width / inner);
@@ -184,8 +167,7 @@ static bool fitBlocks(ArrayRef<int64_t> scales, const Quantization &quantization
   return grid(isWhole ? matrix[0] : 1, matrix[1]) || isWhole;
 }
 
-/// Groups of neighbours in a row: of `group`, where that is given.
-static bool fitGroups(ArrayRef<int64_t> scales, std::optional<int64_t> group, QuantizedTensor &result) {
+bool moec::importers::fitGroups(ArrayRef<int64_t> scales, std::optional<int64_t> group, QuantizedTensor &result) {
   ArrayRef<int64_t> shape = result.values.shape;
   int64_t groups = scales.empty() ? 0 : scales.back();
   if (scales.size() != shape.size() || scales.drop_back() != shape.drop_back() || groups <= 0 || shape.back() % groups)
@@ -200,9 +182,7 @@ static llvm::Error takeScales(const Tensor &stored, const Layout &layout, const 
   StringRef type = stored.type;
   if (!llvm::is_contained(layout.scaleTypes, type))
     return refuseTensor(stored, "expected scales of " + llvm::join(layout.scaleTypes, " or ") + ", got " + type);
-  llvm::SmallVector<int64_t> shape(stored.shape.begin(), stored.shape.end());
-  if (layout.isTransposed)
-    std::reverse(shape.begin(), shape.end());
+  ArrayRef<int64_t> shape = stored.shape;
   bool isBlocked = layout.number == Number::E4M3;
   std::optional<int64_t> group = layout.group ? layout.group : quantization.group;
   if (isBlocked ? !fitBlocks(shape, quantization, result) : !fitGroups(shape, group, result)) {
@@ -210,16 +190,11 @@ static llvm::Error takeScales(const Tensor &stored, const Layout &layout, const 
                          : !isBlocked && group           ? "[1, " + std::to_string(*group) + "]"
                                                          : "no given size";
     return refuseTensor(stored, "expected a scale for each block of " + spelled(result.values.shape) + ", blocks being of " +
-                                    blocks + (layout.group ? "" : " as the config says") +
-                                    (layout.isTransposed ? ", transposed" : "") + ", got shape " + spelled(stored.shape));
+                                    blocks + (layout.group ? "" : " as the config says") + ", got shape " + spelled(shape));
   }
   result.scales.stored = &stored;
-  result.scales.element = typeOf(type, context);
+  result.scales.element = typeOfScales(type, context);
   result.scales.suffix = layout.scales;
-  if (layout.isTransposed) {
-    result.scales.rowStride = 1;
-    result.scales.columnStride = shape.front();
-  }
   return llvm::Error::success();
 }
 
@@ -232,7 +207,7 @@ static llvm::Error takeGlobal(Checkpoint &checkpoint, StringRef stem, const Layo
                   result.values.stored->name.val() + "'");
   if (stored->type != "F32" || stored->bytes != 4)
     return refuseTensor(*stored, "expected one F32, got " + stored->type + " " + spelled(stored->shape));
-  result.global = {.stored = stored, .element = typeOf("F32", context), .shape = {1}, .suffix = layout.global};
+  result.global = {.stored = stored, .element = typeOfScales("F32", context), .shape = {1}, .suffix = layout.global};
   result.globalDivides = layout.globalDivides;
   return llvm::Error::success();
 }
@@ -240,6 +215,8 @@ static llvm::Error takeGlobal(Checkpoint &checkpoint, StringRef stem, const Layo
 llvm::Expected<QuantizedTensor> moec::importers::takeQuantized(Checkpoint &checkpoint, const Quantization &quantization,
                                                                StringRef tensor, ArrayRef<int64_t> shape,
                                                                mlir::MLIRContext *context) {
+  if (isInWords(checkpoint, tensor))
+    return takeWords(checkpoint, quantization, tensor, shape, context);
   StringRef stem = stemOf(tensor);
   llvm::SmallVector<StringRef> types; // of numbers by such a name
   std::string expected;               // scales of numbers of such a type

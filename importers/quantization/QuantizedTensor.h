@@ -9,13 +9,19 @@
 
 namespace moec::importers {
 
+/// How a matrix lies in a file whose rows do not follow one another, as `#moe.slice` says it.
+struct Strides {
+  int64_t row = 0, column = 0;
+  llvm::ArrayRef<int64_t> words = {};
+  int64_t wordAxis = 0;
+};
+
 /// One of its tensors, as the elements and the shape that its bytes are.
 struct StoredPart {
   const safetensors::Tensor *stored = nullptr;
   mlir::Type element;
   llvm::SmallVector<int64_t, 3> shape;
-  /// Where rows are not stored one after the other: how far apart rows are, and numbers of a row (of four bits: words of eight).
-  int64_t rowStride = 0, columnStride = 0;
+  Strides strides = {};
   /// What follows the matrix's name, without ".weight", in that of scales.
   llvm::StringRef suffix = {};
 };
@@ -29,9 +35,11 @@ struct QuantizedTensor {
   /// One number by which all is scaled once more; without `stored` when there is none.
   StoredPart global;
   bool globalDivides = false;
+  /// Zero points, shaped like the scales; without `stored` when all have the same.
+  StoredPart zeros;
   /// Rows and columns that share a scale.
   int64_t blockRows = 1, blockColumns = 1;
-  /// The integer that stands for zero.
+  /// The integer that stands for zero, or what is added to the stored ones.
   int64_t zeroPoint = 0;
 };
 

@@ -36,6 +36,7 @@ std::unique_ptr<artifact::RoutingSemanticsT> semanticsOf(plan::RoutingOp op) {
   semantics->renormalize = routing.getRenormalize();
   semantics->epsilon = double(routing.getEpsilon());
   semantics->scale = double(routing.getScale());
+  semantics->jitter_epsilon = double(routing.getJitterEpsilon());
   semantics->selection_bias = op->hasAttr("moe.selection_bias");
   semantics->token_table = op->hasAttr("moe.token_table");
   return semantics;

@@ -21,7 +21,8 @@ public:
     if (!values)
       return values.takeError();
     auto matrix = std::make_unique<Matrix>(name, file, std::move(*values));
-    for (auto [stored, into] : {std::pair(&file.scales, &matrix->storedScales), {&file.global, &matrix->global}})
+    for (auto [stored, into] :
+         {std::pair(&file.scales, &matrix->storedScales), {&file.global, &matrix->global}, {&file.zeros, &matrix->zeros}})
       if (*stored)
         if (Error error = readAll(**stored, files, *into))
           return std::move(error);
@@ -94,10 +95,14 @@ private:
     ArrayRef<int64_t> shape = file.values.type.getShape(), scaleShape = file.scales->type.getShape();
     int64_t rows = shape.drop_back().back(), entry = index / rows;
     int64_t scaleRow = moe::scaleRowOf(file.format, entry, index % rows, rows, scaleShape, shape.size() == 3);
-    const double *ofRow = storedScales.data() + scaleRow * scaleShape.back();
+    int64_t first = scaleRow * scaleShape.back();
     double overall = global.empty() ? 1 : global[global.size() == 1 ? 0 : size_t(entry)];
     for (size_t column = 0; column < row.size(); ++column) {
-      double scaled = (row[column] - double(file.format.getZeroPoint())) * ofRow[int64_t(column) / file.format.getColumns()];
+      size_t block = size_t(first + int64_t(column) / file.format.getColumns());
+      int64_t zero = file.format.getZeroPoint();
+      if (!zeros.empty())
+        zero = moe::zeroPointOf(file.format, int64_t(zeros[block]), file.values.type.getElementType());
+      double scaled = (row[column] - double(zero)) * storedScales[block];
       row[column] = file.format.getDivides() ? scaled / overall : scaled * overall;
     }
   }
@@ -105,7 +110,7 @@ private:
   std::string name;
   moe::Requantization file;
   StoredMatrix values;
-  std::vector<double> storedScales, global;
+  std::vector<double> storedScales, global, zeros;
   std::vector<uint16_t> scales;
   int64_t known = 0; ///< rows whose scales are
   moe::RoundingError sum;

@@ -34,7 +34,7 @@ Error StoredMatrix::fill(int64_t row) {
   if (piece.run.isStrided()) {
     auto part = plan::PartAttr::get(piece.run.getContext(), piece.run.getFile(), piece.run.getOffsetOf(piece.index),
                                     (last - piece.firstRow) * rowBytes, /*times=*/1, /*every=*/0, piece.run.getRowStride(),
-                                    piece.run.getColumnStride());
+                                    piece.run.getColumnStride(), piece.run.getWords(), piece.run.getWordAxis());
     Expected<std::vector<char>> matrix = readStrided(*files, part, 0, {uint64_t(width()), uint64_t(bits)});
     if (!matrix)
       return matrix.takeError();

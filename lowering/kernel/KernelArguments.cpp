@@ -55,7 +55,8 @@ Weight KernelArguments::weight(Value argument) const {
   if (!argument)
     return {};
   if (auto dequantize = argument.getDefiningOp<moe::DequantizeOp>())
-    return {dequantize, weight(dequantize.getValues()), weight(dequantize.getScales()), weight(dequantize.getGlobal())};
+    return {dequantize, weight(dequantize.getValues()), weight(dequantize.getScales()), weight(dequantize.getGlobal()),
+            weight(dequantize.getZeros())};
   auto rows = cast<DenseI64ArrayAttr>(kernel.getPartRows()[cast<BlockArgument>(argument).getArgNumber()]);
   return {builder, cast<RankedTensorType>(argument.getType()), bufferAt(indexOf(argument), builder.ptr), rows.asArrayRef()};
 }

@@ -63,6 +63,12 @@ static Number loadCodes(Pointer row, Number column, int64_t lanes, int64_t align
   return low.shuffle(high, alternating);
 }
 
+Number moec::lowering::zeroPoints(Number zeros, int64_t zeroPoint, Type element) {
+  int64_t mask = (int64_t(1) << element.getIntOrFloatBitWidth()) - 1;
+  Number shifted = zeros.toUnsigned(zeros.builder->getI32Type()) + zeroPoint;
+  return (shifted & shifted.like(mask)).toReal();
+}
+
 Number moec::lowering::loadElements(const Storage &storage, const WeightRow &row, Number column, int64_t lanes, int64_t alignment) {
   Type element = storage.element;
   bool packed = element.getIntOrFloatBitWidth() < 8;
@@ -78,7 +84,12 @@ Number moec::lowering::loadElements(const Storage &storage, const WeightRow &row
       if (packed && !isUnsigned) // the sign of four bits
         loaded = (loaded ^ loaded.like(int64_t(8))) - 8;
       Number integer = isUnsigned ? loaded.toUnsigned(i32) : loaded.toInteger(i32);
-      real = (integer - integer.like(storage.zeroPoint)).toReal();
+      if (storage.hasZeros) {
+        Number zero = (row.zeros.as(inMemory(element)) + column / storage.scaleColumns).load();
+        real = integer.toReal() - zeroPoints(zero, storage.zeroPoint, element).splat(lanes);
+      } else {
+        real = (integer - integer.like(storage.zeroPoint)).toReal();
+      }
     }
   } else {
     real = toReal(loaded, element);

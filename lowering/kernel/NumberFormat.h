@@ -17,6 +17,10 @@ inline constexpr double unitOfE4M3 = 256;
 Number toReal(Number loaded, mlir::Type element);
 Number loadNumber(Pointer place, mlir::Type element, int64_t lanes = 0);
 
+/// What is subtracted from numbers of `element`, whose format has this zero point, in blocks whose stored zeros, bytes, these are:
+/// in f32.
+Number zeroPoints(Number zeros, int64_t zeroPoint, mlir::Type element);
+
 /// Elements [column, column + lanes) of a row in f32 (one for `lanes` = 0), dequantised: all in one block, of packed ones the first
 /// at an even column unless it is the only one. Their address is a multiple of `alignment` bytes.
 Number loadElements(const Storage &storage, const WeightRow &row, Number column, int64_t lanes, int64_t alignment = 1);

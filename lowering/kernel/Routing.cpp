@@ -42,6 +42,12 @@ static Number sum(FunctionBuilder &b, Pointer values, int64_t count) {
   return fold(b, values, count, b.real(0), [](Number x, Number y) { return x + y; });
 }
 
+Number moec::lowering::shareBeside(moe::RoutingAttr routing, Number chosen, Number key) {
+  Number zero = key.like(0.0), distance = (chosen - key) / maximum(maximum(key, -key), chosen);
+  Number isFar = distance > distance.like(2 * double(routing.getJitterEpsilon()));
+  return select(isFar, zero, select(key > key.like(negativeInfinity), exponential(key - chosen), zero));
+}
+
 Number moec::lowering::nearestExpert(Number id, int64_t experts) {
   return minimum(maximum(id, id.like(int64_t(0))), id.like(experts - 1));
 }

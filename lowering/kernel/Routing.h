@@ -16,6 +16,10 @@ Number groupKey(FunctionBuilder &b, moe::RoutingAttr routing, Pointer keys, int6
 /// The key that experts of groups get which are not kept.
 double droppedKey(moe::RoutingAttr routing);
 
+/// Of sparse_mixer: what an expert with such a key, which is its score or minus infinity once it was chosen, adds to the sum of the
+/// softmax that weighs a `chosen` score.
+Number shareBeside(moe::RoutingAttr routing, Number chosen, Number key);
+
 /// What a table says, kept to the experts that there are: tables are data, and nobody has read them.
 Number nearestExpert(Number id, int64_t experts);
 

@@ -16,6 +16,8 @@ std::string Storage::name() const {
     out << "-" << zeroPoint;
   if (scale)
     out << "." << scale << "x" << scaleColumns;
+  if (hasZeros)
+    out << ".zeros";
   return text;
 }
 
@@ -28,24 +30,27 @@ Storage moec::lowering::storageOf(Value weight) {
   Storage storage{elementOf(op.getValues())};
   storage.isQuantized = true;
   storage.zeroPoint = op.getFormat().getZeroPoint();
-  if (moe::widthOf(op.getScales().getType()) > 1) {
+  storage.hasZeros = bool(op.getZeros());
+  if (storage.hasZeros || moe::widthOf(op.getScales().getType()) > 1) {
     storage.scale = elementOf(op.getScales());
     storage.scaleColumns = op.getFormat().getColumns();
+    if (moe::widthOf(op.getScales().getType()) == 1) // as if the only block ended evenly
+      storage.scaleColumns = int64_t(llvm::PowerOf2Ceil(uint64_t(std::max<int64_t>(storage.scaleColumns, 64))));
   }
   return storage;
 }
 
 struct Weight::Scales {
   moe::NumberFormatAttr format;
-  Weight scales, global;
+  Weight scales, global, zeros;
 };
 
 Weight::Weight(FunctionBuilder &b, RankedTensorType type, Pointer parts, ArrayRef<int64_t> partRows)
     : builder(&b), type(type), rowStorage{type.getElementType()}, parts(parts), partRows(partRows) {}
 
-Weight::Weight(moe::DequantizeOp op, Weight values, Weight scales, Weight global) : Weight(std::move(values)) {
+Weight::Weight(moe::DequantizeOp op, Weight values, Weight scales, Weight global, Weight zeros) : Weight(std::move(values)) {
   rowStorage = storageOf(op.getResult());
-  this->scales = std::make_shared<const Scales>(Scales{op.getFormat(), std::move(scales), std::move(global)});
+  this->scales = std::make_shared<const Scales>(Scales{op.getFormat(), std::move(scales), std::move(global), std::move(zeros)});
 }
 
 Pointer Weight::row(Number index) const {
@@ -81,19 +86,19 @@ WeightRow Weight::matrixRow(Number entry, Number index) const {
 }
 
 WeightRow Weight::scaled(Pointer elements, Number entry, Number index) const {
-  const auto &[format, scales, global] = *this->scales;
+  const auto &[format, scales, global, zeros] = *this->scales;
   Number inTensor = index + format.getFirstRow();
-  Pointer place;
-  if (type.getRank() == 3 && scales.type.getRank() == 3) {
-    place = scales.row(entry) + inTensor / format.getRows() * scales.width();
-  } else {
+  auto placeIn = [&](const Weight &ofBlocks) {
+    if (type.getRank() == 3 && ofBlocks.type.getRank() == 3)
+      return ofBlocks.row(entry) + inTensor / format.getRows() * ofBlocks.width();
     int64_t tensorRows = format.getTensorRows() ? format.getTensorRows() : type.getShape().drop_back().back();
-    place = scales.row((entry * tensorRows + inTensor) / format.getRows());
-  }
+    return ofBlocks.row((entry * tensorRows + inTensor) / format.getRows());
+  };
+  Pointer place = placeIn(scales);
   Number factor = rowStorage.scale ? builder->real(1) : loadNumber(place, scales.element());
   if (global) {
     Number overall = loadNumber(global.row(entry), global.element());
     factor = format.getDivides() ? factor / overall : factor * overall;
   }
-  return {elements, rowStorage.scale ? place : Pointer(), factor};
+  return {elements, rowStorage.scale ? place : Pointer(), factor, zeros ? placeIn(zeros) : Pointer()};
 }

@@ -16,6 +16,8 @@ struct Storage {
   mlir::Type scale = {};
   int64_t scaleColumns = 0;
   int64_t zeroPoint = 0;
+  /// Whether blocks have zeros, bytes, to which the zero point is added; their scales are then along the row even if there is one.
+  bool hasZeros = false;
   /// Whether elements are to be multiplied with a row's scales and factor at all.
   bool isQuantized = false;
 
@@ -32,6 +34,7 @@ struct WeightRow {
   /// Of a quantised row: its scales, where it has several, and what all of it is multiplied with besides.
   Pointer scales = {};
   Number factor = {};
+  Pointer zeros = {}; ///< beside scales, where there are any
 };
 
 class Weight {
@@ -39,8 +42,8 @@ public:
   Weight() = default;
   /// The addresses of its parts, and how its leading rows are dealt out over them.
   Weight(FunctionBuilder &b, mlir::RankedTensorType type, Pointer parts, llvm::ArrayRef<int64_t> partRows);
-  /// What `op` makes of the weights that are its operands; `global` may be none.
-  Weight(moe::DequantizeOp op, Weight values, Weight scales, Weight global);
+  /// What `op` makes of the weights that are its operands; `global` and `zeros` may be none.
+  Weight(moe::DequantizeOp op, Weight values, Weight scales, Weight global, Weight zeros);
 
   explicit operator bool() const { return builder; }
   mlir::Type element() const { return type.getElementType(); }

@@ -1,5 +1,6 @@
 // Routing as loops: scores, the best groups, the best experts, their weights. #moe.routing has the arithmetic.
 #include "lowering/kernel/Functions.h"
+#include "lowering/kernel/Routing.h"
 #include "lowering/loops/LoopBuilder.h"
 #include "lowering/loops/Loops.h"
 
@@ -39,6 +40,7 @@ Value scoresOf(LoopBuilder &b, Value logits, Score score) {
   case Score::Softmax:
     return softmax(b, logits);
   case Score::SoftmaxTopK:
+  case Score::SparseMixer:
     return logits;
   case Score::Sigmoid:
     return b.map(like, {{logits, {0, 1}}}, [](ArrayRef<Number> e) { return sigmoid(e[0]); });
@@ -93,13 +95,26 @@ Value keepBestGroups(LoopBuilder &b, Value keys, RoutingAttr routing) {
   })[0];
 }
 
+/// Of sparse_mixer: the weight of an expert with this score, `left` being the keys of those neither chosen before nor it.
+Number weighTaken(LoopBuilder &b, Number score, Value left, RoutingAttr routing) {
+  Number itself = b.number(b.real(1));
+  Number sum =
+      b.number(b.forRange(b.index(widthOf(left.getType())), itself.value, [&](Number i, ValueRange sofar) -> LoopBuilder::Values {
+        return {b.number(sofar[0]) + shareBeside(routing, score, b.at(left, {i}))};
+      })[0]);
+  return itself / sum;
+}
+
 /// What the chosen experts' scores are as weights.
 Value weigh(LoopBuilder &b, Value ids, Value scores, RoutingAttr routing) {
   int64_t k = routing.getK();
+  bool isApart = routing.getScore() == Score::SparseMixer;
   auto vector = [&] { return b.empty({k}, b.getF32Type()); };
-  Value weights = b.forRange(b.index(k), vector(), [&](Number place, ValueRange sofar) -> LoopBuilder::Values {
+  Value weights = b.forRange(b.index(k), {vector(), scores}, [&](Number place, ValueRange sofar) -> LoopBuilder::Values {
     Number id = b.number(arith::IndexCastOp::create(b, b.getIndexType(), b.at(ids, {place})));
-    return {b.put(b.at(scores, {id}), sofar[0], {place})};
+    Number score = b.at(scores, {id});
+    Value left = isApart ? b.put(b.real(-infinity), sofar[1], {id}) : sofar[1];
+    return {b.put(isApart ? weighTaken(b, score, left, routing) : score, sofar[0], {place}), left};
   })[0];
   if (routing.getScore() == Score::SoftmaxTopK)
     weights = softmax(b, weights);

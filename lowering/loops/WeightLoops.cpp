@@ -1,5 +1,6 @@
 // Quantised weights as loops: every element of the weight that stored numbers and scales stand for.
 #include "dialects/moe/MoE.h"
+#include "lowering/kernel/NumberFormat.h"
 #include "lowering/loops/LoopBuilder.h"
 #include "lowering/loops/Loops.h"
 #include "lowering/loops/StoredBytes.h"
@@ -61,7 +62,7 @@ struct DequantizeLoops : OpRewritePattern<DequantizeOp> {
       for (int64_t dim = 0; dim < type.getRank(); ++dim)
         place.emplace_back(inner, linalg::IndexOp::create(inner, dim));
       Number stored = numberAt(bytesBehind(op.getValues()), element, place);
-      Number scaled = (stored - stored.like(double(op.getFormat().getZeroPoint()))) * scaleAt(op, place);
+      Number scaled = (stored - zeroAt(op, element, place)) * realOf(ofBlock(op, op.getScales(), place));
       if (!op.getGlobal())
         return scaled;
       bool perEntry = cast<RankedTensorType>(op.getGlobal().getType()).getDimSize(0) > 1;
@@ -71,17 +72,26 @@ struct DequantizeLoops : OpRewritePattern<DequantizeOp> {
     return success();
   }
 
-  /// The scale of the block that the element at `place` is in.
-  static Number scaleAt(DequantizeOp op, ArrayRef<Number> place) {
+  /// What is subtracted from the number at `place`.
+  static Number zeroAt(DequantizeOp op, Type element, ArrayRef<Number> place) {
+    ImplicitLocOpBuilder &b = *place[0].builder;
+    int64_t zeroPoint = op.getFormat().getZeroPoint();
+    if (op.getZeros())
+      return zeroPoints(ofBlock(op, bytesBehind(op.getZeros()), place), zeroPoint, element);
+    return {b, arith::ConstantOp::create(b, b.getF32FloatAttr(float(zeroPoint)))};
+  }
+
+  /// Of `blocks`, shaped like the scales, the element for the block that the element at `place` is in.
+  static Number ofBlock(DequantizeOp op, Value blocks, ArrayRef<Number> place) {
     NumberFormatAttr format = op.getFormat();
     ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getValues().getType()).getShape();
     int64_t rank = int64_t(shape.size()), tensorRows = format.getTensorRows() ? format.getTensorRows() : shape[size_t(rank - 2)];
     Number row = place[size_t(rank - 2)] + format.getFirstRow(), column = place.back() / format.getColumns();
     if (rank == 2)
-      return realOf(elementAt(op.getScales(), {row / format.getRows(), column}));
-    if (cast<RankedTensorType>(op.getScales().getType()).getRank() == 3)
-      return realOf(elementAt(op.getScales(), {place[0], row / format.getRows(), column}));
-    return realOf(elementAt(op.getScales(), {(place[0] * tensorRows + row) / format.getRows(), column}));
+      return elementAt(blocks, {row / format.getRows(), column});
+    if (cast<RankedTensorType>(blocks.getType()).getRank() == 3)
+      return elementAt(blocks, {place[0], row / format.getRows(), column});
+    return elementAt(blocks, {(place[0] * tensorRows + row) / format.getRows(), column});
   }
 };
 

@@ -31,6 +31,7 @@ private:
   void scoreExperts(Pointer logits, Pointer scores);
   Number takeLargest(Pointer keys, int64_t count);
   void dropGroups(Pointer keys, Pointer groupKeys, Pointer kept);
+  Number weighTaken(Number score, Pointer keys);
 
   KernelFrame &frame;
   KernelBuilder &b;
@@ -102,6 +103,18 @@ void RouteEmitter::dropGroups(Pointer keys, Pointer groupKeys, Pointer kept) {
              [&](Number e) { b.ifThen((kept + e / size).load() == 0, [&] { (keys + e).store(b.real(droppedKey(routing))); }); });
 }
 
+/// By one warp, of sparse_mixer: the weight of an expert with this score that was taken just now, in every lane.
+Number RouteEmitter::weighTaken(Number score, Pointer keys) {
+  Number others =
+      b.forRange(b.lane().toInteger(b.i32), b.integer32(experts), warpSize, {b.real(0)}, [&](Number e, ArrayRef<Number> before) {
+        return KernelBuilder::Numbers{before[0] + shareBeside(routing, score, (keys + e).load())};
+      })[0];
+  for (int64_t mask = warpSize / 2; mask; mask /= 2)
+    others = others + b.shuffleXor(others, mask);
+  Number itself = b.real(1);
+  return itself / (itself + others);
+}
+
 void RouteEmitter::emit(Pointer logits, Weight bias, Weight table, Number token, Pointer ids, Pointer weights) {
   int64_t groups = table ? 1 : routing.getGroups();
   Pointer scores = allocate(b.f32, experts), keys = allocate(b.f32, experts);
@@ -119,9 +132,12 @@ void RouteEmitter::emit(Pointer logits, Weight bias, Weight table, Number token,
       dropGroups(keys, groupKeys, kept);
     b.forRange(routing.getK(), [&](Number j) {
       Number id = table ? nearestExpert((table.row(token) + j).load().toInteger(b.i32), experts) : takeLargest(keys, experts);
+      Number weight = (scores + id).load();
+      if (routing.getScore() == moe::Score::SparseMixer)
+        weight = weighTaken(weight, keys);
       b.ifThen(b.lane() == 0, [&] {
         (ids + j).store(id);
-        (weights + j).store((scores + id).load());
+        (weights + j).store(weight);
       });
     });
     b.ifThen(b.lane() == 0, [&] { weighChosen(b, routing, weights); });

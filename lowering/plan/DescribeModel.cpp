@@ -38,6 +38,8 @@ std::string describe(RoutingAttr routing, bool hasBias, bool hasTable) {
   std::string text;
   llvm::raw_string_ostream out(text);
   out << stringifyScore(routing.getScore()) << " scores";
+  if (routing.getScore() == Score::SparseMixer)
+    out << ", jitter epsilon " << double(routing.getJitterEpsilon());
   if (hasBias)
     out << ", chosen with a bias";
   if (hasTable)

@@ -15,12 +15,11 @@ SmallVector<Attribute> partPerRow(WeightOp weight, int64_t rowBytes) {
   for (auto run : weight.getSlices().getAsRange<SliceAttr>()) {
     if (run.getRows() == 1) {
       parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffset(), rowBytes, run.getTimes(), run.getEvery(),
-                                          run.getRowStride(), run.getColumnStride()));
+                                          run.getRowStride(), run.getColumnStride(), run.getWords(), run.getWordAxis()));
       continue;
     }
     for (int64_t index = 0; index < run.getTimes(); ++index)
-      parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffsetOf(index), rowBytes, run.getRows(), rowBytes,
-                                          /*row_stride=*/0, /*column_stride=*/0));
+      parts.push_back(plan::PartAttr::get(context, run.getFile(), run.getOffsetOf(index), rowBytes, run.getRows(), rowBytes));
   }
   return parts;
 }
@@ -31,7 +30,8 @@ SmallVector<Attribute> fewestParts(WeightOp weight, int64_t rowBytes) {
   for (auto run : weight.getSlices().getAsRange<SliceAttr>()) {
     if (run.isStrided()) {
       parts.push_back(plan::PartAttr::get(weight.getContext(), run.getFile(), run.getOffset(), run.getRows() * rowBytes,
-                                          run.getTimes(), run.getEvery(), run.getRowStride(), run.getColumnStride()));
+                                          run.getTimes(), run.getEvery(), run.getRowStride(), run.getColumnStride(), run.getWords(),
+                                          run.getWordAxis()));
       continue;
     }
     for (int64_t index = 0; index < run.getTimes(); ++index) {

@@ -118,6 +118,8 @@ void DotForm::append(SmallVectorImpl<Value> &arguments, const WeightRows &rows) 
     arguments.push_back(rows.factors);
   if (storage.scale)
     arguments.push_back(rows.scales);
+  if (storage.hasZeros)
+    arguments.push_back(rows.zeros);
 }
 
 WeightRows DotForm::rowsFrom(ArrayRef<Number> arguments) const {
@@ -126,6 +128,8 @@ WeightRows DotForm::rowsFrom(ArrayRef<Number> arguments) const {
     rows.factors = b.pointer(arguments[1], b.f32);
   if (storage.scale)
     rows.scales = b.pointer(arguments[2], b.ptr);
+  if (storage.hasZeros)
+    rows.zeros = b.pointer(arguments[3], b.ptr);
   return rows;
 }
 
@@ -151,9 +155,12 @@ WeightRows DotForm::copyTails(const WeightRows &rows, Number columns, Number wid
   Number blocks = width / step, rest = width % step;
   int64_t perElement = memory.getIntOrFloatBitWidth() / storage.element.getIntOrFloatBitWidth();
   WeightRows tails{copies(rows.elements, memory, step / perElement, blocks * (step / perElement), rest / perElement)};
-  if (int64_t count = block.scales())
-    tails.scales = copies(rows.scales, inMemory(storage.scale), count, blocks * count,
-                          (rest + (storage.scaleColumns - 1)) / storage.scaleColumns);
+  if (int64_t count = block.scales()) {
+    Number first = blocks * count, left = (rest + (storage.scaleColumns - 1)) / storage.scaleColumns;
+    tails.scales = copies(rows.scales, inMemory(storage.scale), count, first, left);
+    if (storage.hasZeros)
+      tails.zeros = copies(rows.zeros, b.i8, count, first, left);
+  }
   return tails;
 }
 
@@ -173,6 +180,8 @@ void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
       operands.push_back(tails.elements + n * (block.bytesOf(step) / bytesOf(memory)));
     if (tail && tails.scales.builder)
       operands.push_back(tails.scales + n * block.scales());
+    if (tail && tails.zeros.builder)
+      operands.push_back(tails.zeros + n * block.scales());
     callTile(shape, tail, operands);
   };
   auto tilesOfRow = [&](Shape shape, Number row) {
@@ -229,7 +238,7 @@ void DotForm::accumulateCodes(MutableArrayRef<Number> sums, ArrayRef<Pointer> ac
 }
 
 void DotForm::accumulate(MutableArrayRef<Number> sums, ArrayRef<Pointer> activationRows, ArrayRef<Pointer> weightRows,
-                         ArrayRef<Number> scales) const {
+                         ArrayRef<Number> scales, ArrayRef<Number> zeros) const {
   if (hasBf16Dot)
     return accumulateBf16(sums, activationRows, weightRows);
   if (fixedPoint)
@@ -241,6 +250,9 @@ void DotForm::accumulate(MutableArrayRef<Number> sums, ArrayRef<Pointer> activat
       activations[m].push_back((activationRows[m] + part).load(b.lanes));
   for (size_t n = 0; n < columns; ++n) {
     KernelBuilder::Numbers weights = block.load(weightRows[n]);
+    if (!zeros.empty())
+      for (Number &weight : weights)
+        weight = weight - zeros[n];
     for (size_t m = 0; m < rows; ++m) {
       Number &sum = sums[m * columns + n];
       // What shares scales is summed first and scaled then.
@@ -300,13 +312,15 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   Pointer activations = b.pointer(arguments[0], activation()), result = b.pointer(arguments[3], b.f32);
   Number rowBytes = arguments[1], steps = arguments[2], resultWidth = arguments[4], ahead = arguments[5];
   WeightRows rows = rowsFrom(arguments.drop_front(6));
-  SmallVector<Pointer> activationRows, weightRows, scaleRows;
+  SmallVector<Pointer> activationRows, weightRows, scaleRows, zeroRows;
   for (int64_t m = 0; m < shape.rows; ++m)
     activationRows.push_back(activations.plusBytes(rowBytes * m + (fixedPoint ? FixedPoint::headerBytes : 0)));
   for (int64_t n = 0; n < shape.columns; ++n) {
     weightRows.push_back((rows.elements + n).loadPointer(memory));
     if (storage.scale)
       scaleRows.push_back((rows.scales + n).loadPointer(inMemory(storage.scale)));
+    if (storage.hasZeros)
+      zeroRows.push_back((rows.zeros + n).loadPointer(b.i8));
   }
 
   int64_t blockElements = block.bytesOf(step) / bytesOf(memory), blockActivations = fixedPoint ? fixedPoint->blockBytes() : step;
@@ -315,6 +329,9 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   };
   auto scalesAt = [&](ArrayRef<Pointer> rows, Number index) {
     return llvm::map_to_vector(rows, [&](Pointer row) { return block.loadScales(row, index); });
+  };
+  auto zerosAt = [&](ArrayRef<Pointer> rows, Number index) {
+    return llvm::map_to_vector(rows, [&](Pointer row) { return block.loadZeros(row, index); });
   };
   // Memory is fastest in order. The rows of a tile follow each other in memory; those after them are asked for line by line, not as
   // this tile reads its rows, side by side.
@@ -330,22 +347,25 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
         next.plusBytes((k * shape.columns + n) * block.bytesOf(step)).prefetch();
     if (shape.isFirst && scaleBytes)
       nextScales.plusBytes(k * scaleBytes).prefetch();
-    accumulate(after, movedBy(activationRows, k * blockActivations), movedBy(weightRows, k * blockElements),
-               scalesAt(scaleRows, k));
+    accumulate(after, movedBy(activationRows, k * blockActivations), movedBy(weightRows, k * blockElements), scalesAt(scaleRows, k),
+               zerosAt(zeroRows, k));
     return after;
   };
-  SmallVector<Number> zeros(shape.rows * shape.columns, b.zero(b.lanes));
-  SmallVector<Number> sums = b.forRange(b.integer(0), steps, 1, zeros, stepAt);
+  SmallVector<Number> nothing(shape.rows * shape.columns, b.zero(b.lanes));
+  SmallVector<Number> sums = b.forRange(b.integer(0), steps, 1, nothing, stepAt);
   if (tail) {
-    ArrayRef<Number> rest = arguments.drop_front(7 + storage.isQuantized + bool(storage.scale));
-    SmallVector<Pointer> tailRows, tailScales;
+    ArrayRef<Number> rest = arguments.drop_front(7 + storage.isQuantized + bool(storage.scale) + storage.hasZeros);
+    SmallVector<Pointer> tailRows, tailScales, tailZeros;
     for (int64_t n = 0; n < shape.columns; ++n) {
       tailRows.push_back(b.pointer(rest[0], memory) + n * blockElements);
       if (block.scales())
         tailScales.push_back(b.pointer(rest[1], inMemory(storage.scale)) + n * block.scales());
+      if (block.scales() && storage.hasZeros)
+        tailZeros.push_back(b.pointer(rest[2], b.i8) + n * block.scales());
     }
     SmallVector<Number> scales = block.scales() ? scalesAt(tailScales, b.integer(0)) : scalesAt(scaleRows, steps);
-    accumulate(sums, movedBy(activationRows, steps * blockActivations), tailRows, scales);
+    SmallVector<Number> zeros = block.scales() ? zerosAt(tailZeros, b.integer(0)) : zerosAt(zeroRows, steps);
+    accumulate(sums, movedBy(activationRows, steps * blockActivations), tailRows, scales, zeros);
   }
 
   for (size_t first = 0; first < sums.size();) {

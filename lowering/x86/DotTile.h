@@ -58,9 +58,10 @@ private:
   WeightRows rowsFrom(llvm::ArrayRef<Number> arguments) const;
   /// The last, incomplete block of each of `columns` rows, padded with zeros: nothing is read beyond a row's end.
   WeightRows copyTails(const WeightRows &rows, Number columns, Number width) const;
-  /// One step of a tile: adds the products of a block at `activationRows` and at `weightRows`, whose scales are `scales`, if any.
+  /// One step of a tile: adds the products of a block at `activationRows` and at `weightRows`, whose scales and zeros are these, if
+  /// any.
   void accumulate(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows, llvm::ArrayRef<Pointer> weightRows,
-                  llvm::ArrayRef<Number> scales) const;
+                  llvm::ArrayRef<Number> scales, llvm::ArrayRef<Number> zeros) const;
   void accumulateBf16(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows,
                       llvm::ArrayRef<Pointer> weightRows) const;
   void accumulateCodes(llvm::MutableArrayRef<Number> sums, llvm::ArrayRef<Pointer> activationRows,

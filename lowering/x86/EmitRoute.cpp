@@ -44,6 +44,15 @@ static Number takeLargest(KernelBuilder &b, Pointer keys, int64_t count) {
   return best[0];
 }
 
+/// Of sparse_mixer: the weight of an expert with this score that was taken just now.
+static Number weighTaken(KernelBuilder &b, moe::RoutingAttr routing, Number score, Pointer keys, int64_t count) {
+  Number others = b.forRange(b.integer(0), b.integer(count), 1, {b.real(0)}, [&](Number i, ArrayRef<Number> before) {
+    return KernelBuilder::Numbers{before[0] + shareBeside(routing, score, (keys + i).load())};
+  })[0];
+  Number itself = b.real(1);
+  return itself / (itself + others);
+}
+
 /// Gives the experts of all but the best groups the key of a dropped expert.
 static void dropGroups(KernelFrame &frame, moe::RoutingAttr routing, Pointer keys, int64_t experts) {
   KernelBuilder &b = frame.b;
@@ -81,7 +90,9 @@ void moec::lowering::x86::emitRoute(KernelFrame &frame, moe::RouteOp op, Pointer
   b.forRange(k, [&](Number j) {
     Number id = table ? nearestExpert((table.row(token) + j).load().toInteger(b.i64), experts) : takeLargest(b, keys, experts);
     (ids + j).store(id.toInteger(b.i32));
-    (weights + j).store((scores + id).load());
+    Number score = (scores + id).load();
+    bool isApart = routing.getScore() == moe::Score::SparseMixer;
+    (weights + j).store(isApart ? weighTaken(b, routing, score, keys, experts) : score);
   });
   weighChosen(b, routing, weights);
 }

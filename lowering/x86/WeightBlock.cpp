@@ -33,7 +33,8 @@ bool WeightBlock::covers(const Storage &storage) {
 }
 
 WeightBlock::WeightBlock(KernelBuilder &b, const Storage &storage)
-    : b(b), storage(storage), bits(storage.element.getIntOrFloatBitWidth()), elements(b.lanes), distance(1) {
+    : b(b), storage(storage), bits(storage.element.getIntOrFloatBitWidth()), elements(b.lanes), distance(1),
+      zeroPoint(storage.hasZeros ? 0 : storage.zeroPoint) {
   if (storage.element.isBF16()) {
     distance = 2;
     elements = distance * b.lanes;
@@ -51,7 +52,7 @@ SmallVector<float> WeightBlock::valuesOfCodes() const {
     return {0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6};
   SmallVector<float> values;
   for (int64_t code = 0; code < 16; ++code)
-    values.push_back(float((storage.element.isUnsignedInteger() || code < 8 ? code : code - 16) - storage.zeroPoint));
+    values.push_back(float((storage.element.isUnsignedInteger() || code < 8 ? code : code - 16) - zeroPoint));
   return values;
 }
 
@@ -80,7 +81,7 @@ KernelBuilder::Numbers WeightBlock::loadPacked(Pointer place) const {
       continue;
     }
     Number integer = (codes & codes.like(int64_t(15))).toReal(); // without tables of 16
-    vectors.push_back(storage.zeroPoint ? integer - integer.like(double(storage.zeroPoint)) : integer);
+    vectors.push_back(zeroPoint ? integer - integer.like(double(zeroPoint)) : integer);
   }
   return vectors;
 }
@@ -99,7 +100,7 @@ KernelBuilder::Numbers WeightBlock::load(Pointer place) const {
     for (int64_t i = 0; i < elements; i += b.lanes) {
       Number bytes = (place + i).load(b.lanes);
       Number integer = storage.element.isUnsignedInteger() ? bytes.toUnsigned(b.i32) : bytes.toInteger(b.i32);
-      vectors.push_back((storage.zeroPoint ? integer - storage.zeroPoint : integer).toReal());
+      vectors.push_back((zeroPoint ? integer - zeroPoint : integer).toReal());
     }
   } else { // two vectors of f32 come of one of halves
     for (int64_t i = 0; i < elements; i += 2 * b.lanes) {
@@ -120,7 +121,7 @@ double WeightBlock::unit() const {
 }
 
 bool WeightBlock::givesCodes() const {
-  return b.target.hasByteDot && storage.isQuantized && (isPacked(storage) || storage.element.isInteger(8)) &&
+  return b.target.hasByteDot && storage.isQuantized && !storage.hasZeros && (isPacked(storage) || storage.element.isInteger(8)) &&
          elements % lineBytes == 0;
 }
 
@@ -179,15 +180,25 @@ static Number spreadBf16(KernelBuilder &b, Pointer place, int64_t count, int64_t
   return as(words.shuffle(words.like(int64_t(0)), halves), lanes, b.f32);
 }
 
-Number WeightBlock::loadScales(Pointer row, Number index) const {
+Number WeightBlock::inLanes(Pointer row, Number index, function_ref<Number(Pointer, int64_t)> load) const {
   int64_t count = scales();
   if (!count)
-    return loadNumber(row + index / (storage.scaleColumns / elements), storage.scale).splat(b.lanes);
-  if (storage.scale.isBF16() && count <= 4)
-    return spreadBf16(b, row + index * count, count, b.lanes);
-  Number some = loadNumber(row + index * count, storage.scale, count);
+    return load(row + index / (storage.scaleColumns / elements), 0).splat(b.lanes);
+  Number some = load(row + index * count, count);
   SmallVector<int64_t> spread;
   for (int64_t lane = 0; lane < b.lanes; ++lane)
     spread.push_back(lane * count / b.lanes);
   return some.shuffle(some, spread);
+}
+
+Number WeightBlock::loadScales(Pointer row, Number index) const {
+  int64_t count = scales();
+  if (count && storage.scale.isBF16() && count <= 4)
+    return spreadBf16(b, row + index * count, count, b.lanes);
+  return inLanes(row, index, [&](Pointer place, int64_t count) { return loadNumber(place, storage.scale, count); });
+}
+
+Number WeightBlock::loadZeros(Pointer row, Number index) const {
+  return inLanes(row, index,
+                 [&](Pointer place, int64_t count) { return zeroPoints(place.load(count), storage.zeroPoint, storage.element); });
 }

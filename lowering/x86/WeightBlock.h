@@ -21,7 +21,7 @@ public:
   int64_t bytesOf(int64_t count) const { return count * bits / 8; }
   Number bytesOf(Number count) const { return count * bits / 8; }
 
-  /// The block at `place` in vectors; of quantised elements the stored numbers, each divided by `unit`.
+  /// The block at `place` in vectors; of quantised elements the stored numbers less the zero point of all, each divided by `unit`.
   KernelBuilder::Numbers load(Pointer place) const;
   double unit() const;
 
@@ -38,16 +38,20 @@ public:
   int64_t scales() const;
   /// The scales of block `index` of a row, in the lanes of the elements that they scale.
   Number loadScales(Pointer scales, Number index) const;
+  /// What is to be subtracted from the numbers of block `index` of a row with these zeros, likewise.
+  Number loadZeros(Pointer zeros, Number index) const;
 
 private:
   KernelBuilder::Numbers loadPacked(Pointer place) const;
   Number lookUp(Number codes) const;
   Number lookUpBytes(Number codes) const;
   llvm::SmallVector<float> valuesOfCodes() const;
+  /// What `load` makes of as many neighbours in a row as block `index` has scales, in the lanes of the elements they belong to.
+  Number inLanes(Pointer row, Number index, llvm::function_ref<Number(Pointer, int64_t)> load) const;
 
   KernelBuilder &b;
   Storage storage;
-  int64_t bits, elements, distance;
+  int64_t bits, elements, distance, zeroPoint;
 };
 
 } // namespace moec::lowering::x86

@@ -10,6 +10,7 @@ namespace moec::lowering::x86 {
 struct WeightRows {
   Pointer elements;                  ///< addresses
   Pointer scales = {}, factors = {}; ///< of quantised rows: addresses, and f32; `scales` where a row has several
+  Pointer zeros = {};                ///< addresses, where blocks have zeros
   double unit = 1;                   ///< what the elements that blocks give are divided by; factors make up for it
 
   /// Memory for the tables of `count` rows.

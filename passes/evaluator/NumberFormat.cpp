@@ -6,7 +6,8 @@ using namespace mlir;
 using namespace moec::evaluator;
 using namespace moec::moe;
 
-Tensor moec::evaluator::dequantize(NumberFormatAttr format, const Tensor &values, const Tensor &scales, const Tensor *global) {
+Tensor moec::evaluator::dequantize(NumberFormatAttr format, Type element, const StoredParts &parts) {
+  const auto &[values, scales, global, zeros] = parts;
   Tensor result(values.shape);
   int64_t rows = values.shape[values.shape.size() - 2];
   for (int64_t row = 0; row < values.rows(); ++row) {
@@ -14,8 +15,10 @@ Tensor moec::evaluator::dequantize(NumberFormatAttr format, const Tensor &values
     int64_t scaleRow = scaleRowOf(format, entry, row % rows, rows, scales.shape, values.shape.size() == 3);
     double overall = global ? global->elements[global->elements.size() == 1 ? 0 : size_t(entry)] : 1;
     for (int64_t column = 0; column < values.width(); ++column) {
-      double scale = scales.row(scaleRow)[column / format.getColumns()];
-      double scaled = (values.row(row)[column] - double(format.getZeroPoint())) * scale;
+      int64_t block = column / format.getColumns(), zero = format.getZeroPoint();
+      if (zeros)
+        zero = zeroPointOf(format, int64_t(zeros->row(scaleRow)[block]), element);
+      double scaled = (values.row(row)[column] - double(zero)) * scales.row(scaleRow)[block];
       result.row(row)[column] = format.getDivides() ? scaled / overall : scaled * overall;
     }
   }
@@ -23,19 +26,22 @@ Tensor moec::evaluator::dequantize(NumberFormatAttr format, const Tensor &values
 }
 
 static LogicalResult evaluateDequantize(DequantizeOp op, Frame &frame) {
-  SmallVector<Frame::MakeWeight> makers;
-  for (Value part : op->getOperands())
-    makers.push_back(frame.makerOf(part));
+  SmallVector<Frame::MakeWeight> makers; // none for what is not there
+  for (Value part : {op.getValues(), op.getScales(), op.getGlobal(), op.getZeros()})
+    makers.push_back(part ? frame.makerOf(part) : Frame::MakeWeight());
   frame.refer(op.getResult(), [op, makers](Operation *user) mutable -> FailureOr<std::shared_ptr<const Tensor>> {
     SmallVector<std::shared_ptr<const Tensor>> parts;
     for (const Frame::MakeWeight &make : makers) {
-      FailureOr<std::shared_ptr<const Tensor>> part = make(user);
+      FailureOr<std::shared_ptr<const Tensor>> part = std::shared_ptr<const Tensor>();
+      if (make)
+        part = make(user);
       if (failed(part))
         return failure();
       parts.push_back(*part);
     }
+    Type element = cast<RankedTensorType>(op.getValues().getType()).getElementType();
     return std::make_shared<const Tensor>(
-        dequantize(op.getFormat(), *parts[0], *parts[1], parts.size() > 2 ? parts[2].get() : nullptr));
+        dequantize(op.getFormat(), element, {*parts[0], *parts[1], parts[2].get(), parts[3].get()}));
   });
   return success();
 }

@@ -27,17 +27,19 @@ FailureOr<std::optional<std::string>> Weights::compute(ModuleOp module, StringRe
   if (!*found)
     return std::optional<std::string>();
   const moe::Requantization &file = **found;
-  SmallVector<std::shared_ptr<const Tensor>, 3> parts;
-  for (const std::optional<moe::StoredTensor> &stored : {std::optional(file.values), file.scales, file.global}) {
-    if (!stored)
-      continue;
-    FailureOr<std::shared_ptr<const Tensor>> part = load(*stored, module, name, user);
+  SmallVector<std::shared_ptr<const Tensor>, 4> parts; // none for what is not there
+  for (const std::optional<moe::StoredTensor> &stored : {std::optional(file.values), file.scales, file.global, file.zeros}) {
+    FailureOr<std::shared_ptr<const Tensor>> part = std::shared_ptr<const Tensor>();
+    if (stored)
+      part = load(*stored, module, name, user);
     if (failed(part))
       return failure();
     parts.push_back(*part);
   }
-  FailureOr<std::string> bytes =
-      file.scales ? round(file, dequantize(file.format, *parts[0], *parts[1], file.global ? parts[2].get() : nullptr), name, user)
-                  : round(file, *parts[0], name, user);
+  FailureOr<std::string> bytes = file.scales ? round(file,
+                                                     dequantize(file.format, file.values.type.getElementType(),
+                                                                {*parts[0], *parts[1], parts[2].get(), parts[3].get()}),
+                                                     name, user)
+                                             : round(file, *parts[0], name, user);
   return failed(bytes) ? FailureOr<std::optional<std::string>>() : std::optional(std::move(*bytes));
 }

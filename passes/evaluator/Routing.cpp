@@ -25,6 +25,7 @@ static std::vector<double> scores(std::span<const double> logits, Score score) {
     softmax(result);
     break;
   case Score::SoftmaxTopK:
+  case Score::SparseMixer:
     break;
   case Score::Sigmoid:
     for (double &value : result)
@@ -69,10 +70,27 @@ static void keepBestGroups(std::vector<double> &keys, RoutingAttr routing) {
       std::fill_n(keys.begin() + g * size, size, fill);
 }
 
+/// Softmax for each of the chosen, over those of the experts not chosen before it that are near.
+static std::vector<double> weighApart(const std::vector<int64_t> &ids, std::vector<double> scores, double jitterEpsilon) {
+  std::vector<double> weights;
+  for (int64_t id : ids) {
+    double chosen = scores[id], sum = 0;
+    for (double score : scores)
+      if (!((chosen - score) / std::max(std::fabs(score), chosen) > 2 * jitterEpsilon))
+        sum += std::exp(score - chosen);
+    weights.push_back(1 / sum);
+    scores[id] = -std::numeric_limits<double>::infinity(); // adds nothing from now on
+  }
+  return weights;
+}
+
 static Choice weigh(std::vector<int64_t> ids, const std::vector<double> &scores, RoutingAttr routing) {
   std::vector<double> weights;
-  for (int64_t id : ids)
-    weights.push_back(scores[id]);
+  if (routing.getScore() == Score::SparseMixer)
+    weights = weighApart(ids, scores, routing.getJitterEpsilon());
+  else
+    for (int64_t id : ids)
+      weights.push_back(scores[id]);
   if (routing.getScore() == Score::SoftmaxTopK)
     softmax(weights);
   double divisor = 1;

@@ -14,26 +14,35 @@ using namespace moec::evaluator;
 size_t moec::evaluator::placeOf(moe::SliceAttr run, size_t element, RankedTensorType weight) {
   if (!run.isStrided())
     return element;
-  size_t columns = size_t(weight.getShape().back()), row = element / columns, column = element % columns;
-  // Of four bits, words of eight lie apart; where they do not, elements are neighbours.
-  size_t together = weight.getElementTypeBitWidth() < 8 && run.getColumnStride() > 1 ? 8 : 1;
-  return row * size_t(run.getRowStride()) + column / together * size_t(run.getColumnStride()) + column % together;
+  size_t columns = size_t(weight.getShape().back()), row = element / columns, column = element % columns, inWord = 0;
+  if (size_t together = run.getWords().size()) {
+    size_t &packed = run.getWordAxis() ? column : row;
+    inWord = size_t(run.getWords()[packed % together]);
+    packed /= together;
+  }
+  return row * size_t(run.getRowStride()) + column * size_t(run.getColumnStride()) + inWord;
 }
 
 static InFlightDiagnostic refuse(Operation *user, moe::SliceAttr run) {
   return user->emitError() << "cannot read tensor '" << run.getTensor() << "': ";
 }
 
-/// How many elements of the file a slice of so many elements reaches over.
+/// How many elements of the file a slice of so many elements reaches over: whole words of them.
 static size_t storedElements(moe::SliceAttr run, RankedTensorType weight, size_t elements) {
-  return placeOf(run, elements - 1, weight) + 1;
+  return llvm::alignTo(placeOf(run, elements - 1, weight) + 1, std::max<size_t>(1, run.getWords().size()));
+}
+
+/// The type of elements in the file.
+static Type storedType(moe::SliceAttr run, RankedTensorType weight) {
+  return run.getWords().empty() ? weight.getElementType()
+                                : IntegerType::get(weight.getContext(), unsigned(run.getPlaceBits()), IntegerType::Unsigned);
 }
 
 /// The bytes of a slice of so many elements, if `size` bytes of `file` have room for them where it begins.
 static FailureOr<uint64_t> bytesWithin(uint64_t size, StringRef file, moe::SliceAttr run, int64_t index, RankedTensorType weight,
                                        size_t elements, Operation *user) {
   uint64_t offset = run.getOffsetOf(index), stored = storedElements(run, weight, elements);
-  uint64_t bytes = llvm::SaturatingMultiply<uint64_t>(stored, weight.getElementTypeBitWidth()) / 8;
+  uint64_t bytes = llvm::SaturatingMultiply<uint64_t>(stored, storedType(run, weight).getIntOrFloatBitWidth()) / 8;
   if (offset > size || bytes > size - offset)
     return refuse(user, run) << "expected " << bytes << " bytes at " << offset << " of " << file << ", which has " << size;
   return bytes;
@@ -42,7 +51,7 @@ static FailureOr<uint64_t> bytesWithin(uint64_t size, StringRef file, moe::Slice
 /// Fills `elements` from the bytes of a slice.
 static LogicalResult convert(const char *bytes, moe::SliceAttr run, RankedTensorType weight, Operation *user,
                              std::span<double> elements) {
-  std::optional<moe::StoredNumbers> numbers = moe::StoredNumbers::of(weight.getElementType());
+  std::optional<moe::StoredNumbers> numbers = moe::StoredNumbers::of(storedType(run, weight));
   if (!numbers)
     return refuse(user, run) << "expected floats or integers of 4 to 64 bits, got " << weight.getElementType();
   if (!run.isStrided()) {

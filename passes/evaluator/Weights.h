@@ -53,8 +53,14 @@ private:
   size_t bytesHeld = 0;
 };
 
-/// The weight that `values` stand for: shape, scales and format as a verifier has found them.
-Tensor dequantize(moe::NumberFormatAttr format, const Tensor &values, const Tensor &scales, const Tensor *global);
+/// What a weight is stored as.
+struct StoredParts {
+  const Tensor &values, &scales;
+  const Tensor *global = nullptr, *zeros = nullptr;
+};
+
+/// The weight that these stand for, numbers being of type `element`: shapes and format as a verifier has found them.
+Tensor dequantize(moe::NumberFormatAttr format, mlir::Type element, const StoredParts &parts);
 
 /// Fills `elements` with slice `index` of `run`, a part of a weight of `type`, read from a file of `folder`, or from its contents;
 /// or says on `user` what is wrong.

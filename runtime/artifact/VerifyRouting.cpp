@@ -22,7 +22,8 @@ std::string problemOf(const RoutingRecord &record) {
   if (groups == 0 || record.experts() % groups || kept == 0 || kept > groups || kept * (record.experts() / groups) < record.k())
     return "chooses " + std::to_string(record.k()) + " of " + std::to_string(record.experts()) + " experts in " +
            std::to_string(kept) + " of " + std::to_string(groups) + " groups";
-  if (!std::isfinite(semantics->epsilon()) || semantics->epsilon() < 0 || !std::isfinite(semantics->scale()) ||
+  auto isEpsilon = [](double value) { return std::isfinite(value) && value >= 0; };
+  if (!isEpsilon(semantics->epsilon()) || !isEpsilon(semantics->jitter_epsilon()) || !std::isfinite(semantics->scale()) ||
       semantics->scale() <= 0)
     return "has a scale or an epsilon that is none";
   return "";

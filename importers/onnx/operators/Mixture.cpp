@@ -1,7 +1,6 @@
 // com.microsoft's MoE, and what QMoE shares with it: a router's logits and experts' weights, as moe.route and moe.experts.
 #include "importers/onnx/operators/Mixture.h"
 #include "importers/onnx/Operators.h"
-#include "importers/onnx/operators/Normalization.h"
 #include "importers/onnx/operators/Packed.h"
 
 using namespace mlir;
@@ -59,44 +58,15 @@ struct Routing {
 };
 } // namespace
 
-/// PhiMoE's way, which moe.route cannot say: one expert after the other, each weighted by a softmax over the experts that are
-/// within twice 0.01 of the best.
-static Routing sparselyMixed(Emitter &e, const Tensor &given, int64_t k) {
-  constexpr DataType type = DataType::Float32;
-  Tensor scores = e.cast(given, type), left = scores;
-  const Extent &tokens = scores.shape[0];
-  SmallVector<Tensor, 2> ids, weights;
-  for (int64_t turn = 0; turn < k; ++turn) {
-    Tensor best = e.maximum(left, {1});
-    Tensor near = e.map({scores, left, best}, scores.shape, type, [](Scalars &s, ValueRange x) {
-      Value distance = s.divide(s.subtract(x[2], x[0]), s.maximum(s.absolute(x[0]), x[2]));
-      return s.select(s.less(s.like(distance, 0.02), distance), s.infinity(x[1].getType(), true), x[1]);
-    });
-    Tensor shares = softmax(e, near, 1);
-    // The first expert that is the best.
-    Tensor chosen = e.loop({left, best}, {{0, 1}, {0, broadcast}}, scores.shape, 1, DataType::Int32,
-                           std::numeric_limits<double>::infinity(), [](Scalars &s, ValueRange x) {
-                             Scalars indices(s.b);
-                             Value here = arith::IndexCastOp::create(s.b, s.b.getI32Type(), linalg::IndexOp::create(s.b, 1));
-                             return s.select(s.equal(x[0], x[1]), indices.minimum(x[2], here), x[2]);
-                           });
-    auto isChosen = [](Scalars &s, Value expert) -> Value {
-      Value here = arith::IndexCastOp::create(s.b, s.b.getI32Type(), linalg::IndexOp::create(s.b, 1));
-      return arith::CmpIOp::create(s.b, arith::CmpIPredicate::eq, here, expert);
-    };
-    Tensor weight = e.loop({shares, chosen}, {{0, 1}, {0}}, scores.shape, 1, type, 0,
-                           [&](Scalars &s, ValueRange x) { return s.select(isChosen(s, x[1]), x[0], x[2]); });
-    left = e.loop({left, chosen}, {{0, 1}, {0}}, scores.shape, 2, type, std::nullopt,
-                  [&](Scalars &s, ValueRange x) { return s.select(isChosen(s, x[1]), s.infinity(x[0].getType(), true), x[0]); });
-    ids.push_back(e.reshape(chosen, {tokens, Extent(1)}));
-    weights.push_back(e.reshape(weight, {tokens, Extent(1)}));
-  }
-  return {e.rows(e.concat(ids, 1), k, DataType::Int32), e.rows(e.concat(weights, 1), k)};
-}
+/// PhiMoE's, which is no attribute.
+static constexpr double jitterEpsilon = 0.01;
 
 static Routing routed(Emitter &e, const Tensor &logits, const Mixture &mixture) {
-  auto routing = moe::RoutingAttr::get(e.b.getContext(), mixture.k, moe::Score::Softmax, 1, 1, moe::GroupScore::Max,
-                                       moe::MaskFill::NegativeInfinity, mixture.normalize, moe::F64(0.0), moe::F64(1.0));
+  // PhiMoE's weights are of softmaxes of their own; a division by their sum is not asked for beside them.
+  auto routing =
+      moe::RoutingAttr::get(e.b.getContext(), mixture.k, mixture.sparseMixer ? moe::Score::SparseMixer : moe::Score::Softmax, 1, 1,
+                            moe::GroupScore::Max, moe::MaskFill::NegativeInfinity, mixture.normalize && !mixture.sparseMixer,
+                            moe::F64(0.0), moe::F64(1.0), moe::F64(mixture.sparseMixer ? jitterEpsilon : 0));
   auto columns = [&](Type element) { return RankedTensorType::get({ShapedType::kDynamic, mixture.k}, element); };
   Value none, scores = e.rows(logits, logits.shape[1].constant());
   auto route = moe::RouteOp::create(e.b, columns(e.b.getI32Type()), columns(e.b.getF32Type()), scores, none, none, none, routing);
@@ -169,7 +139,7 @@ LogicalResult onnx::buildMixture(Call &call, const Mixture &mixture, const Proje
     gateBias = *ofGate, upBias = *ofUp, downBias = *ofDown;
   }
 
-  Routing routing = mixture.sparseMixer ? sparselyMixed(e, logits, mixture.k) : routed(e, logits, mixture);
+  Routing routing = routed(e, logits, mixture);
   if (call.type() == "QMoE" && call.has(14)) { // weights of the chosen come from elsewhere
     const Tensor &given = call.in(14);
     if (given.rank() != 2 || given.shape[1] != logits.shape[1])

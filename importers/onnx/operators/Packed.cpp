@@ -115,5 +115,5 @@ Value onnx::dequantizedWeight(Emitter &e, const Packed &packed, int64_t from, in
   auto format = moe::NumberFormatAttr::get(e.b.getContext(), 1, packed.block, 1 << (packed.bits - 1), false, 0, 0);
   Value stored = moe::GetWeightOp::create(e.b, values.getType(), values.getSymName());
   Value factor = moe::GetWeightOp::create(e.b, factors.getType(), factors.getSymName()), none;
-  return moe::DequantizeOp::create(e.b, moe::dequantizedType(stored.getType()), stored, factor, none, format);
+  return moe::DequantizeOp::create(e.b, moe::dequantizedType(stored.getType()), stored, factor, none, none, format);
 }

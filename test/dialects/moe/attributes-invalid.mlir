@@ -119,6 +119,21 @@ module attributes {test.a = #moe.routing<k = 1, score = softmax, epsilon = -1.0>
 
 // -----
 
+// expected-error @+1 {{expected no groups beside the score 'sparse_mixer', got 2}}
+module attributes {test.a = #moe.routing<k = 1, score = sparse_mixer, groups = 2>} {}
+
+// -----
+
+// expected-error @+1 {{expected no jitter_epsilon beside the score 'softmax', got 1.000000e-02}}
+module attributes {test.a = #moe.routing<k = 1, score = softmax, jitter_epsilon = 0.01>} {}
+
+// -----
+
+// expected-error @+1 {{expected a finite jitter_epsilon >= 0, got -1.000000e-02}}
+module attributes {test.a = #moe.routing<k = 1, score = sparse_mixer, jitter_epsilon = -0.01>} {}
+
+// -----
+
 // expected-error @+1 {{expected a finite scale, got}}
 module attributes {test.a = #moe.routing<k = 1, score = softmax, scale = 0x7FF0000000000000>} {}
 
@@ -131,6 +146,16 @@ module attributes {test.a = #moe.rotary<dims = 4, theta = 1.0e4, layout = half, 
 
 // expected-error @+1 {{expected a finite beta, got}}
 module attributes {test.a = #moe.position_scale<beta = 0x7FF0000000000000, original_positions = 16>} {}
+
+// -----
+
+// expected-error @+1 {{expected strides and a dimension of a matrix beside the words of 'a', got dimension 2}}
+moe.weight @slice_words_axis : tensor<8x8xui4> = [#moe.slice<"a" in "m" at 0 rows 8 strides 8 by 8 words [0, 1, 2, 3, 4, 5, 6, 7] along 2>]
+
+// -----
+
+// expected-error @+1 {{expected each of the places 0 to 3, or 0 to 7, once in the words of 'a', got 4}}
+moe.weight @slice_words_twice : tensor<8x8xui8> = [#moe.slice<"a" in "m" at 0 rows 8 strides 4 by 8 words [0, 1, 2, 2] along 0>]
 
 // -----
 

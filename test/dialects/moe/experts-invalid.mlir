@@ -67,6 +67,23 @@ func.func @route_c4_table(%logits: tensor<?x4xf32>, %ids: tensor<?xi32>, %table:
 
 // -----
 
+func.func @route_c5(%logits: tensor<?x4xf32>, %b: tensor<4xf32>) {
+  // expected-error @+1 {{C5: expected neither bias nor table beside the score 'sparse_mixer'}}
+  %chosen, %weights = moe.route %logits bias %b (tensor<4xf32>) {routing = #moe.routing<k = 1, score = sparse_mixer>} : tensor<?x4xf32> -> tensor<?x1xi32>, tensor<?x1xf32>
+  return
+}
+
+// -----
+
+func.func @route_c5_table(%logits: tensor<?x4xf32>, %ids: tensor<?xi32>, %table: tensor<8x1xi32>) {
+  // expected-error @+1 {{C5: expected neither bias nor table beside the score 'sparse_mixer'}}
+  %chosen, %weights = moe.route %logits table %table (tensor<8x1xi32>) for %ids {routing = #moe.routing<k = 1, score = sparse_mixer>}
+    : tensor<?x4xf32> -> tensor<?x1xi32>, tensor<?x1xf32>
+  return
+}
+
+// -----
+
 func.func @experts_c1(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %weights: tensor<?x2xf32>, %gate: tensor<3x2x4xf32>, %down: tensor<3x2x4xf32>) {
   // expected-error @+1 {{C1: expected gate and up [experts, intermediate, 4] and down [experts, 4, intermediate], got 'tensor<3x2x4xf32>', 'tensor<3x2x4xf32>' and 'tensor<3x2x4xf32>'}}
   %y = moe.experts %x to %ids, %weights with %gate, %gate, %down {activation = #moe.activation<kind = silu>}
@@ -127,6 +144,15 @@ func.func @fused_experts_c2(%x: tensor<?x4xf32>, %logits: tensor<?x3xf32>, %w: t
   // expected-error @+1 {{C2: expected 1 columns of ids, got 2}}
   %y, %ids = moe.fused_experts %x by %logits with %w, %w, %w {routing = #moe.routing<k = 1, score = softmax>, activation = #moe.activation<kind = silu>}
     : tensor<?x4xf32>, tensor<?x3xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32> -> tensor<?x4xf32>, tensor<?x2xi32>
+  return
+}
+
+// -----
+
+func.func @fused_experts_c2_sparse_mixer(%x: tensor<?x4xf32>, %logits: tensor<?x3xf32>, %w: tensor<3x4x4xf32>, %b: tensor<3xf32>) {
+  // expected-error @+1 {{C2: expected no bias beside the score 'sparse_mixer'}}
+  %y, %ids = moe.fused_experts %x by %logits bias %b (tensor<3xf32>) with %w, %w, %w {routing = #moe.routing<k = 1, score = sparse_mixer>, activation = #moe.activation<kind = silu>}
+    : tensor<?x4xf32>, tensor<?x3xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32>, tensor<3x4x4xf32> -> tensor<?x4xf32>, tensor<?x1xi32>
   return
 }
 

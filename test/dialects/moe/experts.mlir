@@ -26,10 +26,12 @@ func.func @route_table(%logits: tensor<?x16xf32>, %table: tensor<4096x2xi64>, %i
 // The scores and fills not named above.
 func.func private @routings() attributes {
   test.a = #moe.routing<k = 2, score = softmax>, test.b = #moe.routing<k = 2, score = softmax_topk>,
-  test.c = #moe.routing<k = 2, score = softmax, groups = 2, mask_fill = zero>}
+  test.c = #moe.routing<k = 2, score = softmax, groups = 2, mask_fill = zero>,
+  test.d = #moe.routing<k = 2, score = sparse_mixer, jitter_epsilon = 1.000000e-02>}
 // CHECK-LABEL: @routings
 // CHECK-SAME: test.a = #moe.routing<k = 2, score = softmax>, test.b = #moe.routing<k = 2, score = softmax_topk>,
-// CHECK-SAME: test.c = #moe.routing<k = 2, score = softmax, groups = 2, mask_fill = zero>
+// CHECK-SAME: test.c = #moe.routing<k = 2, score = softmax, groups = 2, mask_fill = zero>,
+// CHECK-SAME: test.d = #moe.routing<k = 2, score = sparse_mixer, jitter_epsilon = 1.000000e-02>
 
 func.func @experts(%x: tensor<?x256xf32>, %ids: tensor<?x4xi32>, %weights: tensor<?x4xf32>,
                    %gate: tensor<16x128x256xbf16>, %up: tensor<16x128x256xbf16>, %down: tensor<16x256x128xbf16>) -> tensor<?x256xf32> {

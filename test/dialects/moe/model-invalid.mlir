@@ -186,6 +186,16 @@ func.func @yield_parent(%x: tensor<?x8xf32>) {
 
 // -----
 
+// expected-error @+1 {{C4: expected unsigned integers of 8 bits or more in words, got 'tensor<8x8xui4>'}}
+moe.weight @weight_c4 : tensor<8x8xui4> = [#moe.slice<"a" in "m" at 0 rows 8 strides 4 by 8 words [0, 1, 2, 3] along 0>]
+
+// -----
+
+// expected-error @+1 {{C4: expected unsigned integers of 4 bits or more in words, got 'tensor<8x8xi8>'}}
+moe.weight @weight_c4_signed : tensor<8x8xi8> = [#moe.slice<"a" in "m" at 0 rows 8 strides 8 by 8 words [0, 1, 2, 3, 4, 5, 6, 7] along 0>]
+
+// -----
+
 // expected-error @+1 {{C3: expected a strided slice to be one matrix, got 2 rows of 'tensor<2x4x4xf32>'}}
 moe.weight @weight_c3 : tensor<2x4x4xf32> = [#moe.slice<"a" in "m" at 0 rows 2 strides 1 by 4>]
 

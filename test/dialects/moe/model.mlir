@@ -101,6 +101,10 @@ func.func @rowwise_append(%x: tensor<?x8xf32>, %batch: !moe.batch) {
 // CHECK-LABEL: @rowwise_append
 // CHECK: moe.append %{{.*}} to @c
 
+// Columns of words of four bits, whose rows alternate.
+moe.weight @words : tensor<16x64xui4> = [#moe.slice<"qweight" in "model.safetensors" at 4096 rows 16 strides 8 by 16 words[0, 4, 1, 5, 2, 6, 3, 7] along 0>]
+// CHECK: moe.weight @words : tensor<16x64xui4> = [#moe.slice<"qweight" in "model.safetensors" at 4096 rows 16 strides 8 by 16 words[0, 4, 1, 5, 2, 6, 3, 7] along 0>]
+
 // Experts stored transposed, gate and up in turns.
 moe.weight @strided : tensor<16x32x64xbf16> = [#moe.slice<"experts.gate_up_proj" in "model.safetensors" at 4096 rows 1 times 16 every 8192 strides 2 by 64>]
 // CHECK: moe.weight @strided : tensor<16x32x64xbf16> = [#moe.slice<"experts.gate_up_proj" in "model.safetensors" at 4096 rows 1 times 16 every 8192 strides 2 by 64>]

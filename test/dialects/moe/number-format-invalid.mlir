@@ -65,6 +65,30 @@ func.func @dequantize_c6(%v: tensor<8x8xf8E4M3FN>, %s: tensor<1x1xf32>) {
 
 // -----
 
+func.func @dequantize_c7(%v: tensor<8x8xui4>, %s: tensor<8x2xf32>, %z: tensor<8x2xui4>) {
+  // expected-error @+1 {{C7: expected zeros of ui8 shaped like the scales beside unsigned integers, got 'tensor<8x2xui4>' beside 'tensor<8x8xui4>'}}
+  %w = moe.dequantize %v by %s zeros %z (tensor<8x2xui4>) as <rows = 1, columns = 4> : tensor<8x8xui4>, tensor<8x2xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_c7_shape(%v: tensor<8x8xui4>, %s: tensor<8x2xf32>, %z: tensor<2x8xui8>) {
+  // expected-error @+1 {{C7: expected zeros of ui8 shaped like the scales beside unsigned integers, got 'tensor<2x8xui8>'}}
+  %w = moe.dequantize %v by %s zeros %z (tensor<2x8xui8>) as <rows = 1, columns = 4> : tensor<8x8xui4>, tensor<8x2xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_c7_values(%v: tensor<8x8xi8>, %s: tensor<8x2xf32>, %z: tensor<8x2xui8>) {
+  // expected-error @+1 {{C7: expected zeros of ui8 shaped like the scales beside unsigned integers, got 'tensor<8x2xui8>' beside 'tensor<8x8xi8>'}}
+  %w = moe.dequantize %v by %s zeros %z (tensor<8x2xui8>) as <rows = 1, columns = 4> : tensor<8x8xi8>, tensor<8x2xf32>
+  return
+}
+
+// -----
+
 // A row of a number and a half is no row of bytes.
 // expected-error @+1 {{expected a statically shaped tensor of a storage type, got 'tensor<2x3xui4>'}}
 moe.weight @weight_half_bytes : tensor<2x3xui4> = [#moe.slice<"a" in "m" at 0 rows 2>]

@@ -26,6 +26,14 @@ func.func @integers(%v: tensor<6x32xui4>, %s: tensor<6x1xbf16>) -> tensor<6x32xf
 // CHECK-LABEL: @integers
 // CHECK: as <rows = 1, columns = 32, zero_point = 8> : tensor<6x32xui4>, tensor<6x1xbf16>
 
+// Integers whose groups have zero points of their own, all stored less 1.
+func.func @zeros(%v: tensor<6x64xui4>, %s: tensor<6x2xf16>, %z: tensor<6x2xui8>) -> tensor<6x64xf32> {
+  %w = moe.dequantize %v by %s zeros %z (tensor<6x2xui8>) as <rows = 1, columns = 32, zero_point = 1> : tensor<6x64xui4>, tensor<6x2xf16>
+  return %w : tensor<6x64xf32>
+}
+// CHECK-LABEL: @zeros
+// CHECK: moe.dequantize %{{.*}} by %{{.*}} zeros %{{.*}}(tensor<6x2xui8>) as <rows = 1, columns = 32, zero_point = 1> : tensor<6x64xui4>, tensor<6x2xf16>
+
 // Heads cut out of one tensor, whose blocks straddle them.
 func.func @heads(%v: tensor<4x24x32xf8E4M3FN>, %s: tensor<2x1xf8E8M0FNU>) -> tensor<4x24x32xf32> {
   %w = moe.dequantize %v by %s as <rows = 128, columns = 128, first_row = 16, tensor_rows = 40> : tensor<4x24x32xf8E4M3FN>, tensor<2x1xf8E8M0FNU>

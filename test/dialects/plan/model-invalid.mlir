@@ -73,5 +73,10 @@ plan.model "m" {vocabulary = 4096 : i64, layers = 3 : i64, parameters = 8300000 
 
 // -----
 
+// expected-error @+1 {{expected strides, dimension 0 or 1 and each of the places 0 to 3, or 0 to 7, beside the words of a part of 'a'}}
+plan.weight @part_words : tensor<8x8xui8> = [#plan.part<"a" at 0 bytes 64 words [0, 1, 2, 3] along 0>]
+
+// -----
+
 // expected-error @+1 {{expected strides > 0 in a part of 'a', got 1 and -4}}
 plan.weight @part_strides : tensor<4x4xf32> = [#plan.part<"a" at 0 bytes 64 strides 1 by -4>]

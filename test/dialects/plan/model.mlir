@@ -29,6 +29,10 @@ plan.cache @layers.1.latent : tensor<?x80xbf16>
 plan.constant @rotary_0 : tensor<2048x8x2xf32> = "angles of positions 0 to 2047" {offset = 0 : i64}
 // CHECK: plan.constant @rotary_0 : tensor<2048x8x2xf32> = "angles of positions 0 to 2047" {offset = 0 : i64}
 
+// A matrix stored as columns of words, eight of a row's elements to each.
+plan.weight @words : tensor<8x64xui4> = [#plan.part<"model.safetensors" at 4096 bytes 256 strides 8 by 64 words[0, 1, 2, 3, 4, 5, 6, 7] along 1>]
+// CHECK: plan.weight @words : tensor<8x64xui4> = [#plan.part<"model.safetensors" at 4096 bytes 256 strides 8 by 64 words[0, 1, 2, 3, 4, 5, 6, 7] along 1>]
+
 // A matrix stored transposed.
 plan.weight @strided : tensor<8x128xbf16> = [#plan.part<"model.safetensors" at 4096 bytes 2048 strides 1 by 64>]
 // CHECK: plan.weight @strided : tensor<8x128xbf16> = [#plan.part<"model.safetensors" at 4096 bytes 2048 strides 1 by 64>]

@@ -112,6 +112,16 @@ TEST(FunctionMoE, routes) {
   }
 }
 
+TEST(FunctionMoE, routesByNearLogits) {
+  expectAsEvaluated(R"(
+    func.func @main(%x: tensor<?x16xf32> {moe.input = "x"}) -> (tensor<?x3xi32> {moe.output = "ids"}, tensor<?x3xf32> {moe.output = "weights"}) {
+      %ids, %weights = moe.route %x {routing = #moe.routing<k = 3, score = sparse_mixer, jitter_epsilon = 0.25>}
+        : tensor<?x16xf32> -> tensor<?x3xi32>, tensor<?x3xf32>
+      return %ids, %weights : tensor<?x3xi32>, tensor<?x3xf32>
+    })",
+                    {random({9, 16}, 1)});
+}
+
 TEST(FunctionMoE, sendTokensToExperts) {
   std::string types =
       "tensor<?x12xf32>, tensor<?x2xi32>, tensor<?x2xf32>, tensor<4x20x12xf32>, tensor<4x20x12xf32>, tensor<4x12x20xf32>";

@@ -205,8 +205,8 @@ void KernelRun::makeUp(uint64_t seed) {
     double scale = type.hasStaticShape() && type.getRank() > 1 ? 1 / std::sqrt(double(type.getShape().back())) : 1;
     bool isStored = false, isScale = false;
     for (OpOperand &use : argument.getUses())
-      if (isa<moe::DequantizeOp>(use.getOwner()))
-        (use.getOperandNumber() ? isScale : isStored) = true;
+      if (auto dequantize = dyn_cast<moe::DequantizeOp>(use.getOwner()))
+        (argument == dequantize.getValues() || argument == dequantize.getZeros() ? isStored : isScale) = true;
     for (double &element : value.elements)
       element = isStored  ? storedNumber(type.getElementType())
                 : isScale ? rounded(type.getElementType(), std::exp2(std::round(normal(random)) - 4))

@@ -30,6 +30,22 @@ static std::string linear(int64_t in, int64_t out, const std::string &element, i
       .str();
 }
 
+/// The same of unsigned integers with zero points for groups of `columns`.
+static std::string linearWithZeros(int64_t in, int64_t out, const std::string &element, int64_t columns, int64_t zeroPoint,
+                                   const char *compute = "f32") {
+  int64_t groups = (in + columns - 1) / columns;
+  std::string values = llvm::formatv("tensor<{0}x{1}x{2}>", out, in, element),
+              scales = llvm::formatv("tensor<{0}x{1}xf16>", out, groups), zeros = llvm::formatv("tensor<{0}x{1}xui8>", out, groups);
+  return llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64: {1}>, array<i64: {1}>, "
+                       "array<i64: {1}>] {{\n^bb0(%x: tensor<?x{2}xf32>, %v: {3}, %s: {4}, %z: {5}):\n"
+                       "  %w = moe.dequantize %v by %s zeros %z ({5}) as <rows = 1, columns = {6}, zero_point = {7}> : {3}, {4}\n"
+                       "  %y = moe.linear %x, %w {{compute = #moe<compute {8}>} : tensor<?x{2}xf32>, tensor<{1}x{2}xf32> -> "
+                       "tensor<?x{1}xf32>\n"
+                       "  plan.return %y : tensor<?x{1}xf32>\n}\n",
+                       (out + 15) / 16, out, in, values, scales, zeros, columns, zeroPoint, compute)
+      .str();
+}
+
 static void check(const std::string &text, std::vector<int64_t> tokenCounts) {
   KernelRun run(text);
   for (int64_t tokens : tokenCounts) {
@@ -96,6 +112,17 @@ TEST(NumberFormats, RowsThatAreNotFinite) {
         for (auto [i, bits] : llvm::enumerate(results[0]))
           EXPECT_EQ(std::isfinite(llvm::bit_cast<float>(bits)), int64_t(i) < out) << i;
     }
+}
+
+/// Several groups to a block and several blocks to a group, ragged rows, one group for a whole row; zero points that wrap around.
+TEST(NumberFormats, ZeroPointsOfGroups) {
+  for (const char *element : {"ui4", "ui8"})
+    for (int64_t in : {32, 96, 160, 256})
+      check(linearWithZeros(in, 17, element, 32, /*zeroPoint=*/1), {1, 3});
+  check(linearWithZeros(256, 48, "ui4", 128, /*zeroPoint=*/0), {1, 2, 5, 9});
+  check(linearWithZeros(256, 48, "ui8", 128, /*zeroPoint=*/0, "bf16"), {1, 5});
+  check(linearWithZeros(88, 20, "ui4", 88, /*zeroPoint=*/1), {1, 6});
+  check(linearWithZeros(88, 20, "ui8", 88, /*zeroPoint=*/1), {1, 6});
 }
 
 /// Scales of fewer columns than code reads at once are refused by name.

@@ -106,7 +106,7 @@ TEST(Route, Scores) {
   for (const char *score : {"score = softmax", "score = softmax, renormalize = true", "score = softmax_topk",
                             "score = sigmoid, renormalize = true, "
                             "epsilon = 1.0e-20, scale = 2.5",
-                            "score = sqrt_softplus"})
+                            "score = sqrt_softplus", "score = sparse_mixer, jitter_epsilon = 0.25"})
     for (int64_t k : {1, 4, 24})
       check(route(24, score, k, false));
 }

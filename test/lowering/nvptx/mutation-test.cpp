@@ -194,6 +194,7 @@ TEST(Mutants, Rows) {
 TEST(Mutants, Routes) {
   const Steps few = {{{0, 9}}};
   check(route(200, 6, "score = sqrt_softplus, renormalize = true", false), 1e-5, few, 20);
+  check(route(200, 6, "score = sparse_mixer, jitter_epsilon = 0.25", false), 1e-5, few, 20);
   check(
       route(160, 6, "score = sigmoid, groups = 8, kept_groups = 3, group_score = top2_sum, renormalize = true, scale = 2.5", true),
       1e-5, few, 3);

@@ -65,6 +65,19 @@ TEST(Route, Sigmoid) { expectChoice("score = sigmoid", sigmoidOf({0.5, 0.9, 0.2,
 
 TEST(Route, SqrtSoftplus) { expectChoice("score = sqrt_softplus", sqrtSoftplusOf({0.5, 2, 1, 1.5}), {1, 3}, {2, 1.5}); }
 
+/// Of scores at most a quarter, relatively, below the best: for the first choice expert 3 is near and 1 is not, but both are for
+/// the second, to which expert 0 is lost. What is measured by is the larger of the two sizes.
+TEST(Route, SparseMixer) {
+  double e = std::exp(-0.5);
+  expectChoice("score = sparse_mixer, jitter_epsilon = 0.125", {4, 2.5, 1, 3}, {0, 3}, {1 / (1 + std::exp(-1.0)), 1 / (1 + e)});
+  expectChoice("score = sparse_mixer", {4, 2.5, 1, 3}, {0, 3}, {1, 1});
+  expectChoice("score = sparse_mixer", {1, 2, 2, 0}, {1, 2}, {0.5, 1});
+  expectChoice("score = sparse_mixer, jitter_epsilon = 0.125", {-5, -4, -4.5}, {1, 2, 0},
+               {1 / (1 + e + std::exp(-1.0)), 1 / (1 + e), 1});
+  expectChoice("score = sparse_mixer, scale = 2.0", {0, 0, -1}, {0, 1}, {1, 2});
+  expectChoice("score = sparse_mixer, renormalize = true", {1, 2, 2}, {1, 2}, {1.0 / 3, 2.0 / 3});
+}
+
 /// Where exp(logit) is infinite or zero: log(1 + e^x) is x or 0, a softmax all or nothing.
 TEST(Route, LargeLogits) {
   expectChoice("score = sqrt_softplus", {-2500, 2500}, {1, 0}, {50, 0});

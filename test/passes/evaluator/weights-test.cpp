@@ -6,6 +6,8 @@
 
 #include "gtest/gtest.h"
 
+#include <numeric>
+
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -95,22 +97,41 @@ TEST(Weights, StridedSlices) {
   expectRows(results[0], {{2, 4}});
 }
 
-/// Two rows of sixteen numbers of four bits, stored as words of eight, the rows' words in turns.
-TEST(Weights, WordsOfEight) {
-  ModelFolder folder(bytes({0x10, 0, 0, 0x70, 0x32, 0, 0, 0, 0x54, 0, 0, 0, 0x76, 0, 0, 0xf0}));
+/// The rows of a weight of `type` that is a slice of these bytes.
+void expectWords(const std::string &stored, const char *type, int64_t columns, const char *strides,
+                 const std::vector<std::vector<double>> &rows) {
+  SCOPED_TRACE(strides);
+  ModelFolder folder(stored);
   std::string text = llvm::formatv(R"(
       module attributes {{moe.folder = "{0}"} {{
-        moe.weight @w : tensor<2x16xui4> = [#moe.slice<"w" in "m" at 0 rows 2 strides 8 by 16>]
-        func.func @f(%id: tensor<?xi32>) -> tensor<?x16xf32> {{
-          %w = moe.get_weight @w : tensor<2x16xui4>
-          %row = moe.embed %id, %w : tensor<2x16xui4> -> tensor<?x16xf32>
-          return %row : tensor<?x16xf32>
+        moe.weight @w : {1} = [#moe.slice<"w" in "m" at 0 rows {2} strides {3}>]
+        func.func @f(%id: tensor<?xi32>) -> tensor<?x{4}xf32> {{
+          %w = moe.get_weight @w : {1}
+          %row = moe.embed %id, %w : {1} -> tensor<?x{4}xf32>
+          return %row : tensor<?x{4}xf32>
         }
       })",
-                                   folder.name());
-  std::vector<Tensor> results = evaluate(text, {vector({0, 1})});
+                                   folder.name(), type, rows.size(), strides, columns);
+  std::vector<double> ids(rows.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  std::vector<Tensor> results = evaluate(text, {vector(ids)});
   ASSERT_EQ(results.size(), 1u);
-  expectRows(results[0], {{0, 1, 0, 0, 0, 0, 0, 7, 4, 5, 0, 0, 0, 0, 0, 0}, {2, 3, 0, 0, 0, 0, 0, 0, 6, 7, 0, 0, 0, 0, 0, 15}});
+  expectRows(results[0], rows);
+}
+
+/// Two rows of sixteen numbers of four bits, stored as words of eight, the rows' words in turns.
+TEST(Weights, WordsOfNeighboursInRows) {
+  expectWords(bytes({0x10, 0, 0, 0x70, 0x32, 0, 0, 0, 0x54, 0, 0, 0, 0x76, 0, 0, 0xf0}), "tensor<2x16xui4>", 16,
+              "8 by 16 words [0, 1, 2, 3, 4, 5, 6, 7] along 1",
+              {{0, 1, 0, 0, 0, 0, 0, 7, 4, 5, 0, 0, 0, 0, 0, 0}, {2, 3, 0, 0, 0, 0, 0, 0, 6, 7, 0, 0, 0, 0, 0, 15}});
+}
+
+/// Eight rows of two numbers, a column to a word, even rows first; as they are, and widened to bytes.
+TEST(Weights, WordsOfNeighboursInColumns) {
+  std::string stored = bytes({0x20, 0x64, 0x31, 0x75, 0xa8, 0xec, 0xb9, 0xfd});
+  for (const char *type : {"tensor<8x2xui4>", "tensor<8x2xui8>"})
+    expectWords(stored, type, 2, "8 by 8 words [0, 4, 1, 5, 2, 6, 3, 7] along 0",
+                {{0, 8}, {1, 9}, {2, 10}, {3, 11}, {4, 12}, {5, 13}, {6, 14}, {7, 15}});
 }
 
 TEST(Weights, RefusesSlicesBeyondTheFile) {
