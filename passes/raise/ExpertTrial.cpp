@@ -332,11 +332,8 @@ Value ExpertTrial::build(OpBuilder &builder, const ExpertFinding::Mixture &mixtu
     bias = constant(constants[constants.size() - routerBiases + *match.bias]);
     bias = reshapeStatic(builder, loc, bias, {experts.experts});
   }
-  moe::RoutingAttr found = match.routing;
-  auto routing = moe::RoutingAttr::get(builder.getContext(), found.getK(), found.getScore(), found.getGroups(),
-                                       found.getKeptGroups(), found.getGroupScore(), found.getMaskFill(), found.getRenormalize(),
-                                       found.getEpsilon(), moe::F64(activation.scale));
-  auto columns = [&](Type element) { return RankedTensorType::get({ShapedType::kDynamic, found.getK()}, element); };
+  moe::RoutingAttr routing = withScale(match.routing, activation.scale);
+  auto columns = [&](Type element) { return RankedTensorType::get({ShapedType::kDynamic, routing.getK()}, element); };
   auto route = moe::RouteOp::create(builder, loc, columns(builder.getI32Type()), columns(builder.getF32Type()),
                                     toRows(builder, loc, logits), bias, /*table=*/Value(), /*token_ids=*/Value(), routing);
   auto result = RankedTensorType::get({ShapedType::kDynamic, rowWidth(output)}, builder.getF32Type());
@@ -422,11 +419,6 @@ std::optional<ExpertFinding::Mixture> ExpertTrial::find() {
     return std::nullopt;
   }
   refuse("who is chosen with which weight is nothing that #moe.routing says");
-  SmallVector<double> epsilons;
-  for (double number : products.numbers)
-    if (number > 0 && number < 1e-4)
-      epsilons.push_back(number);
-  epsilons.push_back(0);
   for (bool isSecondTransposed : {false, true}) {
     if (llvm::none_of(forms, [&](const ExpertForm &form) { return form.isSecondTransposed == isSecondTransposed; }))
       continue;
@@ -434,8 +426,8 @@ std::optional<ExpertFinding::Mixture> ExpertTrial::find() {
     if (!shares)
       continue;
     Tensors biases = drawConstants(1);
-    for (const RoutingMatch &match :
-         matchRouting(*shares, ArrayRef(biases).take_back(routerBiases), epsilons, experts.areStacked, output.getContext())) {
+    for (const RoutingMatch &match : matchRouting(*shares, ArrayRef(biases).take_back(routerBiases), products.numbers,
+                                                  experts.areStacked, output.getContext())) {
       if (!match.isOnInput)
         refuse("what the experts compute is no MLP that #moe.activation says");
       for (const ExpertForm &form : forms)

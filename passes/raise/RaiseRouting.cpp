@@ -45,7 +45,7 @@ private:
   Value logits;
   int64_t count;
   SmallVector<Value> biases;
-  SmallVector<double> epsilons;
+  SmallVector<double> numbers;
   std::optional<Excerpt> ids, weights;
 };
 
@@ -63,10 +63,7 @@ bool RoutingTrial::prepare() {
     if (squeezedShape(bias.getType()) == ArrayRef<int64_t>{count} && bias.getParentBlock() == experts->getBlock())
       unique.insert(bias);
   biases = unique.takeVector();
-  for (double number : found.numbers)
-    if (number > 0 && number < 1e-4)
-      epsilons.push_back(number);
-  epsilons.push_back(0);
+  numbers = std::move(found.numbers);
   SmallVector<Value> inputs = {logits};
   llvm::append_range(inputs, biases);
   ids = Excerpt::make(experts.getIds(), inputs);
@@ -144,7 +141,7 @@ std::optional<RoutingMatch> RoutingTrial::run() {
   std::optional<Shares> shares = observe(1, 1.5, -2.5);
   if (!shares)
     return std::nullopt;
-  for (RoutingMatch &match : matchRouting(*shares, drawBiases(1), epsilons, /*areInOrder=*/true, experts.getContext())) {
+  for (RoutingMatch &match : matchRouting(*shares, drawBiases(1), numbers, /*areInOrder=*/true, experts.getContext())) {
     std::optional<double> scale;
     bool isProven = !match.isOnInput;
     for (auto [seed, deviation, shift] : {std::tuple(2, 1.0, -38.0), std::tuple(3, 4.0, -2.0), std::tuple(4, 0.3, -20.0)}) {
@@ -161,9 +158,7 @@ std::optional<RoutingMatch> RoutingTrial::run() {
       continue;
     // The number that was meant: rounding in the evaluation is far below that of f32.
     double meant = std::abs(*scale - 1) <= 1e-6 ? 1.0 : double(float(*scale));
-    RoutingAttr r = match.routing;
-    match.routing = RoutingAttr::get(r.getContext(), r.getK(), r.getScore(), r.getGroups(), r.getKeptGroups(), r.getGroupScore(),
-                                     r.getMaskFill(), r.getRenormalize(), r.getEpsilon(), F64(meant));
+    match.routing = withScale(match.routing, meant);
     return match;
   }
   return std::nullopt;

@@ -22,9 +22,16 @@ struct Hypothesis {
 
 class Matcher {
 public:
-  Matcher(const Shares &shares, ArrayRef<Tensor> biases, bool areInOrder, MLIRContext *context)
+  Matcher(const Shares &shares, ArrayRef<Tensor> biases, ArrayRef<double> numbers, bool areInOrder, MLIRContext *context)
       : shares(shares), biases(biases), areInOrder(areInOrder), context(context), experts(shares.logits.width()),
         branches(shares.parts.width()) {
+    for (double number : numbers) {
+      if (number > 0 && number < 1e-4)
+        epsilons.push_back(number);
+      if (number > 0 && number < 1)
+        jitters.push_back(number / 2);
+    }
+    epsilons.push_back(0);
     for (int64_t branch = 0; branch < branches; ++branch) {
       double most = 0;
       for (int64_t token = 0; token < shares.parts.rows(); ++token)
@@ -35,13 +42,14 @@ public:
       chosen = std::max(chosen, llvm::count_if(llvm::seq(branches), [&](int64_t branch) { return isIn(token, branch); }));
   }
 
-  std::vector<RoutingMatch> run(ArrayRef<double> epsilons);
+  std::vector<RoutingMatch> run();
 
 private:
   bool isIn(int64_t token, int64_t branch) const {
     return std::abs(shares.parts.row(token)[branch]) > shares.tolerance * largest[branch];
   }
-  void tryScores(ArrayRef<double> epsilons, int64_t groups, int64_t kept, moe::GroupScore groupScore, moe::MaskFill fill);
+  void tryScores(int64_t groups, int64_t kept, moe::GroupScore groupScore, moe::MaskFill fill);
+  void trySparseMixers();
   void tryOne(const Hypothesis &hypothesis);
   std::optional<std::vector<int64_t>> expertsOf(ArrayRef<evaluator::Choice> choices) const;
   /// Whether the parts of every branch are its expert's weights, times a number.
@@ -52,6 +60,7 @@ private:
   bool areInOrder;
   MLIRContext *context;
   int64_t experts, branches, chosen = 0;
+  std::vector<double> epsilons, jitters;
   std::vector<double> largest;              ///< by branch
   std::vector<RoutingMatch> matches;        ///< that agree in the shares
   std::vector<RoutingMatch> matchesOnInput; ///< that agree in who is chosen
@@ -133,7 +142,7 @@ void Matcher::tryOne(const Hypothesis &hypothesis) {
     matchesOnInput.push_back({hypothesis.routing, hypothesis.bias, *expertOf, true});
 }
 
-void Matcher::tryScores(ArrayRef<double> epsilons, int64_t groups, int64_t kept, moe::GroupScore groupScore, moe::MaskFill fill) {
+void Matcher::tryScores(int64_t groups, int64_t kept, moe::GroupScore groupScore, moe::MaskFill fill) {
   const double none[] = {0.0};
   SmallVector<std::optional<size_t>> selections = {std::nullopt};
   if (!biases.empty()) {
@@ -144,7 +153,7 @@ void Matcher::tryScores(ArrayRef<double> epsilons, int64_t groups, int64_t kept,
   for (std::optional<size_t> bias : selections)
     for (moe::Score score : {moe::Score::Softmax, moe::Score::Sigmoid, moe::Score::SqrtSoftplus, moe::Score::SoftmaxTopK})
       for (bool renormalize : {false, true})
-        for (double epsilon : renormalize ? epsilons : ArrayRef(none)) {
+        for (double epsilon : renormalize ? ArrayRef<double>(epsilons) : ArrayRef(none)) {
           if (renormalize && score == moe::Score::SoftmaxTopK)
             continue;
           tryOne({moe::RoutingAttr::get(context, chosen, score, groups, kept, groupScore, fill, renormalize, moe::F64(epsilon),
@@ -153,10 +162,18 @@ void Matcher::tryScores(ArrayRef<double> epsilons, int64_t groups, int64_t kept,
         }
 }
 
-std::vector<RoutingMatch> Matcher::run(ArrayRef<double> epsilons) {
+void Matcher::trySparseMixers() {
+  for (double jitter : jitters)
+    tryOne({moe::RoutingAttr::get(context, chosen, moe::Score::SparseMixer, 1, 1, moe::GroupScore::Max,
+                                  moe::MaskFill::NegativeInfinity, false, moe::F64(0.0), moe::F64(1.0), moe::F64(jitter)),
+            std::nullopt});
+}
+
+std::vector<RoutingMatch> Matcher::run() {
   if (branches != experts || chosen < 1 || llvm::is_contained(largest, 0.0))
     return {};
-  tryScores(epsilons, 1, 1, moe::GroupScore::Max, moe::MaskFill::NegativeInfinity);
+  tryScores(1, 1, moe::GroupScore::Max, moe::MaskFill::NegativeInfinity);
+  trySparseMixers();
   for (int64_t groups = 2; groups <= experts / 2 && matches.empty(); ++groups) {
     if (experts % groups)
       continue;
@@ -164,7 +181,7 @@ std::vector<RoutingMatch> Matcher::run(ArrayRef<double> epsilons) {
       if (kept * (experts / groups) >= chosen)
         for (moe::GroupScore score : {moe::GroupScore::Max, moe::GroupScore::Top2Sum})
           for (moe::MaskFill fill : {moe::MaskFill::NegativeInfinity, moe::MaskFill::Zero})
-            tryScores(epsilons, groups, kept, score, fill);
+            tryScores(groups, kept, score, fill);
   }
   llvm::append_range(matches, matchesOnInput);
   return std::move(matches);
@@ -172,7 +189,13 @@ std::vector<RoutingMatch> Matcher::run(ArrayRef<double> epsilons) {
 
 } // namespace
 
-std::vector<RoutingMatch> passes::matchRouting(const Shares &shares, ArrayRef<Tensor> biases, ArrayRef<double> epsilons,
+std::vector<RoutingMatch> passes::matchRouting(const Shares &shares, ArrayRef<Tensor> biases, ArrayRef<double> numbers,
                                                bool areInOrder, MLIRContext *context) {
-  return Matcher(shares, biases, areInOrder, context).run(epsilons);
+  return Matcher(shares, biases, numbers, areInOrder, context).run();
+}
+
+moe::RoutingAttr passes::withScale(moe::RoutingAttr routing, double scale) {
+  return moe::RoutingAttr::get(routing.getContext(), routing.getK(), routing.getScore(), routing.getGroups(),
+                               routing.getKeptGroups(), routing.getGroupScore(), routing.getMaskFill(), routing.getRenormalize(),
+                               routing.getEpsilon(), moe::F64(scale), routing.getJitterEpsilon());
 }

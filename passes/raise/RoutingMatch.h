@@ -22,10 +22,14 @@ struct RoutingMatch {
   bool isOnInput = false;        ///< the shares multiply the experts' input; then only who is chosen is known to agree
 };
 
-/// All that agree, the likeliest first. `biases` are [experts] each, and `epsilons` what may be added to a sum of weights. Branches
-/// in the order of experts, or `isNumbered` by what tells them apart, which has to be found.
+/// All that agree, the likeliest first. `biases` are [experts] each, `numbers` those of the graph: what is added to a sum of
+/// weights is one of them, as is twice the jitter of a sparse mixer. Branches that are not in the order of experts are told apart
+/// by who chose them.
 std::vector<RoutingMatch> matchRouting(const Shares &shares, llvm::ArrayRef<evaluator::Tensor> biases,
-                                       llvm::ArrayRef<double> epsilons, bool areInOrder, mlir::MLIRContext *context);
+                                       llvm::ArrayRef<double> numbers, bool areInOrder, mlir::MLIRContext *context);
+
+/// `routing` with weights of that scale.
+moe::RoutingAttr withScale(moe::RoutingAttr routing, double scale);
 
 } // namespace moec::passes
 

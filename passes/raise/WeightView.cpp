@@ -26,6 +26,8 @@ std::optional<WeightView> WeightView::of(moe::WeightOp weight) {
   int64_t entryBytes = llvm::product_of(inner) * view.elementBytes();
   for (Attribute attribute : weight.getSlices()) {
     auto slice = cast<moe::SliceAttr>(attribute);
+    if (!slice.getWords().empty())
+      return std::nullopt;
     for (int64_t i = 0; i < (slice.getRows() == 1 ? 1 : slice.getTimes()); ++i) {
       Run run{slice.getTensor().str(), slice.getFile().str(), slice.getOffsetOf(i), slice.getRows(), entryBytes,
               denseStrides(inner)};

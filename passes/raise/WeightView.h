@@ -13,7 +13,7 @@ namespace moec::passes {
 /// Where the elements of a weight lie.
 class WeightView {
 public:
-  /// Nothing for elements that do not fill bytes.
+  /// Nothing for elements that do not fill bytes, or that are packed into words.
   static std::optional<WeightView> of(moe::WeightOp weight);
 
   /// Of those before, behind each other in the first dimension.
