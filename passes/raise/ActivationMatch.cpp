@@ -43,8 +43,8 @@ static ActivationMatch judge(const ExpertTensors &weights, const Observation &se
   }
   double scale = squares > 0 ? products / squares : 0;
   for (auto [ours, theirs] : llvm::zip(output.elements, seen.output.elements))
-    error = std::max(error, std::abs(theirs - scale * ours));
-  if (!(largest > 0) || std::isnan(error))
+    error = std::max(error, std::isfinite(theirs - scale * ours) ? std::abs(theirs - scale * ours) : HUGE_VAL);
+  if (!(largest > 0))
     return {activation, scale, std::numeric_limits<double>::infinity()};
   return {activation, scale, error / largest};
 }

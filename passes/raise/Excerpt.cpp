@@ -154,10 +154,20 @@ std::optional<evaluator::Tensor> Excerpt::evaluate(ArrayRef<evaluator::Tensor> i
   return std::move(results->front());
 }
 
+unsigned Excerpt::precision() {
+  unsigned bits = 24;
+  function.walk([&](Operation *op) {
+    for (Type type : op->getResultTypes())
+      if (auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type)))
+        bits = std::min(bits, element.getFPMantissaWidth());
+  });
+  return bits;
+}
+
 std::string Excerpt::text() {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  function.print(stream);
+  function.print(stream, OpPrintingFlags().elideLargeElementsAttrs(std::numeric_limits<int64_t>::max()));
   return text;
 }
 

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
+#include <cmath>
 #include <set>
 
 using namespace mlir;
@@ -97,11 +98,15 @@ bool Walk::isConstant(Value value, unsigned depth) {
 
 /// A constant of floats that comes from numbers of the model, not from one that is repeated.
 bool Walk::isWeight(Value value) {
-  if (!isFloats(value) || !isConstant(value) || cast<RankedTensorType>(value.getType()).getNumElements() < 2)
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!isFloats(value) || !isConstant(value) || !type.hasStaticShape() || type.getNumElements() < 2)
     return false;
+  DenseSet<Operation *> met;
   SmallVector<Value> pending = {value};
   while (!pending.empty()) {
     Operation *op = pending.pop_back_val().getDefiningOp();
+    if (!met.insert(op).second)
+      continue;
     DenseElementsAttr elements;
     if (isa<moe::GetWeightOp>(op) ||
         (matchPattern(op, m_Constant(&elements)) && elements.getNumElements() > 1 && !elements.isSplat()))
@@ -252,6 +257,7 @@ ExpertProducts passes::findExpertProducts(ArrayRef<Operation *> ops, Value input
   for (Operation *op : ops)
     if (found.problem.empty())
       walk.visit(op);
+  llvm::erase_if(found.numbers, [](double number) { return !std::isfinite(number); });
   llvm::sort(found.numbers);
   found.numbers.erase(llvm::unique(found.numbers), found.numbers.end());
   return found;

@@ -28,6 +28,8 @@ std::optional<ExpertBranches> passes::branchesOf(const ExpertProducts &found, st
   if (experts.branches.empty())
     return refuse("there are no two products with weights in a row");
   size_t rank = squeezedShape(experts.branches.front().second->weight.getType()).size();
+  if (rank != 2 && rank != 3)
+    return refuse("the last product of an expert is with no matrix");
   experts.areStacked = rank == 3;
   if (experts.areStacked) {
     // A loop over experts may be unrolled, with products that read the same stack.
@@ -68,7 +70,16 @@ std::vector<ExpertForm> passes::formsOf(const ExpertBranches &experts, int64_t i
     SmallVector<int64_t> shape = squeezedShape(product->weight.getType());
     return shape.size() < 2 ? std::pair<int64_t, int64_t>(0, 0) : std::pair(shape[shape.size() - 2], shape.back());
   };
+  // A bias has a number for each row of its product, of each expert where they are stacked.
+  auto fitsBias = [&](const ExpertProduct *product, int64_t rows) {
+    SmallVector<int64_t> expected = {rows};
+    if (experts.areStacked)
+      expected.insert(expected.begin(), experts.experts);
+    return !product->bias || squeezedShape(product->bias.getType()) == expected;
+  };
   std::vector<ExpertForm> forms;
+  if (!fitsBias(model.second, outputWidth))
+    return forms;
   auto [secondRows, secondColumns] = matrix(model.second);
   for (bool isSecondTransposed : {false, true}) {
     if ((isSecondTransposed ? secondColumns : secondRows) != outputWidth)
@@ -81,6 +92,7 @@ std::vector<ExpertForm> passes::formsOf(const ExpertBranches &experts, int64_t i
         auto [a, b] = matrix(product);
         fits &= (isFirstTransposed ? a : b) == inputWidth;
         rows = isFirstTransposed ? b : a;
+        fits &= fitsBias(product, rows);
       }
       if (!fits)
         continue;

@@ -17,8 +17,8 @@ using evaluator::Tensor;
 static constexpr int64_t trialSizes[] = {3, 5, 4, 2}, otherSizes[] = {2, 4, 3, 5};
 /// How often inputs are drawn until a graph takes them: it may fail for choices that it was not exported for.
 static constexpr unsigned mostDraws = 8;
-/// Numbers and products of a number and a token that a trial may take; what has more is left as it is.
-static constexpr int64_t mostNumbers = int64_t(1) << 26, mostProducts = int64_t(1) << 30;
+/// Elements of an input, and numbers and products of a number and a token that a trial may take; what has more is left as it is.
+static constexpr int64_t mostElements = int64_t(1) << 22, mostNumbers = int64_t(1) << 26, mostProducts = int64_t(1) << 30;
 
 /// Whether what is made of input and logits is read on the way to the output only.
 bool ExpertTrial::isShareOfOutput() const {
@@ -77,16 +77,13 @@ bool ExpertTrial::analyse() {
   return chooseSizes();
 }
 
-/// The largest error that the least precise of the ops' types explains.
-static double toleranceOf(ArrayRef<Operation *> ops) {
-  unsigned precision = 24;
-  for (Operation *op : ops)
-    op->walk([&](Operation *nested) {
-      for (Type type : nested->getResultTypes())
-        if (auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type)))
-          precision = std::min(precision, element.getFPMantissaWidth());
-    });
-  return std::ldexp(16.0, -int(precision));
+/// Elements of a tensor; a number that no limit allows where they are beyond counting.
+static int64_t countOf(ArrayRef<int64_t> shape) {
+  int64_t count = 1;
+  for (int64_t size : shape)
+    if (llvm::MulOverflow(count, size, count))
+      return std::numeric_limits<int64_t>::max();
+  return count;
 }
 
 bool ExpertTrial::chooseSizes() {
@@ -94,17 +91,20 @@ bool ExpertTrial::chooseSizes() {
   std::optional<SmallVector<int64_t>> ofInput = sizes.shape(input), ofLogits = sizes.shape(logits), ofOutput = sizes.shape(output);
   if (!ofInput || !ofLogits)
     return refuse("the number of tokens depends on data");
-  auto rows = [](ArrayRef<int64_t> shape) { return llvm::product_of(shape.drop_back()); };
+  auto rows = [](ArrayRef<int64_t> shape) { return countOf(shape.drop_back()); };
   if (rows(*ofInput) != rows(*ofLogits) || (ofOutput && rows(*ofOutput) != rows(*ofLogits)))
     return refuse("input, logits and output differ in their numbers of tokens");
   inputShape = std::move(*ofInput);
   logitShape = std::move(*ofLogits);
+  if (countOf(inputShape) > mostElements || countOf(logitShape) > mostElements)
+    return refuse("its tokens are too many to be tried");
   int64_t numbers = 0;
   for (Value constant : constants)
-    numbers += cast<RankedTensorType>(constant.getType()).getNumElements();
+    numbers += std::min(mostNumbers + 1, cast<RankedTensorType>(constant.getType()).getNumElements());
   if (numbers > mostNumbers || numbers * rows(inputShape) > mostProducts)
     return refuse("its " + Twine(numbers) + " weights are too many to be tried");
-  tolerance = toleranceOf(between.ops);
+  // The largest error that the least precise of the types explains in which it computes.
+  tolerance = std::ldexp(16.0, -int(old->precision()));
   return true;
 }
 
@@ -136,6 +136,7 @@ std::optional<Tensor> ExpertTrial::evaluate(const Tensor &inputRows, const Tenso
   llvm::append_range(arguments, constantTensors);
   Sizes sizes(trialSizes);
   (void)sizes.shape(input); // in the order of chooseSizes
+  (void)sizes.shape(logits);
   std::optional<Tensor> result = old->evaluate(arguments, sizes);
   if (!result || result->rows() != inputRows.rows() || llvm::any_of(result->elements, [](double x) { return !std::isfinite(x); }))
     return std::nullopt;
@@ -240,14 +241,14 @@ std::optional<Observation> ExpertTrial::observe(const RoutingMatch &match, doubl
 Value ExpertTrial::constantAt(OpBuilder &builder, Value constant) {
   if (constant.getParentBlock() == output.getParentBlock())
     return constant;
-  Value &copy = copies[constant];
-  if (!copy) {
-    std::optional<Between> made = opsBetween({}, constant);
-    IRMapping mapping;
-    for (Operation *op : made->ops)
-      builder.clone(*op, mapping);
-    copy = mapping.lookup(constant);
-  }
+  if (Value copy = copies.lookup(constant))
+    return copy;
+  Operation *op = constant.getDefiningOp();
+  IRMapping mapping;
+  for (Value read : valuesReadBy(op))
+    mapping.map(read, constantAt(builder, read));
+  Value copy = builder.clone(*op, mapping)->getResult(cast<OpResult>(constant).getResultNumber());
+  copies[constant] = copy;
   return copy;
 }
 
@@ -343,12 +344,10 @@ Value ExpertTrial::build(OpBuilder &builder, const ExpertFinding::Mixture &mixtu
   return fromRows(builder, loc, rows, output, {input, logits});
 }
 
-bool ExpertTrial::isProven(Value candidate) {
-  SmallVector<Value> ours = {input, logits}, theirs = ours;
-  for (Value constant : constants) {
-    theirs.push_back(constant);
+bool ExpertTrial::isProven(Value candidate, const RoutingMatch &match) {
+  SmallVector<Value> ours = {input, logits};
+  for (Value constant : constants)
     ours.push_back(copies.lookup(constant) ? copies.lookup(constant) : constant);
-  }
   std::optional<Excerpt> made = Excerpt::make(candidate, ours, &findings.budget);
   if (!made)
     return false;
@@ -358,31 +357,44 @@ bool ExpertTrial::isProven(Value candidate) {
   };
   // Large logits, where sums of scores lose what is added to them; large inputs, which reach limits; logits so low that nothing but
   // what is added to a sum is left of it.
-  for (const Case &each :
-       {Case{otherSizes, 0.5, 1, 0}, Case{trialSizes, 3, 4, -2}, Case{otherSizes, 40, 2, -20}, Case{otherSizes, 1, 1, -38}}) {
+  const Case cases[] = {{otherSizes, 0.5, 1, 0}, {trialSizes, 3, 4, -2}, {otherSizes, 40, 2, -20}, {otherSizes, 1, 1, -38}};
+  std::vector<bool> isTried(size_t(experts.experts), false);
+  constexpr uint64_t mostRounds = 256;
+  unsigned failures = 0;
+  for (uint64_t round = 0; round < std::size(cases) || llvm::is_contained(isTried, false); ++round) {
+    if (round == mostRounds || failures == mostDraws)
+      return false;
+    const Case &each = cases[round % std::size(cases)];
     Sizes sizes(each.sizes);
     std::optional<SmallVector<int64_t>> ofInput = sizes.shape(input), ofLogits = sizes.shape(logits);
     if (!ofInput || !ofLogits)
       return false;
-    Draw draw(100 + uint64_t(each.input));
-    std::optional<Tensor> expected, got;
-    for (unsigned round = 0; round < mostDraws && !expected; ++round) {
-      Tensors arguments = {draw.tensor(*ofInput, each.input), draw.tensor(*ofLogits, each.logits)};
-      for (double &logit : arguments.back().elements)
-        logit += each.shift;
-      llvm::append_range(arguments, drawConstants(7));
-      if ((expected = old->evaluate(arguments, sizes)))
-        got = made->evaluate(arguments, sizes);
+    Draw draw(100 + round);
+    Tensors arguments = {draw.tensor(*ofInput, each.input), draw.tensor(*ofLogits, each.logits)};
+    for (double &logit : arguments.back().elements)
+      logit += each.shift;
+    llvm::append_range(arguments, drawConstants(100 + round));
+    std::optional<Tensor> expected = old->evaluate(arguments, sizes);
+    if (!expected) {
+      ++failures;
+      continue;
     }
-    if (!expected || !got || expected->shape != got->shape)
+    std::optional<Tensor> got = made->evaluate(arguments, sizes);
+    if (!got || expected->shape != got->shape)
       return false;
     double largest = 0, error = 0;
     for (auto [a, b] : llvm::zip(expected->elements, got->elements)) {
-      largest = std::max(largest, std::abs(a));
+      largest = std::max(largest, std::isfinite(a) ? std::abs(a) : HUGE_VAL);
       error = std::max(error, std::isfinite(a - b) ? std::abs(a - b) : HUGE_VAL);
     }
-    if (!(error <= tolerance * largest))
+    if (!std::isfinite(largest) || !(error <= tolerance * largest))
       return false;
+    std::span<const double> bias;
+    if (match.bias)
+      bias = arguments[2 + constants.size() - routerBiases + *match.bias].elements;
+    for (int64_t token = 0; token < arguments[1].rows(); ++token)
+      for (int64_t id : evaluator::route(arguments[1].row(token), bias, match.routing).ids)
+        isTried[size_t(id)] = true;
   }
   return true;
 }
@@ -405,7 +417,7 @@ std::optional<ExpertFinding::Mixture> ExpertTrial::tryForm(const RoutingMatch &m
   ExpertFinding::Mixture mixture{match, form, activation};
   Draft draft(output);
   Value made = build(draft.builder, mixture);
-  if (made && isProven(made))
+  if (made && isProven(made, match))
     return mixture;
   refuse(made ? "the experts that come closest give other outputs for other inputs"
               : "the sizes of the output are not those of the input");

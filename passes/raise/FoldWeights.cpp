@@ -97,7 +97,9 @@ Value Folder::foldStack(OpBuilder &builder, tensor::ConcatOp concat) {
     auto expand = input.getDefiningOp<tensor::ExpandShapeOp>();
     auto part = expand ? expand.getSrc().getDefiningOp<DequantizeOp>() : nullptr;
     if (!part || (!parts.empty() && part.getFormat() != parts.front().getFormat()) ||
-        (!parts.empty() && part->getNumOperands() != parts.front()->getNumOperands()) || expand.getStaticOutputShape().front() != 1)
+        (!parts.empty() && part->getNumOperands() != parts.front()->getNumOperands()) ||
+        ArrayRef(expand.getStaticOutputShape()).drop_front() != cast<RankedTensorType>(expand.getSrc().getType()).getShape() ||
+        expand.getStaticOutputShape().front() != 1)
       return {};
     parts.push_back(part);
   }

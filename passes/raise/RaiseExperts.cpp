@@ -137,12 +137,11 @@ void Search::replace(Value logits, Value output, const RaisedExperts &raised) {
     while (!pending.empty()) {
       Value value = pending.pop_back_val();
       Operation *op = value.getDefiningOp();
-      if (!op || !met.insert(value).second)
+      if (!op || value == output || value == logits || !met.insert(value).second)
         continue;
       if (old.contains(op) && flow.isData(value))
         return true;
-      if (value != logits)
-        llvm::append_range(pending, valuesReadBy(op));
+      llvm::append_range(pending, valuesReadBy(op));
     }
     return false;
   };

@@ -40,6 +40,8 @@ struct RaiseLinears : impl::RaiseLinearsBase<RaiseLinears> {
   }
 
   void raise(linalg::MatmulOp product) {
+    if (!product.hasPureTensorSemantics())
+      return;
     Value rows = product.getInputs()[0], factor = product.getInputs()[1];
     auto type = cast<RankedTensorType>(product->getResult(0).getType());
     if (product.hasUserDefinedMaps() || !type.getElementType().isF32() || !rowWidth(rows) || !rowWidth(product->getResult(0)) ||

@@ -82,8 +82,13 @@ std::vector<Tensor> RoutingTrial::drawBiases(uint64_t seed) const {
 std::optional<Shares> RoutingTrial::observe(uint64_t seed, double deviation, double shift) {
   Sizes sizes({5, 7, 3, 2});
   std::optional<SmallVector<int64_t>> shape = sizes.shape(logits);
+  constexpr int64_t mostElements = 1 << 18;
+  int64_t elements = 1;
   if (!shape)
     return std::nullopt;
+  for (int64_t size : *shape)
+    if (llvm::MulOverflow(elements, size, elements) || elements > mostElements)
+      return std::nullopt;
   std::vector<double> allLogits, allParts;
   Draw draw(seed);
   std::vector<int64_t> seen(size_t(count), 0);

@@ -61,6 +61,7 @@ private:
   MLIRContext *context;
   int64_t experts, branches, chosen = 0;
   std::vector<double> epsilons, jitters;
+  uint64_t steps = uint64_t(1) << 31;       ///< that are left for trying
   std::vector<double> largest;              ///< by branch
   std::vector<RoutingMatch> matches;        ///< that agree in the shares
   std::vector<RoutingMatch> matchesOnInput; ///< that agree in who is chosen
@@ -121,6 +122,10 @@ bool Matcher::areProportional(ArrayRef<evaluator::Choice> choices, ArrayRef<int6
 }
 
 void Matcher::tryOne(const Hypothesis &hypothesis) {
+  uint64_t cost = uint64_t(shares.logits.rows()) * uint64_t(experts) * uint64_t(chosen);
+  if (cost > steps)
+    return;
+  steps -= cost;
   std::vector<evaluator::Choice> choices;
   std::span<const double> bias;
   if (hypothesis.bias)

@@ -27,7 +27,9 @@ std::optional<SmallVector<int64_t>> Sizes::shape(Value tensor) {
 }
 
 std::optional<int64_t> Sizes::size(Value tensor, int64_t axis) {
-  auto type = cast<RankedTensorType>(tensor.getType());
+  auto type = dyn_cast<RankedTensorType>(tensor.getType());
+  if (!type || axis < 0 || axis >= type.getRank())
+    return std::nullopt;
   if (!type.isDynamicDim(unsigned(axis)))
     return type.getDimSize(unsigned(axis));
   if (auto known = sizes.find({tensor, axis}); known != sizes.end())
@@ -148,9 +150,10 @@ static int64_t valueOf(const APInt &integer) {
 std::optional<int64_t> Sizes::element(Value tensor, int64_t index) {
   DenseIntElementsAttr constant;
   if (matchPattern(tensor, m_Constant(&constant)))
-    return index < constant.getNumElements() ? std::optional(valueOf(*(constant.begin() + index))) : std::nullopt;
+    return index >= 0 && index < constant.getNumElements() ? std::optional(valueOf(*(constant.begin() + index))) : std::nullopt;
   if (auto elements = tensor.getDefiningOp<tensor::FromElementsOp>())
-    return index < int64_t(elements.getElements().size()) ? number(elements.getElements()[size_t(index)]) : std::nullopt;
+    return index >= 0 && index < int64_t(elements.getElements().size()) ? number(elements.getElements()[size_t(index)])
+                                                                        : std::nullopt;
   return std::nullopt;
 }
 
@@ -169,12 +172,13 @@ std::optional<int64_t> Sizes::number(Value value) {
 /// What an op of arith makes of integers `x`.
 static std::optional<int64_t> integerOf(Operation *op, ArrayRef<int64_t> x) {
   using Answer = std::optional<int64_t>;
+  int64_t result;
   return llvm::TypeSwitch<Operation *, Answer>(op)
-      .Case<arith::AddIOp>([&](auto) { return x[0] + x[1]; })
-      .Case<arith::SubIOp>([&](auto) { return x[0] - x[1]; })
-      .Case<arith::MulIOp>([&](auto) { return x[0] * x[1]; })
-      .Case<arith::DivSIOp, arith::DivUIOp>([&](auto) { return x[1] ? Answer(x[0] / x[1]) : std::nullopt; })
-      .Case<arith::RemSIOp, arith::RemUIOp>([&](auto) { return x[1] ? Answer(x[0] % x[1]) : std::nullopt; })
+      .Case<arith::AddIOp>([&](auto) { return llvm::AddOverflow(x[0], x[1], result) ? std::nullopt : Answer(result); })
+      .Case<arith::SubIOp>([&](auto) { return llvm::SubOverflow(x[0], x[1], result) ? std::nullopt : Answer(result); })
+      .Case<arith::MulIOp>([&](auto) { return llvm::MulOverflow(x[0], x[1], result) ? std::nullopt : Answer(result); })
+      .Case<arith::DivSIOp, arith::DivUIOp>([&](auto) { return x[0] >= 0 && x[1] > 0 ? Answer(x[0] / x[1]) : std::nullopt; })
+      .Case<arith::RemSIOp, arith::RemUIOp>([&](auto) { return x[0] >= 0 && x[1] > 0 ? Answer(x[0] % x[1]) : std::nullopt; })
       .Case<arith::MinSIOp, arith::MinUIOp>([&](auto) { return std::min(x[0], x[1]); })
       .Case<arith::MaxSIOp, arith::MaxUIOp>([&](auto) { return std::max(x[0], x[1]); })
       .Case<arith::AndIOp>([&](auto) { return x[0] & x[1]; })

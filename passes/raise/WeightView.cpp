@@ -163,6 +163,9 @@ std::optional<SmallVector<Attribute>> WeightView::slices() const {
   SmallVector<int64_t> dense = denseStrides(inner);
   int64_t entryBytes = llvm::product_of(inner) * elementBytes();
   for (const Run &run : runs) {
+    // Backwards, or again and again, no slice goes.
+    if ((run.count > 1 && run.every <= 0) || llvm::any_of(run.strides, [](int64_t stride) { return stride <= 0; }))
+      return std::nullopt;
     bool isDense = ArrayRef(run.strides) == ArrayRef(dense);
     bool follows = run.count == 1 || run.every == entryBytes;
     auto add = [&](int64_t rows, int64_t times, int64_t rowStride, int64_t columnStride) {
@@ -174,16 +177,12 @@ std::optional<SmallVector<Attribute>> WeightView::slices() const {
     else if (isDense && rank != 2)
       add(1, run.count, 0, 0);
     else if (rank == 2 && run.count == 1)
-      add(1, 1, std::max<int64_t>(run.strides[0], 1), run.strides[0]);
+      add(1, 1, run.strides[0], run.strides[0]);
     else if (rank == 2 && run.every % elementBytes() == 0)
       add(run.count, 1, run.every / elementBytes(), run.strides[0]);
     else if (rank == 3)
       add(1, run.count, run.strides[0], run.strides[1]);
     else
-      return std::nullopt;
-    // Strides beyond what a slice holds, or none at all.
-    auto slice = cast<moe::SliceAttr>(result.back());
-    if (slice.isStrided() && (slice.getRowStride() < 1 || slice.getColumnStride() < 1))
       return std::nullopt;
   }
   return result;
