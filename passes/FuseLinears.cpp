@@ -89,7 +89,7 @@ struct FuseLinears : impl::FuseLinearsBase<FuseLinears> {
         if (linears.size() > 1 && canFollow(linears) && pays(linears, typicalWorkload(function)))
           fuse(linears, symbols);
     }
-    eraseUnread();
+    eraseUnread(getOperation(), replaced.takeVector());
   }
 
   /// Whether the products' scales can follow one another; says so if not.
@@ -196,17 +196,7 @@ struct FuseLinears : impl::FuseLinearsBase<FuseLinears> {
     return GetWeightOp::create(builder, joint.getLoc(), type, joint.getSymName());
   }
 
-  /// Erases the weights that joint ones have replaced everywhere.
-  void eraseUnread() {
-    DenseSet<StringAttr> read;
-    getOperation().walk([&](GetWeightOp op) { read.insert(op.getWeightAttr().getAttr()); });
-    for (WeightOp weight : replaced)
-      if (!read.contains(weight.getSymNameAttr()))
-        weight.erase();
-    replaced.clear();
-  }
-
-  llvm::SetVector<WeightOp> replaced;
+  llvm::SetVector<WeightOp> replaced; ///< by joint ones, in some place
 };
 } // namespace
 } // namespace moec::passes

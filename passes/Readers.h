@@ -1,8 +1,11 @@
-// Where the readers of a value are, and what becomes of a value that has none.
+// Where the readers of a value are, and what becomes of a value or weight that has none.
 #ifndef MOEC_PASSES_READERS_H
 #define MOEC_PASSES_READERS_H
 
-#include "mlir/IR/Operation.h"
+#include "dialects/moe/MoE.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include "llvm/ADT/DenseSet.h"
 
 namespace moec::passes {
 
@@ -22,6 +25,15 @@ inline void eraseUnused(mlir::Operation *op) {
   op->erase();
   for (mlir::Value part : parts)
     eraseUnused(part.getDefiningOp());
+}
+
+/// Erases those of `weights` that nothing in `module` reads.
+inline void eraseUnread(mlir::ModuleOp module, llvm::ArrayRef<moe::WeightOp> weights) {
+  llvm::DenseSet<mlir::StringAttr> read;
+  module.walk([&](moe::GetWeightOp op) { read.insert(op.getWeightAttr().getAttr()); });
+  for (moe::WeightOp weight : weights)
+    if (!read.contains(weight.getSymNameAttr()))
+      weight.erase();
 }
 
 } // namespace moec::passes

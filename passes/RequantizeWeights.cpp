@@ -53,7 +53,7 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
     });
     if (!files.empty())
       module->setAttr(requantizedAttrName(), files.getDictionary(module.getContext()));
-    eraseUnread();
+    finish();
   }
 
   /// Whether a value is a weight, of at least that rank.
@@ -149,19 +149,14 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
     return declared;
   }
 
-  /// Erases what nobody reads any more.
-  void eraseUnread() {
+  /// Erases what nobody reads any more, and forgets it.
+  void finish() {
     llvm::SetVector<Operation *> sources;
     for (Value weight : rounded)
       sources.insert(weight.getDefiningOp());
     for (Operation *source : sources)
       eraseUnused(source);
-    DenseSet<StringAttr> read;
-    getOperation().walk([&](GetWeightOp op) { read.insert(op.getWeightAttr().getAttr()); });
-    for (WeightOp weight : replaced)
-      if (!read.contains(weight.getSymNameAttr()))
-        weight.erase();
-    replaced.clear();
+    eraseUnread(getOperation(), replaced.takeVector());
     rounded.clear();
     known.clear();
     files.clear();

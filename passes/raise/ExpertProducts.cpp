@@ -2,6 +2,7 @@
 #include "passes/raise/ExpertProducts.h"
 #include "dialects/moe/MoE.h"
 #include "passes/raise/Excerpt.h"
+#include "passes/raise/Structure.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -163,10 +164,7 @@ void Walk::visit(Operation *op) {
 }
 
 /// Whether `op` sums over something.
-static bool isProduct(Operation *op) {
-  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-  return isa<moe::LinearOp, moe::GroupedLinearOp>(op) || (linalgOp && linalgOp.getNumReductionLoops() > 0);
-}
+static bool isProduct(Operation *op) { return isa<moe::LinearOp, moe::GroupedLinearOp>(op) || isReduction(op); }
 
 Origin Walk::meet(Operation *op, const Origin &data, Value weight, bool isSum) {
   Origin result = data;

@@ -1,8 +1,8 @@
 // The matrices of experts as moe.experts takes them, from products as a graph writes them.
 #include "passes/raise/ExpertStacks.h"
 #include "passes/raise/Rows.h"
+#include "passes/raise/Structure.h"
 
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -134,14 +134,9 @@ private:
 ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
 
 Value StackBuilder::transposed(Value matrix) {
-  auto type = cast<RankedTensorType>(matrix.getType());
-  SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+  SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(0, int64_t(shapeOf(matrix).size())));
   std::swap(permutation[permutation.size() - 2], permutation.back());
-  SmallVector<int64_t> shape;
-  for (int64_t axis : permutation)
-    shape.push_back(type.getDimSize(unsigned(axis)));
-  Value empty = tensor::EmptyOp::create(builder, loc, shape, type.getElementType());
-  return linalg::TransposeOp::create(builder, loc, matrix, empty, permutation)->getResult(0);
+  return passes::transposed(builder, loc, matrix, permutation);
 }
 
 Value StackBuilder::slice(Value value, int64_t axis, int64_t offset, int64_t count, int64_t stride) {

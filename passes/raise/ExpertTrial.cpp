@@ -1,5 +1,6 @@
 // Whether what lies between router logits, an input and an output is a mixture of experts, and which: by evaluating it.
 #include "passes/raise/ExpertTrial.h"
+#include "passes/raise/Draft.h"
 #include "passes/raise/Draw.h"
 #include "passes/raise/Rows.h"
 
@@ -77,15 +78,6 @@ bool ExpertTrial::analyse() {
   return chooseSizes();
 }
 
-/// Elements of a tensor; a number that no limit allows where they are beyond counting.
-static int64_t countOf(ArrayRef<int64_t> shape) {
-  int64_t count = 1;
-  for (int64_t size : shape)
-    if (llvm::MulOverflow(count, size, count))
-      return std::numeric_limits<int64_t>::max();
-  return count;
-}
-
 bool ExpertTrial::chooseSizes() {
   Sizes sizes(trialSizes);
   std::optional<SmallVector<int64_t>> ofInput = sizes.shape(input), ofLogits = sizes.shape(logits), ofOutput = sizes.shape(output);
@@ -152,7 +144,7 @@ static void keepRow(std::span<double> matrix, int64_t rows, int64_t columns, boo
 }
 
 std::optional<Shares> ExpertTrial::observeShares(bool isSecondTransposed) {
-  int64_t tokens = llvm::product_of(ArrayRef(inputShape).drop_back()), width = inputShape.back(), outputs = rowWidth(output);
+  int64_t tokens = countOf(ArrayRef(inputShape).drop_back()), width = inputShape.back(), outputs = rowWidth(output);
   int64_t count = int64_t(experts.experts);
   Tensors drawn = drawConstants(1);
   auto tensorOf = [&](Tensors &tensors, Value constant) -> Tensor & {
@@ -219,7 +211,7 @@ std::optional<Shares> ExpertTrial::observeShares(bool isSecondTransposed) {
 }
 
 std::optional<Observation> ExpertTrial::observe(const RoutingMatch &match, double deviation, const Tensors &constantTensors) {
-  int64_t tokens = llvm::product_of(ArrayRef(inputShape).drop_back());
+  int64_t tokens = countOf(ArrayRef(inputShape).drop_back());
   std::span<const double> bias;
   if (match.bias)
     bias = constantTensors[constants.size() - routerBiases + *match.bias].elements;
@@ -252,40 +244,10 @@ Value ExpertTrial::constantAt(OpBuilder &builder, Value constant) {
   return copy;
 }
 
-namespace {
-/// Builds ops behind a value, and takes them away again unless they are kept.
-class Draft : public OpBuilder::Listener {
-public:
-  explicit Draft(Value behind) : builder(behind.getContext(), this), block(behind.getParentBlock()) {
-    builder.setInsertionPointAfterValue(behind);
-  }
-  ~Draft() override {
-    if (!isKept)
-      for (Operation *op : llvm::reverse(ops))
-        op->erase();
-  }
-  void notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) override {
-    if (op->getBlock() == block)
-      ops.push_back(op);
-  }
-  SmallVector<Operation *> keep() {
-    isKept = true;
-    return std::move(ops);
-  }
-
-  OpBuilder builder;
-
-private:
-  Block *block;
-  SmallVector<Operation *> ops;
-  bool isKept = false;
-};
-} // namespace
-
 std::optional<ExpertTensors> ExpertTrial::assemble(const ExpertForm &form, ArrayRef<int64_t> branchOf,
                                                    const Tensors &constantTensors) {
   copies.clear();
-  Draft draft(output);
+  Draft draft(output.getDefiningOp()->getNextNode());
   ExpertStacks stacks = buildStacks(draft.builder, output.getLoc(), experts, form, branchOf,
                                     [&](Value constant) { return constantAt(draft.builder, constant); });
   SmallVector<Value> inputs;
@@ -410,12 +372,11 @@ std::optional<ExpertFinding::Mixture> ExpertTrial::tryForm(const RoutingMatch &m
   if (!(activation.error <= tolerance))
     return std::nullopt;
   stage = 3;
-  // The number that was meant: rounding in the evaluation is far below that of f32.
-  activation.scale = std::abs(activation.scale - 1) <= tolerance ? 1.0 : double(float(activation.scale));
+  activation.scale = meantScale(activation.scale, tolerance);
   if (match.isOnInput && activation.scale != 1)
     return std::nullopt;
   ExpertFinding::Mixture mixture{match, form, activation};
-  Draft draft(output);
+  Draft draft(output.getDefiningOp()->getNextNode());
   Value made = build(draft.builder, mixture);
   if (made && isProven(made, match))
     return mixture;
@@ -466,12 +427,11 @@ std::optional<RaisedExperts> ExpertTrial::run() {
   stage = finding.progress;
   if (!finding.mixture)
     return std::nullopt;
-  Draft draft(output);
+  Draft draft(output.getDefiningOp()->getNextNode());
   Value made = build(draft.builder, *finding.mixture);
   if (!made) {
     refuse("the sizes of the output are not those of the input");
     return std::nullopt;
   }
-  return RaisedExperts{
-      made, draft.keep(), between.ops, finding.mixture->routing.routing, finding.mixture->activation.activation, experts.experts};
+  return RaisedExperts{made, draft.keep(), between.ops, finding.mixture->routing.routing, experts.experts};
 }

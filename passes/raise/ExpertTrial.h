@@ -17,7 +17,6 @@ struct RaisedExperts {
   llvm::SmallVector<mlir::Operation *> ops; ///< that make it, in order, behind the op that makes the old output
   llvm::SmallVector<mlir::Operation *> old; ///< the ops between logits, input and output
   moe::RoutingAttr routing;
-  moe::ActivationAttr activation;
   int64_t experts;
 };
 

@@ -1,9 +1,8 @@
 // Folds what is done to the layout of weights into the references to their bytes.
+#include "passes/Readers.h"
+#include "passes/raise/Draft.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/WeightView.h"
-
-#include "mlir/IR/PatternMatch.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using namespace moec::moe;
@@ -160,15 +159,8 @@ struct FoldWeights : impl::FoldWeightsBase<FoldWeights> {
     });
     if (!isChanged)
       return;
-    IRRewriter rewriter(&getContext());
-    while (succeeded(runRegionDCE(rewriter, getOperation()->getRegions()))) {
-    }
-    // Weights that lost their readers.
-    DenseSet<StringAttr> read;
-    getOperation().walk([&](GetWeightOp get) { read.insert(get.getWeightAttr().getAttr()); });
-    for (auto weight : llvm::make_early_inc_range(getOperation().getOps<WeightOp>()))
-      if (!read.contains(weight.getSymNameAttr()))
-        weight.erase();
+    eraseDead(getOperation());
+    eraseUnread(getOperation(), llvm::to_vector(getOperation().getOps<WeightOp>()));
   }
 };
 } // namespace

@@ -80,7 +80,7 @@ public:
   /// Whether columns from `first` on are those of `source`, which has a row for each new one, in every head alike.
   bool areShared(size_t source, int64_t first) const {
     int64_t pe = width - first;
-    bool holds = pe > 0 && llvm::product_of(of.sourceShapes[source]) == sequences * (rows - past) * pe;
+    bool holds = pe > 0 && countOf(of.sourceShapes[source]) == sequences * (rows - past) * pe;
     forEachNew([&](int64_t b, int64_t t, int64_t h) {
       for (int64_t d = first; d < width; ++d) {
         const std::optional<Origin> &origin = at(b, t, h, d);
@@ -121,7 +121,7 @@ bool LatentMatch::follow() {
   for (const std::vector<int64_t> &choices : trialSizes()) {
     Sizes sizes(choices);
     std::optional<SmallVector<int64_t>> rows = sizes.shape(ofKeys.output), alike = sizes.shape(shared);
-    if (!rows || !alike || llvm::product_of(*alike) != rows->front() * alike->back())
+    if (!rows || !alike || countOf(*alike) != rows->front() * alike->back())
       continue; // it does not have a row for each latent
     SmallVector<Value> fromKeys{ofKeys.output, shared}, fromValues{ofValues.output};
     if (pastKeys) {

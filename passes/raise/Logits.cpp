@@ -2,6 +2,7 @@
 #include "passes/raise/Logits.h"
 #include "dialects/moe/MoE.h"
 #include "passes/raise/Rows.h"
+#include "passes/raise/Structure.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
@@ -24,10 +25,8 @@ SmallVector<Value> passes::logitsOf(const Flow &flow, Value scores) {
       });
   SmallVector<Value> found;
   for (Value value : llvm::reverse(way)) {
-    auto linalgOp = value.getDefiningOp<linalg::LinalgOp>();
-    bool isFirst = value == way.back();
-    if (!isFirst && (isa<moe::MoEDialect>(value.getDefiningOp()->getDialect()) || flow.readBy(value.getDefiningOp()).size() != 1 ||
-                     (linalgOp && linalgOp.getNumReductionLoops() > 0)))
+    Operation *op = value.getDefiningOp();
+    if (value != way.back() && (isa<moe::MoEDialect>(op->getDialect()) || flow.readBy(op).size() != 1 || isReduction(op)))
       break;
     if (rowWidth(value) > 1)
       found.push_back(value);

@@ -21,10 +21,7 @@ SmallVector<Value> passes::movedInto(Value value) {
       llvm::append_range(pending, valuesReadBy(op));
   }
   SmallVector<Value> sorted = found.takeVector();
-  llvm::sort(sorted, [](Value a, Value b) {
-    Operation *one = a.getDefiningOp(), *other = b.getDefiningOp();
-    return one && (!other || other->isBeforeInBlock(one));
-  });
+  sortLatestFirst(sorted);
   return sorted;
 }
 
@@ -38,7 +35,7 @@ std::optional<Origins> Origins::of(Value value, ArrayRef<Value> sources, Sizes &
   std::vector<Tensor> numbered;
   for (auto [index, source] : llvm::enumerate(sources)) {
     std::optional<SmallVector<int64_t>> shape = sizes.shape(source);
-    if (!shape || llvm::product_of(*shape) > most)
+    if (!shape || countOf(*shape) > most)
       return std::nullopt;
     Tensor tensor(std::vector<int64_t>(shape->begin(), shape->end()));
     for (auto [at, element] : llvm::enumerate(tensor.elements))

@@ -15,7 +15,7 @@ using evaluator::Tensor;
 std::optional<Tensor> passes::drawFor(Value value, double deviation, Draw &draw, Sizes &sizes) {
   constexpr int64_t most = 1 << 22; // elements
   std::optional<SmallVector<int64_t>> shape = sizes.shape(value);
-  if (!shape || llvm::product_of(*shape) > most)
+  if (!shape || countOf(*shape) > most)
     return std::nullopt;
   Type element = cast<RankedTensorType>(value.getType()).getElementType();
   Tensor tensor = draw.tensor(*shape, isa<FloatType>(element) ? deviation : 1);

@@ -1,10 +1,9 @@
 // Finds attention between a product of queries and keys and one with values.
 #include "passes/Remarks.h"
 #include "passes/raise/AttentionMatch.h"
+#include "passes/raise/Draft.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/Proof.h"
-
-#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using namespace moec;
@@ -30,30 +29,27 @@ struct RaiseAttention : impl::RaiseAttentionBase<RaiseAttention> {
       for (const Contraction &scores : scoresBehind(weighted, flow))
         if (raise(scores, weighted, flow))
           break;
-    IRRewriter rewriter(&getContext());
-    (void)runRegionDCE(rewriter, getOperation()->getRegions());
+    eraseDead(getOperation());
   }
 
   bool raise(const Contraction &scores, const Contraction &weighted, const Flow &flow) {
     Operation *last = weighted.op;
-    OpBuilder builder(last);
-    Operation *before = last->getPrevNode();
+    Draft draft(last);
     AttentionMatch match(scores, weighted, flow);
     std::optional<std::string> problem = match.observe();
     Value result;
     if (!problem) {
-      result = match.build(builder);
+      result = match.build(draft.builder);
       problem = result ? differenceOf(weighted.result(), result, match.inputs(), known) : match.problem();
     }
     if (problem) {
-      while (last->getPrevNode() != before)
-        last->getPrevNode()->erase();
       remark::missed(last->getLoc(), remarkOf(getArgument(), last))
           << "a softmax between two products stays as it is: " << *problem;
       return false;
     }
     remark::passed(last->getLoc(), remarkOf(getArgument(), last)) << "attention: " << match.description();
     last->getResult(0).replaceAllUsesWith(result);
+    draft.keep();
     return true;
   }
 

@@ -1,5 +1,6 @@
 // Finds routing and experts in a graph of upstream ops.
 #include "passes/Remarks.h"
+#include "passes/raise/Draft.h"
 #include "passes/raise/ExpertTrial.h"
 #include "passes/raise/Logits.h"
 #include "passes/raise/Passes.h"
@@ -7,8 +8,6 @@
 #include "passes/raise/Sizes.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
-#include "mlir/IR/PatternMatch.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using namespace moec::moe;
@@ -159,7 +158,7 @@ void Search::replace(Value logits, Value output, const RaisedExperts &raised) {
 bool haveAsManyRows(Value a, Value b) {
   Sizes sizes({3, 5, 4, 2});
   std::optional<SmallVector<int64_t>> one = sizes.shape(a), other = sizes.shape(b);
-  return !one || !other || llvm::product_of(ArrayRef(*one).drop_back()) == llvm::product_of(ArrayRef(*other).drop_back());
+  return !one || !other || countOf(ArrayRef(*one).drop_back()) == countOf(ArrayRef(*other).drop_back());
 }
 
 bool Search::tryOutput(Value logits, const Flow::Cone &cone, Value output) {
@@ -223,9 +222,7 @@ struct RaiseExperts : impl::RaiseExpertsBase<RaiseExperts> {
     if (getOperation().isExternal() || !getOperation().getBody().hasOneBlock())
       return;
     if (Search(getOperation(), getArgument()).run()) {
-      IRRewriter rewriter(&getContext());
-      while (succeeded(runRegionDCE(rewriter, getOperation()->getRegions()))) {
-      }
+      eraseDead(getOperation());
     }
   }
 };

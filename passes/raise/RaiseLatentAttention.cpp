@@ -1,11 +1,10 @@
 // Finds latent attention in attention whose keys and values come from a latent.
 #include "passes/Remarks.h"
 #include "passes/raise/AbsorbedMatch.h"
+#include "passes/raise/Draft.h"
 #include "passes/raise/LatentMatch.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/Proof.h"
-
-#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using namespace moec;
@@ -25,8 +24,7 @@ struct RaiseLatentAttention : impl::RaiseLatentAttentionBase<RaiseLatentAttentio
     SmallVector<moe::AttentionOp> all(getOperation().getOps<moe::AttentionOp>());
     for (moe::AttentionOp attention : all)
       raise(attention, flow);
-    IRRewriter rewriter(&getContext());
-    (void)runRegionDCE(rewriter, getOperation()->getRegions());
+    eraseDead(getOperation());
   }
 
   void raise(moe::AttentionOp attention, const Flow &flow) {
@@ -43,19 +41,18 @@ struct RaiseLatentAttention : impl::RaiseLatentAttentionBase<RaiseLatentAttentio
   }
 
   template <typename Match> bool replace(Value old, Match &match, const Flow &flow, std::string &problem) {
-    Operation *last = old.getDefiningOp(), *before = last->getPrevNode();
-    OpBuilder builder(last);
-    Value result = match.build(builder);
+    Operation *last = old.getDefiningOp();
+    Draft draft(last);
+    Value result = match.build(draft.builder);
     std::optional<std::string> difference = result ? differenceOf(old, result, match.inputs(flow), known)
                                                    : std::optional<std::string>("its weights do not have heads one after another");
     if (difference) {
       problem = *difference;
-      while (last->getPrevNode() != before)
-        last->getPrevNode()->erase();
       return false;
     }
     remark::passed(last->getLoc(), remarkOf(getArgument(), last)) << "latent attention: " << match.description();
     old.replaceAllUsesWith(result);
+    draft.keep();
     return true;
   }
 

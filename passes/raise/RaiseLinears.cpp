@@ -1,6 +1,7 @@
 // Finds products of rows with weights.
 #include "passes/raise/Passes.h"
 #include "passes/raise/Rows.h"
+#include "passes/raise/Structure.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
@@ -21,12 +22,7 @@ bool isStored(Value value) { return isa_and_nonnull<GetWeightOp, DequantizeOp>(v
 Value weightOf(OpBuilder &builder, Value factor) {
   if (auto transpose = factor.getDefiningOp<linalg::TransposeOp>())
     return isStored(transpose.getInput()) && transpose.getPermutation() == ArrayRef<int64_t>{1, 0} ? transpose.getInput() : Value();
-  if (!factor.getDefiningOp<GetWeightOp>())
-    return {};
-  auto type = cast<RankedTensorType>(factor.getType());
-  Value empty = tensor::EmptyOp::create(builder, factor.getLoc(), ArrayRef<int64_t>{type.getDimSize(1), type.getDimSize(0)},
-                                        type.getElementType());
-  return linalg::TransposeOp::create(builder, factor.getLoc(), factor, empty, ArrayRef<int64_t>{1, 0})->getResult(0);
+  return factor.getDefiningOp<GetWeightOp>() ? transposed(builder, factor.getLoc(), factor, {1, 0}) : Value();
 }
 
 bool isZeros(Value value) {

@@ -1,5 +1,6 @@
 // Finds rotary embeddings in products of halves or neighbours with cosines and sines, however they are taken apart.
 #include "passes/Remarks.h"
+#include "passes/raise/Draft.h"
 #include "passes/raise/Flow.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/Proof.h"
@@ -7,7 +8,6 @@
 #include "passes/raise/Structure.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using namespace moec;
@@ -75,10 +75,7 @@ public:
     for (Value value : values)
       if (value != output && value.getType() == output.getType())
         found.push_back(value);
-    llvm::sort(found, [](Value a, Value b) {
-      Operation *one = a.getDefiningOp(), *other = b.getDefiningOp();
-      return one && (!other || other->isBeforeInBlock(one));
-    });
+    sortLatestFirst(found);
     return found;
   }
 
@@ -298,8 +295,7 @@ struct RaiseRope : impl::RaiseRopeBase<RaiseRope> {
       if (!done.contains(output.getDefiningOp()))
         if (std::optional<Candidate> found = raise(output, flow))
           done.insert_range(found->ops); // which are no rotations of their own
-    IRRewriter rewriter(&getContext());
-    (void)runRegionDCE(rewriter, getOperation()->getRegions());
+    eraseDead(getOperation());
   }
 
   std::optional<Candidate> raise(Value output, Flow &flow) {
@@ -327,9 +323,8 @@ struct RaiseRope : impl::RaiseRopeBase<RaiseRope> {
 
   bool replace(const Candidate &candidate, Pairs pairs, bool isSwapped, const Flow &flow, std::string &why) {
     Operation *last = candidate.output.getDefiningOp();
-    OpBuilder builder(last);
-    Operation *before = last->getPrevNode();
-    Value result = Rotation(candidate, builder).build(pairs, isSwapped);
+    Draft draft(last);
+    Value result = Rotation(candidate, draft.builder).build(pairs, isSwapped);
     SmallVector<Value> inputs{candidate.input};
     for (const Factor &factor : candidate.factors) {
       if (!flow.isData(factor.value)) // it is what sizes say
@@ -340,12 +335,11 @@ struct RaiseRope : impl::RaiseRopeBase<RaiseRope> {
     std::optional<std::string> difference = result ? differenceOf(candidate.output, result, inputs, known) : std::string();
     if (difference) {
       why = *difference;
-      while (last->getPrevNode() != before)
-        last->getPrevNode()->erase();
       return false;
     }
     remark::passed(last->getLoc(), remarkOf(getArgument(), last)) << "a rotary embedding " << nameOf(pairs);
     last->getResult(0).replaceAllUsesWith(result);
+    draft.keep();
     return true;
   }
 

@@ -1,6 +1,7 @@
 // Finds the routing that experts have, where it is computed by several ops.
 #include "passes/Remarks.h"
 #include "passes/evaluator/Routing.h"
+#include "passes/raise/Draft.h"
 #include "passes/raise/Draw.h"
 #include "passes/raise/Excerpt.h"
 #include "passes/raise/ExpertProducts.h"
@@ -8,9 +9,6 @@
 #include "passes/raise/Passes.h"
 #include "passes/raise/RoutingMatch.h"
 #include "passes/raise/Rows.h"
-
-#include "mlir/IR/PatternMatch.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 #include <cmath>
 
@@ -83,12 +81,8 @@ std::optional<Shares> RoutingTrial::observe(uint64_t seed, double deviation, dou
   Sizes sizes({5, 7, 3, 2});
   std::optional<SmallVector<int64_t>> shape = sizes.shape(logits);
   constexpr int64_t mostElements = 1 << 18;
-  int64_t elements = 1;
-  if (!shape)
+  if (!shape || countOf(*shape) > mostElements)
     return std::nullopt;
-  for (int64_t size : *shape)
-    if (llvm::MulOverflow(elements, size, elements) || elements > mostElements)
-      return std::nullopt;
   std::vector<double> allLogits, allParts;
   Draw draw(seed);
   std::vector<int64_t> seen(size_t(count), 0);
@@ -161,9 +155,7 @@ std::optional<RoutingMatch> RoutingTrial::run() {
     }
     if (!isProven)
       continue;
-    // The number that was meant: rounding in the evaluation is far below that of f32.
-    double meant = std::abs(*scale - 1) <= 1e-6 ? 1.0 : double(float(*scale));
-    match.routing = withScale(match.routing, meant);
+    match.routing = withScale(match.routing, meantScale(*scale, 1e-6));
     return match;
   }
   return std::nullopt;
@@ -178,9 +170,7 @@ struct RaiseRouting : impl::RaiseRoutingBase<RaiseRouting> {
     for (auto experts : llvm::make_early_inc_range(getOperation().getBody().front().getOps<ExpertsOp>()))
       isChanged |= raise(experts, flow);
     if (isChanged) {
-      IRRewriter rewriter(&getContext());
-      while (succeeded(runRegionDCE(rewriter, getOperation()->getRegions()))) {
-      }
+      eraseDead(getOperation());
     }
   }
 

@@ -199,6 +199,8 @@ std::vector<RoutingMatch> passes::matchRouting(const Shares &shares, ArrayRef<Te
   return Matcher(shares, biases, numbers, areInOrder, context).run();
 }
 
+double passes::meantScale(double seen, double tolerance) { return std::abs(seen - 1) <= tolerance ? 1.0 : double(float(seen)); }
+
 moe::RoutingAttr passes::withScale(moe::RoutingAttr routing, double scale) {
   return moe::RoutingAttr::get(routing.getContext(), routing.getK(), routing.getScore(), routing.getGroups(),
                                routing.getKeptGroups(), routing.getGroupScore(), routing.getMaskFill(), routing.getRenormalize(),

@@ -28,6 +28,8 @@ struct RoutingMatch {
 std::vector<RoutingMatch> matchRouting(const Shares &shares, llvm::ArrayRef<evaluator::Tensor> biases,
                                        llvm::ArrayRef<double> numbers, bool areInOrder, mlir::MLIRContext *context);
 
+/// The scale that was meant by one that was seen: 1, or a number of f32, far below whose rounding is that of an evaluation.
+double meantScale(double seen, double tolerance);
 /// `routing` with weights of that scale.
 moe::RoutingAttr withScale(moe::RoutingAttr routing, double scale);
 

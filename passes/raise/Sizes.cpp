@@ -13,7 +13,16 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
+using namespace moec;
 using namespace moec::passes;
+
+int64_t passes::countOf(ArrayRef<int64_t> shape) {
+  int64_t count = 1;
+  for (int64_t size : shape)
+    if (llvm::MulOverflow(count, size, count))
+      return std::numeric_limits<int64_t>::max();
+  return count;
+}
 
 std::optional<SmallVector<int64_t>> Sizes::shape(Value tensor) {
   SmallVector<int64_t> result;

@@ -12,6 +12,9 @@
 
 namespace moec::passes {
 
+/// Elements of a tensor of that shape; more than any limit allows where they are beyond counting.
+int64_t countOf(llvm::ArrayRef<int64_t> shape);
+
 /// Follows sizes and integers back to the dynamic dimensions of arguments, which get the `choices` in turn, in the order in which
 /// they are met. What depends on data has no answer.
 class Sizes {

@@ -27,6 +27,13 @@ Operation *passes::onlyOpOf(linalg::GenericOp generic) {
   return only;
 }
 
+void passes::sortLatestFirst(MutableArrayRef<Value> values) {
+  llvm::sort(values, [](Value a, Value b) {
+    Operation *one = a.getDefiningOp(), *other = b.getDefiningOp();
+    return one && (!other || other->isBeforeInBlock(one));
+  });
+}
+
 bool passes::isReduction(Operation *op) {
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
   return linalgOp && linalgOp.getNumReductionLoops() > 0;

@@ -17,6 +17,8 @@ template <typename Op> bool computes(mlir::Operation *op) {
 template <typename Op> bool contains(mlir::Operation *op) {
   return op->walk([](Op) { return mlir::WalkResult::interrupt(); }).wasInterrupted();
 }
+/// Sorts values by the ops of a block that make them, the latest first.
+void sortLatestFirst(llvm::MutableArrayRef<mlir::Value> values);
 /// Whether `op` only brings elements elsewhere: reshapes, slices, concatenations, repetitions.
 bool isMovement(mlir::Operation *op);
 bool isReduction(mlir::Operation *op);
