@@ -7,14 +7,6 @@
 
 namespace moec::lowering {
 
-/// Emits the body of a kernel that is `op`, which a target that cannot may refuse.
-template <typename KernelFrame, typename OpT> mlir::LogicalResult emitOrRefuse(KernelFrame &frame, OpT op) {
-  if constexpr (std::is_void_v<decltype(emit(frame, op))>)
-    return emit(frame, op), mlir::success();
-  else
-    return emit(frame, op);
-}
-
 /// Emits the body of a kernel by the op it computes: one op of a family, or a group of row-wise ops. A target's `emit` has an
 /// overload for each family.
 template <typename KernelFrame> mlir::LogicalResult emitByFamily(KernelFrame &frame) {
@@ -27,7 +19,10 @@ template <typename KernelFrame> mlir::LogicalResult emitByFamily(KernelFrame &fr
   return llvm::TypeSwitch<mlir::Operation *, mlir::LogicalResult>(ops.front())
       .template Case<moe::LinearOp, moe::GroupedLinearOp, moe::GateUpOp, moe::DispatchOp, moe::ExpertHiddenOp, moe::CombineOp,
                      moe::AttentionOp, moe::SelectPositionsOp, moe::PoolBlocksOp, moe::LatentAttentionOp, moe::AbsorbedAttentionOp,
-                     moe::EmbedOp, moe::GatherOutputsOp>([&](auto op) { return emitOrRefuse(frame, op); })
+                     moe::EmbedOp, moe::GatherOutputsOp>([&](auto op) {
+        emit(frame, op);
+        return mlir::success();
+      })
       .Default([&](mlir::Operation *) { return emitRowwise(frame); });
 }
 

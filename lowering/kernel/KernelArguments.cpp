@@ -95,12 +95,17 @@ Pointer KernelArguments::table(Operation *op, unsigned index) const {
   return bufferAt(firstTable + before + index, builder.f32);
 }
 
-Pointer KernelArguments::cacheRow(const Cache &cache, const Batch &batch, Number sequence, Number position) const {
+Number KernelArguments::cacheOffset(const Cache &cache, const Batch &batch, Number sequence, Number position) const {
   if (cache.block > 1) // a block may end in another page than it begins
     position = position - position % cache.block;
   Number page = (batch.pages + (sequence * maxPages + position / pageSize)).load().toInteger(builder.i64);
   Number row = position % pageSize;
   if (cache.block > 1)
     row = row / cache.block;
-  return cache.base + (page * rowsOfPage(cache.block) + row) * cache.width;
+  return (page * rowsOfPage(cache.block) + row) * cache.width;
+}
+
+int64_t KernelArguments::mostCachedRows(const Cache &cache) const {
+  auto model = *kernel->getParentOfType<ModuleOp>().getOps<plan::ModelOp>().begin();
+  return int64_t(llvm::alignTo(llvm::divideCeil(uint64_t(model.getMaxSequence()), uint64_t(cache.block)), pageSize));
 }

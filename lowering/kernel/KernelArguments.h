@@ -43,7 +43,13 @@ public:
   Pointer table(mlir::Operation *op, unsigned index) const;
 
   /// The address of a sequence's position in a cache: of the row of its block, where blocks have rows.
-  Pointer cacheRow(const Cache &cache, const Batch &batch, Number sequence, Number position) const;
+  Pointer cacheRow(const Cache &cache, const Batch &batch, Number sequence, Number position) const {
+    return cache.base + cacheOffset(cache, batch, sequence, position);
+  }
+  /// The same in elements from the cache's first.
+  Number cacheOffset(const Cache &cache, const Batch &batch, Number sequence, Number position) const;
+  /// The most rows that the longest sequence which programs are compiled for has in a cache, in whole pages.
+  int64_t mostCachedRows(const Cache &cache) const;
 
 protected:
   /// `addresses` are those of the buffers in order; `numbers` that of the step's numbers (runtime/kernels/Kernel.h).

@@ -26,8 +26,8 @@ static MatrixAttention::Shape shapeOf(const AttentionOperands &operands, moe::At
 }
 
 bool AttentionByMatrix::covers(const Target &target, const AttentionOperands &operands, moe::AttentionOp op) {
-  return target.hasMatrixUnits && op.getCompute() == moe::Compute::BF16 && operands.keys.base.element.isBF16() &&
-         operands.values.base.element.isBF16() &&
+  return target.hasMatrixUnits && !operands.entries && op.getCompute() == moe::Compute::BF16 &&
+         operands.keys.base.element.isBF16() && operands.values.base.element.isBF16() &&
          operands.group * spansOfToken.most * 4 <= target.sharedBytes && // the factors that spans are added with
          MatrixAttention::fits(target, shapeOf(operands, op), SpanAttention::tileOf(headsOf(operands)).rowTiles);
 }

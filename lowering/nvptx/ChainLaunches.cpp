@@ -21,10 +21,12 @@ static constexpr int64_t launchBytes = 4 << 20;
 /// The driver takes 4 KiB of arguments.
 static constexpr size_t mostArguments = 512;
 
-/// Whether `kernel` attends: what it reads grows with the context, and its registers leave no room for other kernels' addresses.
+/// Whether `kernel` attends, or chooses what is attended to: what it reads grows with the context, and its registers leave no room
+/// for other kernels' addresses.
 static bool attends(plan::KernelOp kernel) {
-  return llvm::any_of(kernel.getBody().front(),
-                      [](Operation &op) { return isa<moe::AttentionOp, moe::LatentAttentionOp, moe::AbsorbedAttentionOp>(op); });
+  return llvm::any_of(kernel.getBody().front(), [](Operation &op) {
+    return isa<moe::AttentionOp, moe::LatentAttentionOp, moe::AbsorbedAttentionOp, moe::SelectPositionsOp>(op);
+  });
 }
 
 namespace {

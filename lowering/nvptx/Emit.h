@@ -7,20 +7,18 @@
 namespace moec::lowering::nvptx {
 
 void emit(KernelFrame &frame, moe::LinearOp op);
-/// Not yet: fails with an error.
-mlir::LogicalResult emit(KernelFrame &frame, moe::GroupedLinearOp op);
+void emit(KernelFrame &frame, moe::GroupedLinearOp op);
 void emit(KernelFrame &frame, moe::GateUpOp op);
 
 void emit(KernelFrame &frame, moe::DispatchOp op);
 void emit(KernelFrame &frame, moe::ExpertHiddenOp op);
 void emit(KernelFrame &frame, moe::CombineOp op);
 
-/// Positions are not chosen yet, nor attended to by lists, and blocks of them have no entries: these fail with an error.
-mlir::LogicalResult emit(KernelFrame &frame, moe::AttentionOp op);
-mlir::LogicalResult emit(KernelFrame &frame, moe::SelectPositionsOp op);
-mlir::LogicalResult emit(KernelFrame &frame, moe::PoolBlocksOp op);
-mlir::LogicalResult emit(KernelFrame &frame, moe::LatentAttentionOp op);
-mlir::LogicalResult emit(KernelFrame &frame, moe::AbsorbedAttentionOp op);
+void emit(KernelFrame &frame, moe::AttentionOp op);
+void emit(KernelFrame &frame, moe::SelectPositionsOp op);
+void emit(KernelFrame &frame, moe::PoolBlocksOp op);
+void emit(KernelFrame &frame, moe::LatentAttentionOp op);
+void emit(KernelFrame &frame, moe::AbsorbedAttentionOp op);
 
 void emit(KernelFrame &frame, moe::EmbedOp op);
 void emit(KernelFrame &frame, moe::GatherOutputsOp op);

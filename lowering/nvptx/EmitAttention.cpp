@@ -4,6 +4,7 @@
 #include "lowering/nvptx/AttentionByMatrix.h"
 #include "lowering/nvptx/Emit.h"
 #include "lowering/nvptx/PagedSoftmax.h"
+#include "lowering/nvptx/PositionLists.h"
 
 using namespace mlir;
 using namespace moec;
@@ -27,30 +28,38 @@ static void emitByThreads(KernelFrame &frame, moe::AttentionOp op, const Attenti
   PagedSoftmax::Options options{.scale = op.getScale().convertToDouble()};
   if (op.getSoftCap())
     options.softCap = op.getSoftCap()->convertToDouble();
+  std::optional<Number> sink;
   if (given.sinks)
-    options.sink = given.sinks.row(head).loadF32();
-  auto keyPage = [&](Number start) { return frame.cacheRow(given.keys, given.batch, sequence, start) + keyHead * given.headDim; };
-  auto valuePage = [&](Number start) {
-    return frame.cacheRow(given.values, given.batch, sequence, start) + keyHead * given.valueDim;
+    sink = given.sinks.row(head).loadF32();
+  auto keyOffset = [&](Number at) { return frame.cacheOffset(given.keys, given.batch, sequence, at) + keyHead * given.headDim; };
+  auto valueOffset = [&](Number at) {
+    return frame.cacheOffset(given.values, given.batch, sequence, at) + keyHead * given.valueDim;
   };
-  Pointer context =
-      softmax.attend(firstVisible(op, position), position, options, {given.keys.width, keyPage}, {given.values.width, valuePage});
+  PagedSoftmax::State state = softmax.start(sink);
+  state = softmax.meet(state, firstVisible(op, position), position + 1, options, {given.keys.base, keyOffset},
+                       {given.values.base, valueOffset});
+  if (given.entries) {
+    std::optional<PositionLists> lists;
+    if (given.listed)
+      lists.emplace(b, given.lists, given.listed);
+    Number count = lists ? lists->lengthOf(token) : (position + 1) / given.entries->block;
+    auto entryOffset = [&](Number index) {
+      Number entry = lists ? lists->at(token, index) : index;
+      return frame.cacheOffset(*given.entries, given.batch, sequence, entry * given.entries->block) + keyHead * given.headDim;
+    };
+    PagedSoftmax::Rows entries{given.entries->base, entryOffset};
+    state = softmax.meet(state, b.integer(0), count, options, entries, entries);
+  }
+  Pointer context = softmax.finish(state);
   Pointer result = given.result + token * given.resultWidth + head * given.valueDim;
   b.forThreads(b.integer(given.valueDim), PagedSoftmax::threads,
                [&](Number column) { (result + column).store((context + column).load()); });
 }
 
-LogicalResult moec::lowering::nvptx::emit(KernelFrame &, moe::PoolBlocksOp op) {
-  return op.emitOpError("expected attention to single positions; no GPU target pools blocks of them yet");
-}
-
-LogicalResult moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
-  if (op.getEntries())
-    return op.emitOpError("expected attention to single positions; no GPU target attends to entries of blocks yet");
+void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
   const AttentionOperands operands(frame, op);
   if (AttentionByMatrix::covers(frame.b.target, operands, op))
     AttentionByMatrix(frame, operands, op).emit();
   else
     emitByThreads(frame, op, operands);
-  return success();
 }

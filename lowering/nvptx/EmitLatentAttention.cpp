@@ -4,6 +4,7 @@
 #include "lowering/nvptx/Emit.h"
 #include "lowering/nvptx/LatentByMatrix.h"
 #include "lowering/nvptx/PagedSoftmax.h"
+#include "lowering/nvptx/PositionLists.h"
 #include "lowering/nvptx/WarpProduct.h"
 
 using namespace mlir;
@@ -14,7 +15,7 @@ using namespace moec::lowering::nvptx;
 template <typename LatentOp>
 static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands &operands, const LatentSizes &sizes) {
   KernelBuilder &b = frame.b;
-  const auto &[batch, cache, keyUp, valueUp, queries, results, positions, listed] = operands; // without lists of positions
+  const auto &[batch, cache, keyUp, valueUp, queries, results, positions, listed] = operands;
   bool rounds = op.getCompute() == moe::Compute::BF16;
   constexpr int64_t threads = PagedSoftmax::threads;
   frame.launch(threads, {KernelFrame::constant(sizes.heads), frame.perRow()});
@@ -40,9 +41,15 @@ static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands 
     (softmax.query + column).store(rounded(sum));
   });
 
-  auto page = [&](Number start) { return frame.cacheRow(cache, batch, sequence, start); };
-  PagedSoftmax::Rows rows{cache.width, page};
-  Pointer context = softmax.attend(b.integer(0), position, {.scale = op.getScale().convertToDouble()}, rows, rows);
+  Number end = position + 1;
+  std::optional<PositionLists> lists;
+  if (listed)
+    end = lists.emplace(b, positions, listed).lengthOf(token);
+  auto offset = [&](Number index) { return frame.cacheOffset(cache, batch, sequence, lists ? lists->at(token, index) : index); };
+  PagedSoftmax::Rows rows{cache.base, offset};
+  PagedSoftmax::State state =
+      softmax.meet(softmax.start(), b.integer(0), end, {.scale = op.getScale().convertToDouble()}, rows, rows);
+  Pointer context = softmax.finish(state);
 
   Pointer result = results + (token * sizes.heads + head) * sizes.value;
   WarpProduct product(b, valueUp.storage(), op.getCompute(), sizes.latent);
@@ -52,27 +59,20 @@ static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands 
   });
 }
 
-template <typename LatentOp> static LogicalResult emitLatent(KernelFrame &frame, LatentOp op, int64_t spans) {
-  if (op.getPositions())
-    return op.emitOpError("expected attention to all positions; no GPU target attends to lists of them yet");
+template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp op, int64_t spans) {
   LatentOperands operands(frame, op);
   LatentSizes sizes(operands, op);
   double scale = op.getScale().convertToDouble();
   bool isBf16 = op.getCompute() == moe::Compute::BF16 && operands.cache.base.element.isBF16() &&
                 operands.keyUp.element().isBF16() && operands.valueUp.element().isBF16();
-  if (isBf16 && LatentByMatrix::fits(frame.b.target, sizes))
+  if (isBf16 && !operands.listed && LatentByMatrix::fits(frame.b.target, sizes))
     LatentByMatrix(frame, operands, sizes, scale, spans).emit();
   else
     emitByThreads(frame, op, operands, sizes);
-  return success();
-}
-
-LogicalResult moec::lowering::nvptx::emit(KernelFrame &, moe::SelectPositionsOp op) {
-  return op.emitOpError("expected attention to all positions; no GPU target chooses among them yet");
 }
 
 /// A prefill step has tokens enough to fill a GPU; in decode several blocks share the positions of a token.
-LogicalResult moec::lowering::nvptx::emit(KernelFrame &frame, moe::LatentAttentionOp op) { return emitLatent(frame, op, 1); }
-LogicalResult moec::lowering::nvptx::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
-  return emitLatent(frame, op, LatentByMatrix::spansOfDecode);
+void moec::lowering::nvptx::emit(KernelFrame &frame, moe::LatentAttentionOp op) { emitLatent(frame, op, 1); }
+void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
+  emitLatent(frame, op, LatentByMatrix::spansOfDecode);
 }

@@ -55,10 +55,6 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::LinearOp op) {
                });
 }
 
-LogicalResult moec::lowering::nvptx::emit(KernelFrame &, moe::GroupedLinearOp op) {
-  return op.emitOpError("expected a dense weight; no GPU target has products of groups yet");
-}
-
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::GateUpOp op) {
   Weight weights[] = {frame.weight(op.getGate()), frame.weight(op.getUp())};
   emitProducts(frame, frame.buffer(op.getInput()), weights, op.getCompute(),

@@ -11,12 +11,6 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
-/// The most rows that the longest sequence which programs are compiled for has in `cache`, in whole pages.
-static int64_t mostRows(plan::KernelOp kernel, const Cache &cache) {
-  auto model = *kernel->getParentOfType<ModuleOp>().getOps<plan::ModelOp>().begin();
-  return llvm::alignTo(llvm::divideCeil(int64_t(model.getMaxSequence()), cache.block), pageSize);
-}
-
 namespace {
 
 /// Scores of one token with every position, as integers of the same order.
@@ -29,7 +23,7 @@ public:
         activations(frame.allocate(form.activation(), form.activationElements(heads, cache.width))),
         keyRows(WeightRows::allocate(frame, {cache.base.element}, pageSize)),
         products(frame.allocate(b.f32, form.resultElements(heads, pageSize))),
-        keys(frame.allocate(b.i32, mostRows(frame.kernel, cache))) {}
+        keys(frame.allocate(b.i32, frame.mostCachedRows(cache))) {}
 
   /// Fills in the keys of positions [0, count) of the token's sequence; those of the last page beyond are the lowest.
   void fill(Number token, Number count) {

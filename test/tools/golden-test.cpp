@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <regex>
 #include <set>
 
 using namespace moec;
@@ -29,11 +28,6 @@ class Mixtures : public Models {};
 
 /// Those whose golden results have a longer text.
 class LongModels : public Models {};
-
-/// Those that GPU targets compute, and those that they refuse: models whose tokens choose what they attend to.
-class GpuModels : public Models {};
-class GpuMixtures : public Models {};
-class SparseModels : public Models {};
 
 runtime::NpyArray load(const std::string &path) {
   runtime::Result<runtime::NpyArray> array = runtime::readNpy(path);
@@ -95,7 +89,7 @@ void expectBf16Logits(const Golden &golden, const std::string &artifact, const s
 TEST_P(Models, LogitsInBf16) { expectBf16Logits(golden, compiled(folder, "--compute bf16")); }
 
 /// GPU code keeps the same bound on the emulator, which also finds no fault in it; so do decode steps after a prefill of 3 tokens.
-TEST_P(GpuModels, GpuCodeInBf16) {
+TEST_P(Models, GpuCodeInBf16) {
   std::string artifact = compiled(folder, "--compute bf16 --target simt --target sm_80");
   for (std::string target : {"simt", "sm_80"})
     for (const char *cut : {"", " --prefill 3"})
@@ -103,7 +97,7 @@ TEST_P(GpuModels, GpuCodeInBf16) {
 }
 
 /// GPU code leaves the same bits whatever the batch, the chunks of a prefill and the number of the host's threads.
-TEST_P(GpuModels, GpuCodeIsDeterministic) {
+TEST_P(Models, GpuCodeIsDeterministic) {
   std::string artifact = compiled(folder, "--compute bf16 --target simt --target sm_80"), path = scratch("logits.npy");
   std::vector<int64_t> ids = *golden.prompt(2);
   ids.resize(std::min<size_t>(ids.size(), 8));
@@ -116,13 +110,6 @@ TEST_P(GpuModels, GpuCodeIsDeterministic) {
       EXPECT_TRUE(contentsOf(path) == bits) << target << other;
     }
   }
-}
-
-TEST_P(SparseModels, GpuCodeIsRefused) {
-  Outcome outcome = run("moe-compile", folder + " -o " + scratch("refused.moec") + " --target simt 2>&1");
-  EXPECT_EQ(outcome.code, 2);
-  const std::regex refusal("'moe\\.(select_positions|pool_blocks|grouped_linear)' op expected [a-z ]+; no GPU target ");
-  EXPECT_TRUE(std::regex_search(outcome.output, refusal)) << outcome.output;
 }
 
 /// What the reference chose in each MoE layer: [layers][tokens * k] ids and [layers][tokens] margins.
@@ -186,7 +173,7 @@ void expectChoices(const Golden &golden, const std::string &artifact, const std:
 TEST_P(Mixtures, ChosenExperts) { expectChoices(golden, compiled(folder, "--compute f32"), "", 1e-4); }
 
 /// GPU code chooses the same experts, in f32.
-TEST_P(GpuMixtures, ChosenExpertsByGpuCode) {
+TEST_P(Mixtures, ChosenExpertsByGpuCode) {
   expectChoices(golden, compiled(folder, "--compute f32 --target simt"), "--device emulator --threads 2", 1e-4);
 }
 
@@ -227,29 +214,6 @@ std::vector<std::string> longModels() {
   return found;
 }
 
-bool isSparse(const std::string &model) {
-  Golden golden(fixtures + model);
-  return golden.find("index_margin/1/0") || golden.find("index_margin/1/1");
-}
-
-std::vector<std::string> sparseModels() {
-  std::vector<std::string> found = models();
-  std::erase_if(found, [](const std::string &model) { return !isSparse(model); });
-  return found;
-}
-
-std::vector<std::string> gpuModels() {
-  std::vector<std::string> found = models();
-  std::erase_if(found, isSparse);
-  return found;
-}
-
-std::vector<std::string> gpuMixtures() {
-  std::vector<std::string> found = mixtures();
-  std::erase_if(found, isSparse);
-  return found;
-}
-
 std::string testName(const testing::TestParamInfo<std::string> &info) {
   std::string name = info.param;
   std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
@@ -258,9 +222,6 @@ std::string testName(const testing::TestParamInfo<std::string> &info) {
 
 INSTANTIATE_TEST_SUITE_P(Golden, Models, testing::ValuesIn(models()), testName);
 INSTANTIATE_TEST_SUITE_P(Golden, LongModels, testing::ValuesIn(longModels()), testName);
-INSTANTIATE_TEST_SUITE_P(Golden, GpuModels, testing::ValuesIn(gpuModels()), testName);
-INSTANTIATE_TEST_SUITE_P(Golden, GpuMixtures, testing::ValuesIn(gpuMixtures()), testName);
-INSTANTIATE_TEST_SUITE_P(Golden, SparseModels, testing::ValuesIn(sparseModels()), testName);
 INSTANTIATE_TEST_SUITE_P(Golden, Mixtures, testing::ValuesIn(mixtures()), testName);
 
 /// Perplexity of the held-out texts, to four digits of the reference's.

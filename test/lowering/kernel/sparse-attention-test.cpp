@@ -12,9 +12,9 @@ using namespace moec::test;
 static const std::vector<std::vector<Sequence>> steps = {
     {{0, 1}}, {{0, 70}}, {{63, 1}, {64, 1}, {150, 1}}, {{0, 5}, {60, 10}, {130, 1}, {0, 64}}};
 
-static std::string select(int64_t heads, int64_t width, int64_t k, const char *type) {
+static std::string select(int64_t heads, int64_t width, int64_t k, const char *type, int64_t longest = 300) {
   return llvm::formatv(
-      "plan.model \"m\" {{vocabulary = 8 : i64, layers = 1 : i64, parameters = 1 : i64, max_sequence = 300 : i64, max_batch = 4 : "
+      "plan.model \"m\" {{vocabulary = 8 : i64, layers = 1 : i64, parameters = 1 : i64, max_sequence = {5} : i64, max_batch = 4 : "
       "i64,"
       " page_size = 64 : i64, eos = array<i64>, compute = \"f32\"}\n"
       "plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64>] {{\n"
@@ -22,7 +22,7 @@ static std::string select(int64_t heads, int64_t width, int64_t k, const char *t
       "  moe.cache @cache0 : tensor<?x{2}x{4}>\n"
       "  %p = moe.select_positions %q, %w over @cache0 at %batch : tensor<?x{0}xf32>, tensor<?x{1}xf32> -> tensor<?x{3}xi32>\n"
       "  plan.return %p : tensor<?x{3}xi32>\n}\n",
-      heads * width, heads, width, k, type);
+      heads * width, heads, width, k, type, longest);
 }
 
 static void checkSelection(const std::string &text) {
@@ -50,6 +50,19 @@ TEST(SelectPositions, TiesGoToTheLowest) {
   run.give(0, Tensor({2, 16}));
   run.makeUp(1);
   run.expectAsEvaluated(0);
+}
+
+/// Contexts that several blocks score and several warps list, more than once each.
+TEST(SelectPositions, LongContexts) {
+  for (auto [longest, past, k] : {std::tuple(2700, 2690, 700), std::tuple(20000, 19000, 50)})
+    for (bool isTied : {false, true}) {
+      KernelRun run(select(1, 4, k, "f32", longest));
+      run.setStep({{past, 2}});
+      if (isTied)
+        run.give(0, Tensor({2, 4}));
+      run.makeUp(1);
+      run.expectAsEvaluated(0);
+    }
 }
 
 static std::string latent(const char *op, const char *extent, int64_t heads, int64_t nope, int64_t rotary, int64_t value,

@@ -1,4 +1,5 @@
-// Attention of released models' sizes: every chip's assembler takes it without spilling a register.
+// Attention of released models' sizes, and the choice of what is attended to: every chip's assembler takes them without spilling a
+// register.
 #include "lowering/kernel/LowerToLLVM.h"
 #include "lowering/nvptx/Assembler.h"
 #include "lowering/nvptx/CodeGenerator.h"
@@ -20,7 +21,7 @@ static std::string findAssembler() {
   return found ? *found : "";
 }
 
-static void expectNoSpill(const std::string &plan) {
+static void expectNoSpill(const std::string &plan, bool byMatrix = true) {
   std::string assembler = findAssembler();
   if (assembler.empty())
     GTEST_SKIP() << "no ptxas";
@@ -31,7 +32,7 @@ static void expectNoSpill(const std::string &plan) {
   const nvptx::Target *target = nvptx::findTarget("sm_80");
   auto codes = nvptx::generateCode(*module, {target});
   ASSERT_TRUE(mlir::succeeded(codes));
-  EXPECT_NE(codes->front().text.find("mma.sync"), std::string::npos) << "expected matrix units:\n" << plan;
+  EXPECT_EQ(codes->front().text.find("mma.sync") != std::string::npos, byMatrix) << "matrix units:\n" << plan;
   for (const char *chip : target->chips) {
     llvm::Expected<ChipCode> assembled = nvptx::assemble(assembler, codes->front(), chip, {"k"});
     ASSERT_TRUE(bool(assembled)) << llvm::toString(assembled.takeError());
@@ -64,9 +65,25 @@ static void expectGrouped(int64_t heads, int64_t keyHeads, int64_t dim, const ch
                               heads * dim, keyHeads * dim, dim, extra));
 }
 
+static void expectSelection(int64_t heads, int64_t width, int64_t k, int64_t block) {
+  expectNoSpill(
+      llvm::formatv("plan.model \"m\" {{vocabulary = 8 : i64, layers = 1 : i64, parameters = 1 : i64, max_sequence = 163840 : "
+                    "i64, max_batch = 4 : i64, page_size = 64 : i64, eos = array<i64>, compute = \"bf16\"}\n"
+                    "plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64>] {{\n"
+                    "^bb0(%q: tensor<?x{0}xf32>, %w: tensor<?x{1}xf32>, %batch: !moe.batch):\n"
+                    "  moe.cache @cache0 : tensor<?x{2}xbf16> {{block = {4} : i64}\n"
+                    "  %p = moe.select_positions %q, %w over @cache0 at %batch : tensor<?x{0}xf32>, tensor<?x{1}xf32> -> "
+                    "tensor<?x{3}xi32>\n"
+                    "  plan.return %p : tensor<?x{3}xi32>\n}\n",
+                    heads * width, heads, width, k, block),
+      /*byMatrix=*/false);
+}
+
 TEST(AttentionSizes, DeepSeekV3) { expectLatent(128, 128, 64, 128, 512); }
 TEST(AttentionSizes, DeepSeekV2Lite) { expectLatent(16, 128, 64, 128, 512); }
 TEST(AttentionSizes, Mixtral) { expectGrouped(32, 8, 128); }
 TEST(AttentionSizes, Qwen3) { expectGrouped(32, 4, 128); }
 TEST(AttentionSizes, WindowsAndCaps) { expectGrouped(64, 8, 64, ", window = 128 : i64, soft_cap = 30.0 : f64"); }
 TEST(AttentionSizes, WideHeads) { expectGrouped(16, 8, 256); }
+TEST(AttentionSizes, SelectionOfDeepSeekV32) { expectSelection(64, 128, 2048, 1); }
+TEST(AttentionSizes, SelectionOfDeepSeekV4) { expectSelection(64, 128, 512, 4); }

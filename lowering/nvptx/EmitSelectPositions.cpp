@@ -1,0 +1,124 @@
+// The positions that score highest for each token, in one launch: blocks score positions, then a block a token lists the best.
+#include "lowering/nvptx/Emit.h"
+#include "lowering/nvptx/KeySelection.h"
+#include "lowering/nvptx/LaunchOrder.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+using namespace moec::lowering::nvptx;
+
+static constexpr int64_t threads = KeySelection::threads;
+/// Blocks that share the positions of a token at most.
+static constexpr int64_t mostShares = 64;
+/// Heads whose products a thread adds up at once.
+static constexpr int64_t headsAtOnce = 8;
+
+namespace {
+
+class PositionSelection {
+public:
+  PositionSelection(KernelFrame &frame, moe::SelectPositionsOp op)
+      : frame(frame), b(frame.b), batch(frame.batch(op.getBatch())), cache(frame.cache(op.getCacheAttr())),
+        query(frame.buffer(op.getQuery())), weights(frame.buffer(op.getWeights())), result(frame.result(0)),
+        heads(moe::widthOf(op.getWeights().getType())), k(moe::widthOf(op.getPositions().getType())),
+        shares(std::min(mostShares, int64_t(llvm::divideCeil(frame.mostCachedRows(cache), threads)))), order(frame, stageCount),
+        keys(frame.allocateForRows(b.i32, frame.mostCachedRows(cache))) {}
+
+  void emit() {
+    frame.launch(threads, {frame.perRow(1, shares + 1)});
+    Number piece = order.piece(), scorePieces = frame.tokens * shares;
+    auto score = [&] {
+      scoreShare(piece / shares, piece % shares);
+      order.finish(scores);
+    };
+    auto list = [&] {
+      order.waitFor(scores, scorePieces);
+      listBest(piece - scorePieces);
+      order.finishLast(frame.tokens);
+    };
+    b.ifThenElse(piece < scorePieces, score, list);
+  }
+
+private:
+  enum Stage : int64_t { scores, lists, stageCount };
+
+  Number positionOf(Number token) { return (batch.positions + token).load().toInteger(b.i64); }
+  /// How many positions, or blocks of them, a token sees.
+  Number countOf(Number token) { return (positionOf(token) + 1) / cache.block; }
+  Pointer keysOf(Number token) { return keys + token * frame.mostCachedRows(cache); }
+
+  /// Scores of a token's positions, a thread to a position, as integers of the same order; of all are chosen, none is asked for.
+  void scoreShare(Number token, Number share) {
+    Number count = countOf(token), sequence = (batch.tokenSequence + token).load().toInteger(b.i64);
+    b.ifThen(count > k, [&] {
+      b.forRange(share * threads + b.thread(), count, shares * threads, [&](Number position) {
+        Pointer row = frame.cacheRow(cache, batch, sequence, position * cache.block);
+        int64_t whole = heads / headsAtOnce * headsAtOnce;
+        Number score =
+            b.forRange(b.integer(0), b.integer(whole), headsAtOnce, {b.real(0)}, [&](Number head, ArrayRef<Number> before) {
+              return KernelBuilder::Numbers{addHeads(token, head, headsAtOnce, row, before[0])};
+            })[0];
+        if (heads > whole)
+          score = addHeads(token, b.integer(whole), heads - whole, row, score);
+        (keysOf(token) + position).store(ordered(score));
+      });
+    });
+  }
+
+  /// `score` and what `count` heads from `first` on add to it.
+  Number addHeads(Number token, Number first, int64_t count, Pointer row, Number score) {
+    int64_t lanes = 8; // loaded at once
+    while (cache.width % lanes)
+      lanes /= 2;
+    int64_t vector = lanes == 1 ? 0 : lanes;
+    Pointer queries = query + (token * heads + first) * cache.width;
+    KernelBuilder::Numbers zeros(count, b.real(0).splat(vector));
+    KernelBuilder::Numbers sums =
+        b.forRange(b.integer(0), b.integer(cache.width), lanes, zeros, [&](Number i, ArrayRef<Number> before) {
+          Number key = widen((row + i).load(vector, std::min<int64_t>(lanes * bytesOf(cache.base.element), 16)));
+          KernelBuilder::Numbers after;
+          for (int64_t head = 0; head < count; ++head)
+            after.push_back(
+                fma((queries + (i + head * cache.width)).load(vector, std::min<int64_t>(4 * lanes, 16)), key, before[head]));
+          return after;
+        });
+    for (auto [head, sum] : llvm::enumerate(sums))
+      score = fma((weights + (token * heads + first + int64_t(head))).load(), maximum(b.sumOfElements(sum), b.real(0)), score);
+    return score;
+  }
+
+  /// Bits of a float as an integer that compares as the float does; both zeros are one.
+  Number ordered(Number score) {
+    Number bits = score.bitsAs(b.i32);
+    return select(bits < 0, bits.like(int64_t(std::numeric_limits<int32_t>::min())) - bits, bits);
+  }
+
+  void listBest(Number token) {
+    Pointer list = result + token * k;
+    Number count = countOf(token);
+    auto takeAll = [&] {
+      b.forThreads(b.integer(k), threads,
+                   [&](Number i) { (list + i).store(select(i < count, i, b.integer(-1)).toInteger(b.i32)); });
+    };
+    b.ifThenElse(count > k, [&] { KeySelection(frame, k).takeLargest(keysOf(token), count, list); }, takeAll);
+  }
+
+  KernelFrame &frame;
+  KernelBuilder &b;
+  Batch batch;
+  Cache cache;
+  Pointer query, weights, result;
+  int64_t heads, k;
+  int64_t shares; ///< blocks that share a token's positions
+  LaunchOrder order;
+  Pointer keys; ///< i32 [tokens, positions]
+};
+
+} // namespace
+
+void moec::lowering::nvptx::emit(KernelFrame &frame, moe::SelectPositionsOp op) { PositionSelection(frame, op).emit(); }
