@@ -13,7 +13,7 @@ llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> tools::importModel(llvm::Strin
   if (!module || !raise || !moe::isOfFunctions(**module))
     return module;
   mlir::PassManager passes(&context);
-  passes::buildRaise(passes);
+  passes::buildRaiseStep(passes);
   if (failed(passes.run(**module)))
     return llvm::createStringError(path + ": the raising passes do not apply");
   return module;

@@ -74,8 +74,12 @@ DenseElementsAttr WeightTable::constant(const StoredTensor &tensor) {
 }
 
 Value WeightTable::get(ImplicitLocOpBuilder &b, const StoredTensor &tensor) {
-  if (tensor.bytes <= constantBytes)
-    return arith::ConstantOp::create(b, constant(tensor));
+  if (tensor.bytes <= constantBytes) {
+    auto made = arith::ConstantOp::create(b, constant(tensor));
+    if (!tensor.file.empty() && !tensor.dims.empty() && tensor.elements > 0 && moe::isWeight(made.getType()))
+      made->setAttr("moe.stored", slice(tensor, 0, tensor.dims.front()));
+    return made;
+  }
   if (moe::WeightOp weight = whole(tensor)) {
     Value stored = moe::GetWeightOp::create(b, weight.getType(), weight.getSymName());
     if (tensor.type != DataType::Bool)

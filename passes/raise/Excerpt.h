@@ -32,6 +32,8 @@ public:
   /// Nothing when a size is not known, or the evaluation failed, or there is nothing left of the budget.
   std::optional<evaluator::Tensor> evaluate(llvm::ArrayRef<evaluator::Tensor> inputs, Sizes &sizes);
 
+  /// How many tensors it takes.
+  unsigned inputs() { return function.getNumArguments(); }
   /// Bits of the mantissa of the least precise floats that it computes in.
   unsigned precision();
   /// Equal for excerpts that are the same function of their inputs.

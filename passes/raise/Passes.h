@@ -16,6 +16,9 @@ namespace moec::passes {
 /// For a module of functions (moe::isOfFunctions) as it was imported: what the graph computes, in moe ops where it is one.
 void buildRaise(mlir::OpPassManager &passes);
 
+/// The same; a decoder becomes a step over a batch, as other importers write it.
+void buildRaiseStep(mlir::OpPassManager &passes);
+
 /// Registers every pass, and all in their order as --moe-raise.
 void registerRaisePasses();
 

@@ -123,6 +123,47 @@ def RaiseRouting : Pass<"moe-raise-routing", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def RaiseNorms : Pass<"moe-raise-norms", "::mlir::func::FuncOp"> {
+  let summary = "find norms in a graph of upstream ops";
+  let description = [{
+    Rows that are multiplied by a root of their mean square and by a vector are a norm, however that is spelt. Rows so small that nothing
+    else counts show its epsilon; random ones prove it.
+
+    Before:
+    ```mlir
+    %sum = linalg.generic ... // of the squares of %x
+    ...
+    %y = linalg.generic ... // %x x %root x %w
+    ```
+    After:
+    ```mlir
+    %y = moe.rms_norm %x, %w {epsilon = 1.0e-6 : f64} : tensor<?x64xf32>, tensor<64xf32>
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+}
+
+def StoreConstants : Pass<"moe-store-constants", "::mlir::ModuleOp"> {
+  let summary = "refer to the bytes of constants that are weights";
+  let description = [{
+    An importer makes small tensors constants, as numbers that passes look at, and says with `moe.stored` where they lie. Those that a moe
+    op or a product reads are weights like larger ones.
+
+    Before:
+    ```mlir
+    %w = arith.constant {moe.stored = #moe.slice<"norm" in "model.onnx" at 64 rows 4>} dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>
+    %y = moe.rms_norm %x, %w {epsilon = 1.0e-6 : f64} : tensor<?x4xf32>, tensor<4xf32>
+    ```
+    After:
+    ```mlir
+    moe.weight @norm : tensor<4xf32> = [#moe.slice<"norm" in "model.onnx" at 64 rows 4>]
+    %w = moe.get_weight @norm : tensor<4xf32>
+    %y = moe.rms_norm %x, %w {epsilon = 1.0e-6 : f64} : tensor<?x4xf32>, tensor<4xf32>
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect"];
+}
+
 def RaiseLinears : Pass<"moe-raise-linears", "::mlir::func::FuncOp"> {
   let summary = "find products of rows with weights";
   let description = [{
@@ -140,6 +181,32 @@ def RaiseLinears : Pass<"moe-raise-linears", "::mlir::func::FuncOp"> {
     ```
   }];
   let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def RaiseStep : Pass<"moe-raise-step", "::mlir::ModuleOp"> {
+  let summary = "make a step over a batch of a decoder with explicit keys and values";
+  let description = [{
+    A graph that makes logits of token ids, and keys and values of those of the past, is a decoder. What its inputs are, is found by
+    evaluating what depends on integers alone: masks must hide what a causal model, or one with a window, does not see, and the
+    angles of rotary embeddings must follow from positions. All else is followed row by row, for elements keep their numbers when
+    they are moved. Keys and values of the past become caches.
+
+    What is built is what the function computes when it is called as its exporter meant it: with what earlier calls gave, positions
+    that follow one another, and a mask that hides no token.
+
+    Before:
+    ```mlir
+    func.func @main(%ids: tensor<?x?xi64> {moe.input = "input_ids"}, %past: tensor<?x2x?x8xf32> {moe.input = "past.0.key"}, ...)
+      -> (tensor<?x?x64xf32> {moe.output = "logits"}, tensor<?x2x?x8xf32> {moe.output = "present.0.key"}, ...)
+    ```
+    After:
+    ```mlir
+    moe.cache @layers.0.keys : tensor<?x16xf32>
+    func.func @step(%ids: tensor<?xi32>, %batch: !moe.batch) -> (tensor<?x64xf32> {moe.output = "logits"}, ...)
+    ```
+  }];
+  let options = [Option<"positions", "positions", "int64_t", /*default=*/"32768", "How many positions a sequence may have: graphs do not say">];
+  let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def FoldWeights : Pass<"moe-fold-weights", "::mlir::ModuleOp"> {

@@ -21,9 +21,17 @@ void passes::buildRaise(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createRaiseAttention());
   // Of attention whose keys and values it can follow back.
   passes.addNestedPass<func::FuncOp>(createRaiseLatentAttention());
+  passes.addNestedPass<func::FuncOp>(createRaiseNorms());
+  // Once nothing looks at their numbers any more.
+  passes.addPass(createStoreConstants());
   // Last, for products are what the others start from.
   passes.addNestedPass<func::FuncOp>(createRaiseLinears());
   passes.addPass(createFoldWeights());
+}
+
+void passes::buildRaiseStep(OpPassManager &passes) {
+  buildRaise(passes);
+  passes.addPass(createRaiseStep());
 }
 
 void passes::registerRaisePasses() {

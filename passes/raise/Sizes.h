@@ -21,6 +21,9 @@ class Sizes {
 public:
   explicit Sizes(llvm::ArrayRef<int64_t> choices) : choices(choices.begin(), choices.end()) {}
 
+  /// Fixes a dimension of an argument, which takes none of the choices then.
+  void fix(mlir::Value argument, int64_t axis, int64_t size) { sizes[{argument, axis}] = size; }
+
   std::optional<llvm::SmallVector<int64_t>> shape(mlir::Value tensor);
   std::optional<int64_t> size(mlir::Value tensor, int64_t axis);
   /// Of an integer or index, or of the only element of a tensor of integers.

@@ -16,6 +16,8 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <set>
 
 using namespace moec;
 namespace fs = std::filesystem;
@@ -190,6 +192,98 @@ void checkFolder(const char *kind, const Refusals &refusals) {
     EXPECT_EQ(problem == "", !isLeft(name)) << name << " " << problem;
     checkSets(", raised");
   }
+}
+
+/// One step of `sequences`, whose caches go on: logits of all tokens.
+mlir::FailureOr<evaluator::Tensor> stepOf(mlir::func::FuncOp step, const std::vector<double> &ids,
+                                          const std::vector<evaluator::Sequence> &sequences, evaluator::Weights &weights,
+                                          evaluator::Caches &caches) {
+  std::vector<int64_t> all(ids.size());
+  std::iota(all.begin(), all.end(), 0);
+  std::vector<evaluator::Argument> arguments{evaluator::Tensor({int64_t(ids.size())}, ids), evaluator::Batch(sequences, all)};
+  auto results = evaluator::evaluate(step, arguments, weights, caches);
+  if (mlir::failed(results))
+    return mlir::failure();
+  return std::move(results->front());
+}
+
+/// Puts what the case has of the past, [sequences, heads, positions, columns], into the caches of its name.
+void fillCaches(const Arrays &inputs, evaluator::Caches &caches) {
+  for (const auto &[name, past] : inputs) {
+    llvm::StringRef layer = name;
+    if (!layer.consume_front("past."))
+      continue;
+    auto [number, kind] = layer.split('.');
+    std::string cache = ("layers." + number + "." + kind + "s").str();
+    auto [sequences, heads, positions, columns] = std::tuple(past.shape[0], past.shape[1], past.shape[2], past.shape[3]);
+    for (int64_t sequence = 0; sequence < sequences; ++sequence)
+      for (int64_t position = 0; position < positions; ++position) {
+        std::vector<double> &row = caches.rows(cache, sequence).emplace_back();
+        for (int64_t head = 0; head < heads; ++head)
+          for (int64_t column = 0; column < columns; ++column)
+            row.push_back(past.elements[size_t(((sequence * heads + head) * positions + position) * columns + column)]);
+      }
+  }
+}
+
+/// Runs one set of a decoder's case as steps: all new tokens at once, or one at a time. An empty answer is a good one.
+std::string problemOfSteps(mlir::ModuleOp module, const fs::path &arrays, size_t set, double tolerance, bool atOnce) {
+  std::string start = "set" + std::to_string(set);
+  Arrays inputs = readArrays(arrays, start + ".in."), goldens = readArrays(arrays, start + ".out.");
+  auto step = module.lookupSymbol<mlir::func::FuncOp>("step");
+  if (!step)
+    return "is no step";
+  evaluator::WeightOptions options;
+  options.source = evaluator::WeightOptions::Source::Files;
+  evaluator::Weights weights(options);
+  evaluator::Caches caches;
+  fillCaches(inputs, caches);
+  const evaluator::Tensor &ids = inputs["input_ids"], &golden = goldens["logits"];
+  int64_t sequences = ids.shape[0], length = ids.shape[1], width = golden.shape[2];
+  auto past = inputs.find("past.0.key");
+  int64_t before = past == inputs.end() ? 0 : past->second.shape[2], count = atOnce ? length : 1;
+  evaluator::Tensor logits(golden.shape);
+  for (int64_t first = 0; first < length; first += count) {
+    std::vector<double> tokens;
+    for (int64_t sequence = 0; sequence < sequences; ++sequence)
+      tokens.insert(tokens.end(), ids.row(sequence).begin() + first, ids.row(sequence).begin() + first + count);
+    auto part = stepOf(step, tokens, std::vector<evaluator::Sequence>(size_t(sequences), {before + first, count}), weights, caches);
+    if (mlir::failed(part))
+      return "cannot be evaluated";
+    for (int64_t token = 0; token < part->rows(); ++token) {
+      int64_t row = token / count * length + first + token % count;
+      std::copy_n(part->row(token).begin(), width, logits.row(row).begin());
+    }
+  }
+  double far = distance(logits, golden);
+  return far > tolerance ? "logits are off by " + std::to_string(far) + " of the largest" : "";
+}
+
+/// `functions` are the cases that stay functions.
+void checkSteps(const char *kind, const std::set<std::string> &functions) {
+  fs::path folder = fs::path(MOEC_TEST_DATA) / "fixtures" / "onnx" / kind;
+  std::ifstream file(folder / "cases.json");
+  for (const auto &entry : nlohmann::json::parse(file)) {
+    std::string name = entry["name"];
+    mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+    auto module = llvm::cantFail(importers::importModel((folder / (name + ".onnx")).string(), context));
+    mlir::PassManager passes(&context);
+    passes::buildRaiseStep(passes);
+    ASSERT_TRUE(mlir::succeeded(passes.run(*module))) << name;
+    if (functions.contains(name)) {
+      EXPECT_TRUE(module->lookupSymbol("main")) << name << " is a step";
+      continue;
+    }
+    for (size_t set = 0; set < entry["sets"].get<size_t>(); ++set)
+      for (bool atOnce : {true, false})
+        EXPECT_EQ(problemOfSteps(*module, folder / (name + ".safetensors"), set, entry["tolerance"], atOnce), "")
+            << name << ", set " << set << (atOnce ? ", at once" : ", token by token");
+  }
+}
+
+TEST(OnnxSteps, Decoders) {
+  checkSteps("decoders", {"deepseek_v2_real_full", "deepseek_v2_real_step", "deepseek_v3_full", "deepseek_v3_full_opset23",
+                          "deepseek_v3_step", "deepseek_v3_step_opset23", "gpt_oss_full", "gpt_oss_step", "phimoe_full"});
 }
 
 TEST(OnnxCases, Operators) {

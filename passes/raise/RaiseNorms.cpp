@@ -1,0 +1,153 @@
+// Finds norms in products of rows with what their squares add up to and with a vector.
+#include "passes/Remarks.h"
+#include "passes/raise/Draft.h"
+#include "passes/raise/Flow.h"
+#include "passes/raise/Passes.h"
+#include "passes/raise/Proof.h"
+#include "passes/raise/Rows.h"
+#include "passes/raise/Structure.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+#include <charconv>
+#include <cmath>
+
+using namespace mlir;
+using namespace moec;
+using evaluator::Tensor;
+
+namespace moec::passes {
+#define GEN_PASS_DEF_RAISENORMS
+#include "passes/raise/Passes.h.inc"
+
+namespace {
+
+/// A value that may be the norm of `input` with `weight`.
+struct Candidate {
+  Value input, weight, output;
+};
+
+/// The double that prints as the float nearest to `value` does: what a graph's f32 was written as.
+double shortest(double value) {
+  char text[32];
+  auto [end, error] = std::to_chars(text, text + sizeof text, float(value));
+  double result = value;
+  std::from_chars(text, end, result);
+  return result;
+}
+
+bool isVector(Value value, int64_t width) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  Operation *op = value.getDefiningOp();
+  return op && (op->hasTrait<OpTrait::ConstantLike>() || isa<moe::GetWeightOp>(op)) && type && type.getRank() == 1 &&
+         type.getDimSize(0) == width && isa<FloatType>(type.getElementType());
+}
+
+/// Whether `op` takes a root, whose argument a norm adds its epsilon to.
+bool takesRoot(Operation *op) { return contains<math::SqrtOp>(op) || contains<math::RsqrtOp>(op) || contains<math::PowFOp>(op); }
+
+std::optional<Candidate> candidateAt(Value output, const Flow &flow) {
+  constexpr unsigned most = 16; // values between a norm and what it is of
+  unsigned steps = 0;
+  std::optional<Candidate> found;
+  auto visit = [&](Value input) {
+    if (input == output || input.getType() != output.getType())
+      return ++steps < most;
+    std::optional<Between> between = opsBetween(input, output);
+    if (!between || between->ops.size() > 2 * most)
+      return ++steps < most;
+    if (!llvm::any_of(between->ops, isReduction) || !llvm::any_of(between->ops, takesRoot))
+      return ++steps < most;
+    SetVector<Value> weights;
+    for (Operation *op : between->ops)
+      for (Value read : op->getOperands())
+        if (isVector(read, rowWidth(output)))
+          weights.insert(read);
+    if (weights.size() == 1)
+      found = Candidate{input, weights.front(), output};
+    return false;
+  };
+  flow.visitBottlenecks(output, [](Value) { return false; }, visit);
+  return found;
+}
+
+struct RaiseNorms : impl::RaiseNormsBase<RaiseNorms> {
+  void runOnOperation() override {
+    known.clear();
+    epsilons.clear();
+    if (getOperation().isDeclaration() || !getOperation().getBody().hasOneBlock())
+      return;
+    Block &block = getOperation().getBody().front();
+    Flow flow(block);
+    SmallVector<Value> products;
+    for (Operation &op : block)
+      if (computes<arith::MulFOp>(&op) && rowWidth(op.getResult(0)) &&
+          cast<RankedTensorType>(op.getResult(0).getType()).getElementType().isF32())
+        products.push_back(op.getResult(0));
+    for (Value product : products)
+      if (std::optional<Candidate> candidate = candidateAt(product, flow))
+        raise(*candidate);
+    eraseDead(getOperation());
+  }
+
+  /// What is added to the mean of squares: with equal elements so small that nothing else counts.
+  std::optional<double> epsilonOf(const Candidate &candidate) {
+    constexpr double small = 1e-6;
+    Value inputs[] = {candidate.input, candidate.weight};
+    std::optional<Excerpt> excerpt = Excerpt::make(candidate.output, inputs);
+    if (!excerpt)
+      return std::nullopt;
+    auto [entry, isNew] = epsilons.try_emplace(excerpt->key());
+    if (!isNew)
+      return entry->second;
+    for (const std::vector<int64_t> &choices : trialSizes()) {
+      Sizes sizes(choices);
+      std::optional<SmallVector<int64_t>> shape = sizes.shape(candidate.input);
+      if (!shape)
+        return std::nullopt;
+      Tensor rows(std::vector<int64_t>(shape->begin(), shape->end())), ones({shape->back()});
+      llvm::fill(rows.elements, small);
+      llvm::fill(ones.elements, 1);
+      std::optional<Tensor> norm = excerpt->evaluate({rows, ones}, sizes);
+      if (!norm || norm->elements.empty())
+        continue;
+      double epsilon = std::pow(small / norm->elements.front(), 2) - small * small;
+      if (epsilon > 0 && std::isfinite(epsilon))
+        return entry->second = shortest(epsilon);
+    }
+    return std::nullopt;
+  }
+
+  void raise(Candidate candidate) {
+    std::optional<double> epsilon = epsilonOf(candidate);
+    if (!epsilon)
+      return;
+    Operation *last = candidate.output.getDefiningOp();
+    Draft draft(last);
+    OpBuilder &builder = draft.builder;
+    Location loc = last->getLoc();
+    Value rows = toRows(builder, loc, candidate.input);
+    Value norm =
+        moe::RMSNormOp::create(builder, loc, rows.getType(), rows, candidate.weight, llvm::APFloat(*epsilon), IntegerAttr());
+    Value result = fromRows(builder, loc, norm, candidate.output, candidate.input);
+    std::optional<std::string> problem = "its sizes depend on data";
+    if (result)
+      problem = differenceOf(candidate.output, result, {candidate.input, candidate.weight}, known);
+    if (problem) {
+      remark::missed(loc, remarkOf(getArgument(), last)) << "a quotient by a root of a sum stays as it is: " << *problem;
+      return;
+    }
+    remark::passed(loc, remarkOf(getArgument(), last)) << llvm::formatv("a norm with epsilon {0:e2}", *epsilon).str();
+    candidate.output.replaceAllUsesWith(result);
+    draft.keep();
+  }
+
+  Differences known;
+  std::map<std::string, std::optional<double>> epsilons; ///< by what computes the norm
+};
+
+} // namespace
+} // namespace moec::passes

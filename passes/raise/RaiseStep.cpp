@@ -1,0 +1,69 @@
+// Makes a step over a batch of a decoder that a graph's function is.
+#include "passes/Remarks.h"
+#include "passes/raise/Passes.h"
+#include "passes/raise/StepBuilder.h"
+
+#include "dialects/moe/Functions.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace moec;
+
+namespace moec::passes {
+#define GEN_PASS_DEF_RAISESTEP
+#include "passes/raise/Passes.h.inc"
+
+namespace {
+
+struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
+  using RaiseStepBase::RaiseStepBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto functions = llvm::to_vector(module.getOps<func::FuncOp>());
+    if (functions.size() != 1 || !moe::isOfFunctions(module) || !functions.front().getBody().hasOneBlock())
+      return;
+    func::FuncOp function = functions.front();
+    if (!findEmbedding(function))
+      return; // no language model
+    // Looked at in a copy, in which sizes and what is the same in all layers are made alike.
+    OpBuilder builder(function);
+    auto copy = cast<func::FuncOp>(builder.clone(*function));
+    Embedding embedding = *findEmbedding(copy);
+    std::string problem;
+    func::FuncOp step;
+    for (const StepArguments &arguments : StepArguments::guesses(copy, embedding.ids, problem)) {
+      arguments.readSizesOfArguments(copy);
+      StepBuilder attempt(copy, embedding, arguments);
+      step = attempt.build();
+      if (step)
+        break;
+      if (problem.empty())
+        problem = attempt.problem();
+    }
+    int64_t vocabulary = cast<RankedTensorType>(embedding.table.getType()).getDimSize(0);
+    copy.erase();
+    if (!step) {
+      remark::missed(function.getLoc(), remarkOf(getArgument(), function)) << "a language model stays a function: " << problem;
+      return;
+    }
+    remark::passed(function.getLoc(), remarkOf(getArgument(), function)) << "a decoder's step over a batch";
+    function.erase();
+    finish(step, vocabulary);
+  }
+
+  void finish(func::FuncOp step, int64_t vocabulary) {
+    ModuleOp module = getOperation();
+    Builder builder(module.getContext());
+    IRRewriter rewriter(module.getContext());
+    (void)runRegionDCE(rewriter, step->getRegions());
+    module->setAttr("moe.vocabulary", builder.getI64IntegerAttr(vocabulary));
+    module->setAttr("moe.max_positions", builder.getI64IntegerAttr(positions));
+    module->setAttr("moe.eos", builder.getI64ArrayAttr({}));
+  }
+};
+
+} // namespace
+} // namespace moec::passes

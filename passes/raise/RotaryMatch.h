@@ -1,0 +1,20 @@
+// Which #moe.rotary gives the cosines and sines that a graph computes of positions.
+#ifndef MOEC_PASSES_RAISE_ROTARYMATCH_H
+#define MOEC_PASSES_RAISE_ROTARYMATCH_H
+
+#include "dialects/moe/MoE.h"
+#include "passes/raise/StepArguments.h"
+
+namespace moec::passes {
+
+struct RotaryMatch {
+  moe::RotaryAttr rotary; ///< null where none was found
+  std::string problem;
+};
+
+/// `rotary` with the frequencies and the multiplier by which `cos` and `sin`, [tokens, pairs], follow from the tokens' positions.
+RotaryMatch matchRotary(mlir::Value cos, mlir::Value sin, moe::RotaryAttr rotary, const StepArguments &arguments);
+
+} // namespace moec::passes
+
+#endif // MOEC_PASSES_RAISE_ROTARYMATCH_H

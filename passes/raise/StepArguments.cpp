@@ -1,0 +1,127 @@
+// What the arguments of a function are if it is a decoder that goes on with sequences.
+#include "passes/raise/StepArguments.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::passes;
+using evaluator::Tensor;
+
+std::optional<std::pair<int64_t, int64_t>> passes::dimsOfPast(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !tensor.getElementType().isF32() || tensor.getRank() < 3 || tensor.getNumDynamicDims() != 2)
+    return std::nullopt;
+  SmallVector<int64_t, 2> dynamic;
+  for (auto [dim, size] : llvm::enumerate(tensor.getShape()))
+    if (ShapedType::isDynamic(size))
+      dynamic.push_back(int64_t(dim));
+  return std::pair(dynamic[0], dynamic[1]);
+}
+
+std::vector<StepArguments> StepArguments::guesses(func::FuncOp function, Value ids, std::string &problem) {
+  StepArguments arguments;
+  arguments.ids = ids;
+  SmallVector<bool> looksLikeMask;
+  for (BlockArgument argument : function.getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "moe.input");
+    if (argument == ids)
+      continue;
+    if (dimsOfPast(argument.getType())) {
+      arguments.past.push_back(argument);
+    } else if (type && type.getRank() == 2 && type.getElementType().isInteger()) {
+      arguments.whole.push_back(argument);
+      looksLikeMask.push_back(name && name.getValue().contains("mask"));
+    } else {
+      problem = "its input '" + (name ? name.str() : "") + "' is neither of positions nor a mask, nor keys or values of the past";
+      return {};
+    }
+  }
+  constexpr size_t most = 4;
+  if (arguments.whole.size() > most) {
+    problem = "it has more inputs of integers than positions and masks";
+    return {};
+  }
+  std::vector<StepArguments> all;
+  for (unsigned choice = 0; choice < 1u << arguments.whole.size(); ++choice) {
+    arguments.roles.clear();
+    for (auto [index, isMask] : llvm::enumerate(looksLikeMask))
+      arguments.roles.push_back(isMask != bool(choice >> index & 1) ? Role::Mask : Role::Positions);
+    all.push_back(arguments);
+  }
+  return all;
+}
+
+std::vector<Tensor> StepArguments::values(StepShape shape) const {
+  std::vector<Tensor> values;
+  for (Role role : roles) {
+    bool isMask = role == Role::Mask;
+    Tensor value({shape.sequences, isMask ? shape.past + shape.length : shape.length});
+    for (auto [index, element] : llvm::enumerate(value.elements))
+      element = isMask ? 1 : double(shape.past + int64_t(index) % shape.length);
+    values.push_back(std::move(value));
+  }
+  return values;
+}
+
+Sizes StepArguments::sizes(StepShape shape) const {
+  Sizes sizes({shape.length});
+  sizes.fix(ids, 0, shape.sequences);
+  sizes.fix(ids, 1, shape.length);
+  for (auto [argument, role] : llvm::zip_equal(whole, roles)) {
+    sizes.fix(argument, 0, shape.sequences);
+    sizes.fix(argument, 1, role == Role::Mask ? shape.past + shape.length : shape.length);
+  }
+  for (Value argument : past) {
+    auto [sequence, position] = *dimsOfPast(argument.getType());
+    sizes.fix(argument, sequence, shape.sequences);
+    sizes.fix(argument, position, shape.past);
+  }
+  return sizes;
+}
+
+ArrayRef<StepShape> StepArguments::trials() const {
+  static constexpr StepShape withPast[] = {{2, 3, 5}, {3, 2, 1}}, without[] = {{2, 3, 0}, {3, 5, 0}};
+  return past.empty() ? ArrayRef(without) : ArrayRef(withPast);
+}
+
+std::optional<Excerpt> StepArguments::excerptOf(Value value) const {
+  // Sizes of what is made of the arguments are known, unless they are asked for as data.
+  if (std::optional<Excerpt> excerpt = Excerpt::make(value, {}))
+    return excerpt;
+  return Excerpt::make(value, whole);
+}
+
+std::optional<Tensor> StepArguments::evaluate(Excerpt &excerpt, StepShape shape) const {
+  Sizes known = sizes(shape);
+  return excerpt.evaluate(excerpt.inputs() ? values(shape) : std::vector<Tensor>(), known);
+}
+
+void StepArguments::readSizesOfArguments(func::FuncOp function) const {
+  // Large numbers that no sum or product of others is by chance.
+  constexpr StepShape shapes[] = {{101, 1009, 10007}, {211, 2003, 20011}};
+  OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
+  Location loc = function.getLoc();
+  Value sequences = tensor::DimOp::create(builder, loc, ids, 0), length = tensor::DimOp::create(builder, loc, ids, 1);
+  Value positions =
+      past.empty() ? length : tensor::DimOp::create(builder, loc, past.front(), dimsOfPast(past.front().getType())->second);
+  Value all = past.empty() ? length : arith::AddIOp::create(builder, loc, positions, length).getResult();
+  Sizes known[] = {sizes(shapes[0]), sizes(shapes[1])};
+  auto isAt = [&](int64_t first, int64_t second, auto sizeIn) { return first == sizeIn(shapes[0]) && second == sizeIn(shapes[1]); };
+  for (auto dim : llvm::make_early_inc_range(function.getBody().getOps<tensor::DimOp>())) {
+    std::optional<int64_t> first = known[0].number(dim.getResult()), second = known[1].number(dim.getResult());
+    if (!first || !second || isa<BlockArgument>(dim.getSource()))
+      continue;
+    Value same;
+    if (isAt(*first, *second, [](StepShape shape) { return shape.sequences; }))
+      same = sequences;
+    else if (isAt(*first, *second, [](StepShape shape) { return shape.length; }))
+      same = length;
+    else if (isAt(*first, *second, [](StepShape shape) { return shape.past + shape.length; }))
+      same = all;
+    if (same)
+      dim.getResult().replaceAllUsesWith(same);
+  }
+}

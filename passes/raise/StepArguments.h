@@ -1,0 +1,51 @@
+// What the arguments of a function are if it is a decoder that goes on with sequences.
+#ifndef MOEC_PASSES_RAISE_STEPARGUMENTS_H
+#define MOEC_PASSES_RAISE_STEPARGUMENTS_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/raise/Excerpt.h"
+
+#include <string>
+
+namespace moec::passes {
+
+/// A call as a step makes it: so many sequences, each with as many new tokens after as many past ones.
+struct StepShape {
+  int64_t sequences, length, past;
+};
+
+/// The role of every argument: token ids, their positions, a mask of what is no padding, keys and values of the past.
+class StepArguments {
+public:
+  /// The ways to take the arguments that their types allow, the likeliest by their names first; none, and why, when one can be none
+  /// of these.
+  static std::vector<StepArguments> guesses(mlir::func::FuncOp function, mlir::Value ids, std::string &problem);
+
+  llvm::ArrayRef<mlir::Value> pasts() const { return past; }
+  /// Positions and masks.
+  llvm::ArrayRef<mlir::Value> integers() const { return whole; }
+  Sizes sizes(StepShape shape) const;
+  /// `value` as a function of sizes, or of integers(); nothing when it depends on more.
+  std::optional<Excerpt> excerptOf(mlir::Value value) const;
+  /// It in a call of that shape.
+  std::optional<evaluator::Tensor> evaluate(Excerpt &excerpt, StepShape shape) const;
+  /// Reads sizes off the arguments wherever ops of `function` ask others for them: they are the same in all layers then.
+  void readSizesOfArguments(mlir::func::FuncOp function) const;
+  /// Shapes to try things at, in which no two sizes agree by chance.
+  llvm::ArrayRef<StepShape> trials() const;
+
+private:
+  std::vector<evaluator::Tensor> values(StepShape shape) const;
+
+  enum class Role { Positions, Mask };
+  mlir::Value ids;
+  llvm::SmallVector<mlir::Value> past, whole;
+  llvm::SmallVector<Role> roles; ///< of `whole`
+};
+
+/// The dimensions of the past that count sequences and positions; nothing for a type of another kind.
+std::optional<std::pair<int64_t, int64_t>> dimsOfPast(mlir::Type type);
+
+} // namespace moec::passes
+
+#endif // MOEC_PASSES_RAISE_STEPARGUMENTS_H

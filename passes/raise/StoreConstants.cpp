@@ -1,0 +1,58 @@
+// Turns constants that moe ops and products read into references to the bytes that they were read from.
+#include "passes/raise/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/SymbolTable.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::moe;
+
+namespace moec::passes {
+#define GEN_PASS_DEF_STORECONSTANTS
+#include "passes/raise/Passes.h.inc"
+
+namespace {
+
+/// Whether an op reads it as a weight, as it is or turned.
+bool isWeightOf(OpOperand &use) {
+  Operation *op = use.getOwner();
+  if (auto turn = dyn_cast<linalg::TransposeOp>(op))
+    return llvm::any_of(turn->getResult(0).getUses(), [](OpOperand &next) { return isa<linalg::MatmulOp>(next.getOwner()); });
+  return isa<MoEDialect>(op->getDialect()) || (isa<linalg::MatmulOp>(op) && use.getOperandNumber() == 1);
+}
+
+struct StoreConstants : impl::StoreConstantsBase<StoreConstants> {
+  void runOnOperation() override {
+    SymbolTable symbols(getOperation());
+    SmallVector<arith::ConstantOp> constants;
+    getOperation().walk([&](arith::ConstantOp constant) {
+      if (constant->hasAttr("moe.stored"))
+        constants.push_back(constant);
+    });
+    DenseMap<std::pair<Attribute, Type>, WeightOp> declared;
+    for (arith::ConstantOp constant : constants) {
+      auto slice = constant->getAttrOfType<SliceAttr>("moe.stored");
+      if (!slice || !isWeight(constant.getType()) || !isa<FloatType>(getElementTypeOrSelf(constant.getType())) ||
+          llvm::none_of(constant->getUses(), isWeightOf))
+        continue;
+      WeightOp &weight = declared[{slice, constant.getType()}];
+      if (!weight) {
+        OpBuilder builder = OpBuilder::atBlockBegin(getOperation().getBody());
+        builder.setInsertionPoint(getOperation().getBody(), llvm::find_if_not(*getOperation().getBody(), llvm::IsaPred<WeightOp>));
+        auto location = NameLoc::get(builder.getStringAttr(slice.getTensor()));
+        weight =
+            WeightOp::create(builder, location, slice.getTensor(), TypeAttr::get(constant.getType()), builder.getArrayAttr(slice));
+        symbols.insert(weight, builder.getInsertionPoint());
+      }
+      OpBuilder builder(constant);
+      Value stored = GetWeightOp::create(builder, constant.getLoc(), constant.getType(), weight.getSymName());
+      constant->getResult(0).replaceUsesWithIf(stored, isWeightOf);
+      if (constant->use_empty())
+        constant->erase();
+    }
+  }
+};
+
+} // namespace
+} // namespace moec::passes
