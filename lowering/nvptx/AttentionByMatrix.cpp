@@ -41,11 +41,11 @@ void AttentionByMatrix::attend(Number piece) {
   auto query = [&](Number token, Number head, Number column) {
     return packBf16((operands.query + token * operands.queryWidth + head * operands.headDim + column).load(2, 8));
   };
-  auto keyRow = [&](Number keyHead, Number sequence, Number position) {
-    return frame.cacheRow(operands.keys, operands.batch, sequence, position) + keyHead * operands.headDim;
+  auto keyRow = [&](const SpanAttention::Reader &reader, Number position) {
+    return frame.cacheRow(operands.keys, operands.batch, reader.sequence, position) + reader.keyHead * operands.headDim;
   };
-  auto valueRow = [&](Number keyHead, Number sequence, Number position) {
-    return frame.cacheRow(operands.values, operands.batch, sequence, position) + keyHead * operands.valueDim;
+  auto valueRow = [&](const SpanAttention::Reader &reader, Number position) {
+    return frame.cacheRow(operands.values, operands.batch, reader.sequence, position) + reader.keyHead * operands.valueDim;
   };
   auto firstSeen = [&](Number position) { return firstVisible(op, position); };
   SpanAttention::Inputs inputs{query, {operands.keys.width, keyRow}, {operands.values.width, valueRow}};

@@ -65,7 +65,7 @@ template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp
   double scale = op.getScale().convertToDouble();
   bool isBf16 = op.getCompute() == moe::Compute::BF16 && operands.cache.base.element.isBF16() &&
                 operands.keyUp.element().isBF16() && operands.valueUp.element().isBF16();
-  if (isBf16 && !operands.listed && LatentByMatrix::fits(frame.b.target, sizes))
+  if (isBf16 && LatentByMatrix::fits(frame.b.target, operands, sizes))
     LatentByMatrix(frame, operands, sizes, scale, spans).emit();
   else
     emitByThreads(frame, op, operands, sizes);

@@ -17,18 +17,22 @@ static constexpr int64_t valueParts = 2, valueTiles = parts / valueParts;
 /// All heads attend to the same rows, of which the values are a part.
 static SpanAttention::Heads headsOf(const LatentSizes &sizes) { return {.ofKeys = 1, .ofGroup = sizes.heads}; }
 
-static MatrixAttention::Shape shapeOf(const LatentSizes &sizes, double scale) {
-  return {.keyWidth = sizes.latent + sizes.rotary, .valueWidth = sizes.latent, .valuesAreKeys = true, .scale = scale};
+static MatrixAttention::Shape shapeOf(const LatentOperands &operands, const LatentSizes &sizes, double scale) {
+  return {.keyWidth = sizes.latent + sizes.rotary,
+          .valueWidth = sizes.latent,
+          .valuesAreKeys = true,
+          .scale = scale,
+          .isGathered = operands.listed != 0};
 }
 
-bool LatentByMatrix::fits(const Target &target, const LatentSizes &sizes) {
+bool LatentByMatrix::fits(const Target &target, const LatentOperands &operands, const LatentSizes &sizes) {
   constexpr int64_t reserve = 2 << 10; // for factors of spans
   using enum StagedProduct::Stored;
   int64_t rowTiles = SpanAttention::tileOf(headsOf(sizes)).rowTiles;
   int64_t product = std::max(StagedProduct::bytesOf(rowTiles * parts, 1, sizes.nope, byDepth),
                              StagedProduct::bytesOf(rowTiles * valueTiles, valueParts, sizes.latent, byColumn));
   return target.hasMatrixUnits && sizes.nope % 2 == 0 && sizes.rotary % 2 == 0 && product + reserve <= target.sharedBytes &&
-         MatrixAttention::fits(target, shapeOf(sizes, 1), rowTiles);
+         MatrixAttention::fits(target, shapeOf(operands, sizes, 1), rowTiles);
 }
 
 LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale,
@@ -36,8 +40,25 @@ LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operand
     : frame(frame), b(frame.b), operands(operands), sizes(sizes), rowTiles(SpanAttention::tileOf(headsOf(sizes)).rowTiles),
       width(sizes.latent + sizes.rotary), order(frame, stageCount),
       latentQueries(frame.allocateForRows(b.bf16, sizes.heads * width)),
+      lists(operands.listed ? std::optional<PositionLists>({b, operands.positions, operands.listed}) : std::nullopt),
+      lengths(lists ? frame.allocateForRows(b.i32, 1) : Pointer()),
       sums(frame, {.shortest = shortestSpan, .most = mostSpans}, sizes.heads, sizes.latent),
-      spans(frame, operands.batch, headsOf(sizes), shapeOf(sizes, scale), sums) {}
+      spans(frame, operands.batch, headsOf(sizes), shapeOf(operands, sizes, scale), sums) {}
+
+/// For those who are to know the lists' lengths one by one.
+void LatentByMatrix::storeLengths() {
+  b.forRange(b.warp(), frame.tokens, spans.threads() / warpSize, [&](Number token) {
+    Number length = lists->lengthOf(token).toInteger(b.i32);
+    b.ifThen(b.lane() == 0, [&] { (lengths + token).store(length); });
+  });
+}
+
+/// The last of the positions that a token attends to, or the number of it in the token's list.
+Number LatentByMatrix::lastOf(Number token) {
+  if (lists)
+    return (lengths + token).load().toInteger(b.i64) - 1;
+  return (operands.batch.positions + token).load().toInteger(b.i64);
+}
 
 /// q_nope W_UK of a head, for some columns of the latent; the first piece of a head also takes the query's rotary part along.
 void LatentByMatrix::projectQueries(Number piece) {
@@ -62,11 +83,15 @@ void LatentByMatrix::projectQueries(Number piece) {
 
 void LatentByMatrix::attend(Number piece) {
   auto query = [&](Number token, Number head, Number column) { return (queryRow(token, head) + column).as(b.i32).load(); };
-  auto row = [&](Number, Number sequence, Number position) {
-    return frame.cacheRow(operands.cache, operands.batch, sequence, position);
+  auto row = [&](const SpanAttention::Reader &reader, Number position) {
+    return frame.cacheRow(operands.cache, operands.batch, reader.sequence, lists ? lists->at(reader.token, position) : position);
   };
+  auto last = [&](Number token) { return lastOf(token); };
   SpanAttention::Source cache{operands.cache.width, row};
-  spans.attend(piece, {query, cache, cache});
+  SpanAttention::Inputs inputs{query, cache, cache};
+  if (lists)
+    inputs.lastGathered = last;
+  spans.attend(piece, inputs);
 }
 
 /// W_UV c of a head, for some columns of its value; the weight is on its way while the spans are being attended to.
@@ -80,8 +105,8 @@ void LatentByMatrix::projectValues(Number piece) {
   product.stageWeight(count, [&](Number row) { return weight + row * sizes.latent; });
   order.waitFor(attention, frame.tokens * spans.piecesOfToken());
   auto lastSpan = [&](Number token) {
-    Number position = (operands.batch.positions + token).load().toInteger(b.i64);
-    return position / sums.lengthAt(position);
+    Number last = lastOf(token);
+    return last / sums.lengthAt(last);
   };
   auto factorsOf = [&](Number token) { return factors + token % StagedProduct::rowsAtOnce * sums.spans.most; };
   product.multiply(
@@ -111,6 +136,8 @@ void LatentByMatrix::emit() {
   b.ifThenElse(
       piece < queryPieces,
       [&] {
+        if (lists)
+          b.ifThen(piece == 0, [&] { storeLengths(); });
         frame.alternative([&] { projectQueries(piece); });
         order.finish(queries);
       },

@@ -1,13 +1,15 @@
 // Latent attention by matrix units in one launch: queries over the latent, attention to spans of the cache, values of the heads.
 //
 // Pieces of three stages follow each other (LaunchOrder): a head's query projection for some columns of the latent and all tokens;
-// the heads of a token over a span of positions; a head's value projection for some columns and all tokens, which adds up the spans
+// the heads of a token over a span of positions, or of the
+// token's list of them; a head's value projection for some columns and all tokens, which adds up the spans
 // first.
 #ifndef MOEC_LOWERING_NVPTX_LATENTBYMATRIX_H
 #define MOEC_LOWERING_NVPTX_LATENTBYMATRIX_H
 
 #include "lowering/kernel/Operands.h"
 #include "lowering/nvptx/LaunchOrder.h"
+#include "lowering/nvptx/PositionLists.h"
 #include "lowering/nvptx/SpanAttention.h"
 #include "lowering/nvptx/StagedProduct.h"
 
@@ -18,7 +20,7 @@ public:
   static constexpr int64_t spansOfDecode = 16;
 
   /// Whether sizes and memory allow it; caches and weights are bf16.
-  static bool fits(const Target &target, const LatentSizes &sizes);
+  static bool fits(const Target &target, const LatentOperands &operands, const LatentSizes &sizes);
 
   /// At most `mostSpans` blocks share the positions of a token.
   LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale, int64_t mostSpans);
@@ -30,6 +32,8 @@ private:
   void projectQueries(Number piece);
   void attend(Number piece);
   void projectValues(Number piece);
+  void storeLengths();
+  Number lastOf(Number token);
   Pointer queryRow(Number token, Number head) { return latentQueries + (token * sizes.heads + head) * width; }
 
   KernelFrame &frame;
@@ -40,6 +44,8 @@ private:
   const int64_t width;    ///< of a row of the cache
   LaunchOrder order;
   Pointer latentQueries; ///< bf16 [tokens, heads, width]: the query over the latent, then its rotary part
+  std::optional<PositionLists> lists;
+  Pointer lengths; ///< i32 [tokens], of the lists, if there are any
   SpanSums sums;
   SpanAttention spans;
 };

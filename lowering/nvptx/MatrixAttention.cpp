@@ -19,7 +19,8 @@ int64_t MatrixAttention::bytesOf(const Shape &shape, int64_t rowTiles, int64_t p
   int64_t stage = SharedRows::ofWidth(positions, shape.keyWidth).bytes() +
                   (shape.valuesAreKeys ? 0 : SharedRows::ofWidth(positions, shape.valueWidth).bytes());
   int64_t queries = SharedRows::ofWidth(rowTiles * MatrixTile::rows, shape.keyWidth).bytes();
-  return std::max(2 * stage, queries) + parts * rowTiles * positions * MatrixTile::rows * 4;
+  int64_t addresses = shape.isGathered ? 2 * positions * 8 : 0;
+  return std::max(2 * stage, queries) + addresses + parts * rowTiles * positions * MatrixTile::rows * 4;
 }
 
 /// As many positions at once as fit, at most a page; 0 if none do.
@@ -46,6 +47,7 @@ MatrixAttention::MatrixAttention(KernelFrame &frame, const Shape &shape, int64_t
       stepsOfPart(llvm::divideCeil(keyRows.steps(), parts)),
       pairsOfPart(llvm::divideCeil(llvm::divideCeil(shape.valueWidth, 2 * tileColumns), parts)),
       stages(frame.allocateShared(b.i8, std::max(2 * stageBytes(), queryRows.bytes()))),
+      rowAddresses(frame.allocateShared(b.ptr, shape.isGathered ? 2 * positions : 0)),
       partialScores(frame.allocateShared(b.f32, parts * rowTiles * positions * MatrixTile::rows)), rowTile(b.warp() / parts),
       part(b.warp() % parts) {}
 
@@ -68,12 +70,24 @@ Number MatrixAttention::valuePair(int64_t index) {
   return pairs % parts ? minimum(pair, b.integer(pairs - 1)) : pair;
 }
 
+/// Looks up where the rows of a tile lie, beyond the last that one again; before a barrier and the tile's copies.
+void MatrixAttention::findRows(Number stage, Number begin, Number end, const Cache &keys) {
+  b.forThreads(b.integer(positions), threadsOf(rowTiles), [&](Number i) {
+    Pointer row = keys.row(minimum(begin + i, end - 1));
+    (rowAddresses + (stage * positions + i)).store(b.number(row.value));
+  });
+}
+
 void MatrixAttention::stageTile(Number stage, Number begin, Number end, const Cache &keys, const Cache &values) {
   Pointer to = stages.plusBytes(stage * stageBytes());
   auto copy = [&](const Cache &cache, const SharedRows &layout, int64_t width, Pointer place) {
+    auto copyFrom = [&](function_ref<Pointer(Number)> source) {
+      beginCopy(b, threadsOf(rowTiles), layout, place, end - begin, b.integer(width / chunkElements), source);
+    };
+    if (shape.isGathered)
+      return copyFrom([&](Number row) { return (rowAddresses + (stage * positions + row)).loadPointer(b.bf16); });
     Pointer first = cache.row(begin);
-    beginCopy(b, threadsOf(rowTiles), layout, place, end - begin, b.integer(width / chunkElements),
-              [&](Number row) { return first + row * cache.stride; });
+    copyFrom([&](Number row) { return first + row * cache.stride; });
   };
   copy(keys, keyRows, shape.keyWidth, to);
   if (!shape.valuesAreKeys)
@@ -205,6 +219,11 @@ void MatrixAttention::attend(Number begin, Number end, const Rows &rows, const C
                              const Results &results) {
   Fragments queries = loadQueries(rows);
   SmallVector<Visible> visible{rows.visible(rowOfLane(0)), rows.visible(rowOfLane(1))};
+  if (shape.isGathered) {
+    for (int64_t stage : {0, 1})
+      findRows(b.integer(stage), begin + stage * positions, end, keys);
+    b.barrier();
+  }
   stageTile(b.integer(0), begin, end, keys, values);
 
   // The largest score starts finite: the difference of two is then never inf - inf.
@@ -215,7 +234,11 @@ void MatrixAttention::attend(Number begin, Number end, const Rows &rows, const C
     Number stage = (tileBegin - begin) / positions & b.integer(1), next = tileBegin + positions;
     finishCopies(b);
     b.barrier();
-    b.ifThen(next < end, [&] { stageTile(b.integer(1) - stage, next, end, keys, values); });
+    b.ifThen(next < end, [&] {
+      stageTile(b.integer(1) - stage, next, end, keys, values);
+      if (shape.isGathered)
+        findRows(stage, next + positions, end, keys);
+    });
     Pointer tile = stages.plusBytes(stage * stageBytes());
     KernelBuilder::Numbers scores = sumOverParts(scoreTile(tile, queries));
     weigh(tileBegin, visible, scores, state);

@@ -20,12 +20,14 @@ public:
   static constexpr int64_t parts = 4;
   static constexpr int64_t threadsOf(int64_t rowTiles) { return rowTiles * parts * warpSize; }
 
-  /// What keys and values look like: bf16, widths multiples of 8 elements. Values may be the leading columns of the keys' rows.
+  /// What keys and values look like: bf16, widths multiples of 8 elements. Values may be the leading columns of the keys' rows, and
+  /// such rows may lie anywhere.
   struct Shape {
     int64_t keyWidth, valueWidth;
     bool valuesAreKeys;
     double scale;
     std::optional<double> softCap = {};
+    bool isGathered = false;
   };
   /// Whether that fits a block of `target` with so many tiles of rows.
   static bool fits(const Target &target, const Shape &shape, int64_t rowTiles);
@@ -42,7 +44,8 @@ public:
     llvm::function_ref<Number(Number row, Number column)> query;
     llvm::function_ref<Visible(Number row)> visible;
   };
-  /// The address of a position's row in a cache; of a page's first row those of the page follow, `stride` elements apart.
+  /// The address of a position's row in a cache; of a page's first row those of the page follow, `stride` elements apart, unless
+  /// rows are gathered.
   struct Cache {
     int64_t stride;
     llvm::function_ref<Pointer(Number position)> row;
@@ -71,6 +74,7 @@ private:
   static int64_t choosePositions(const Target &target, const Shape &shape, int64_t rowTiles);
   int64_t stageBytes() const { return keyRows.bytes() + (shape.valuesAreKeys ? 0 : valueRows.bytes()); }
   Number rowOfLane(int64_t half);
+  void findRows(Number stage, Number begin, Number end, const Cache &keys);
   void stageTile(Number stage, Number begin, Number end, const Cache &keys, const Cache &values);
   Fragments loadQueries(const Rows &rows);
   KernelBuilder::Numbers scoreTile(Pointer stage, const Fragments &queries);
@@ -85,6 +89,7 @@ private:
   const SharedRows queryRows, keyRows, valueRows;
   const int64_t stepsOfPart, pairsOfPart; ///< steps of the depth, pairs of tiles of the values' columns
   Pointer stages;                         ///< two, of keys and then values
+  Pointer rowAddresses;                   ///< of gathered rows, [2, positions]
   Pointer partialScores;                  ///< f32 [parts, row tiles, tiles of positions, lanes, 4]
   Number rowTile, part;                   ///< of this warp
 };

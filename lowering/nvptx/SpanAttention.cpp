@@ -7,16 +7,24 @@ using namespace mlir;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
+static QueryTile tileOf(SpanAttention::Heads heads, bool isGathered) {
+  QueryTile tile = SpanAttention::tileOf(heads);
+  if (isGathered)
+    tile.tokens = 1;
+  return tile;
+}
+
 SpanAttention::SpanAttention(KernelFrame &frame, const Batch &batch, Heads heads, const MatrixAttention::Shape &shape,
                              SpanSums &sums)
-    : frame(frame), b(frame.b), batch(batch), heads(heads), shape(shape), tile(tileOf(heads)), sums(sums) {}
+    : frame(frame), b(frame.b), batch(batch), heads(heads), shape(shape), tile(::tileOf(heads, shape.isGathered)), sums(sums) {}
 
 void SpanAttention::attend(Number piece, const Inputs &inputs) {
   int64_t spans = sums.spans.most;
   Number token = piece / piecesOfToken(), span = piece % spans, group = piece / spans % tile.groups,
          keyHead = piece / (spans * tile.groups) % heads.ofKeys;
   auto load = [&](Pointer from, Number index) { return (from + index).load().toInteger(b.i64); };
-  Number sequence = load(batch.tokenSequence, token), position = load(batch.positions, token);
+  Number sequence = load(batch.tokenSequence, token),
+         position = inputs.lastGathered ? inputs.lastGathered(token) : load(batch.positions, token);
 
   // A tile of tokens begins at a multiple of its size, or where the sequence does in this step; its first token's block takes it.
   // All its tokens have the same spans, as lengths of spans are multiples of its size.
@@ -52,8 +60,9 @@ void SpanAttention::attend(Number piece, const Inputs &inputs) {
         seen.first = inputs.firstVisible(last);
       return seen;
     };
-    auto keyRow = [&](Number at) { return inputs.keys.row(keyHead, sequence, at); };
-    auto valueRow = [&](Number at) { return inputs.values.row(keyHead, sequence, at); };
+    Reader reader{keyHead, token, sequence};
+    auto keyRow = [&](Number at) { return inputs.keys.row(reader, at); };
+    auto valueRow = [&](Number at) { return inputs.values.row(reader, at); };
     auto storeContext = [&](Number row, Number column, Number two) {
       b.ifThen(isRow(row), [&] {
         auto [ofToken, head] = place(row);

@@ -25,9 +25,13 @@ public:
   /// Pieces for every token of the step. Some are empty: those of spans beyond a token, and of tokens that are in another's tile.
   int64_t piecesOfToken() const { return heads.ofKeys * tile.groups * sums.spans.most; }
 
+  /// Whom rows are read for.
+  struct Reader {
+    Number keyHead, token, sequence;
+  };
   struct Source {
     int64_t stride; ///< elements from one position's row in a page to the next
-    llvm::function_ref<Pointer(Number keyHead, Number sequence, Number position)> row;
+    llvm::function_ref<Pointer(const Reader &reader, Number position)> row;
   };
   struct Inputs {
     /// Two neighbouring elements of a query, bf16 in an i32.
@@ -35,6 +39,8 @@ public:
     Source keys, values;
     /// The first position that a query at `position` sees; null if that is 0.
     llvm::function_ref<Number(Number position)> firstVisible = nullptr;
+    /// Of gathered rows: the number of a token's last one, which then stands for its position.
+    llvm::function_ref<Number(Number token)> lastGathered = nullptr;
   };
   /// Does a piece; for all threads of the block.
   void attend(Number piece, const Inputs &inputs);
@@ -45,7 +51,7 @@ private:
   const Batch &batch;
   const Heads heads;
   const MatrixAttention::Shape shape;
-  const QueryTile tile;
+  const QueryTile tile; ///< of one token where each has gathered rows of its own
   SpanSums &sums;
 };
 

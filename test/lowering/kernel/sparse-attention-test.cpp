@@ -114,6 +114,18 @@ TEST(LatentAttentionAmong, Lists) {
   checkLists(latent("latent_attention", "sequences", 3, 32, 16, 32, 64, 20, "f32"), 20, 1e-5);
   checkLists(latent("latent_attention", "sequences", 2, 32, 16, 32, 64, 100, "bf16"), 100, 1e-2);
 }
+/// By matrix units where there are any: heads of several blocks, lists that are no whole tile of positions.
+TEST(LatentAttentionAmong, ManyHeads) {
+  checkLists(latent("latent_attention", "sequences", 40, 16, 8, 16, 32, 20, "bf16"), 20, 1e-2);
+}
+/// Several blocks share a list.
+TEST(AbsorbedAttentionAmong, ListsOfSeveralSpans) {
+  KernelRun run(latent("absorbed_attention", "tokens", 3, 16, 8, 16, 32, 700, "bf16"));
+  run.setStep({{2200, 1}, {1900, 1}});
+  run.give(4, lists({{2200, 1}, {1900, 1}}, 700));
+  run.makeUp(3);
+  run.expectAsEvaluated(1e-2);
+}
 TEST(AbsorbedAttentionAmong, Lists) {
   checkLists(latent("absorbed_attention", "tokens", 3, 32, 16, 32, 64, 20, "f32"), 20, 1e-5);
   checkLists(latent("absorbed_attention", "tokens", 18, 9, 6, 21, 35, 100, "f32"), 100, 1e-5);

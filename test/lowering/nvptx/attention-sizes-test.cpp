@@ -42,17 +42,20 @@ static void expectNoSpill(const std::string &plan, bool byMatrix = true) {
   }
 }
 
-static void expectLatent(int64_t heads, int64_t nope, int64_t rotary, int64_t value, int64_t latent) {
+static void expectLatent(int64_t heads, int64_t nope, int64_t rotary, int64_t value, int64_t latent, int64_t listed = 0) {
+  std::string lists = llvm::formatv("tensor<?x{0}xi32>", listed);
   std::string keyUp = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", heads, nope, latent),
               valueUp = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", heads, value, latent);
   expectNoSpill(llvm::formatv(
-      "plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64: 1>, array<i64: 1>] {{\n"
-      "^bb0(%q: tensor<?x{0}xf32>, %batch: !moe.batch, %uk: {1}, %uv: {2}):\n"
+      "plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64: 1>, array<i64: 1>{5}] {{\n"
+      "^bb0(%q: tensor<?x{0}xf32>, %batch: !moe.batch, %uk: {1}, %uv: {2}{6}):\n"
       "  moe.cache @cache0 : tensor<?x{3}xbf16>\n"
-      "  %o = moe.absorbed_attention %q over @cache0 at %batch with %uk, %uv {{scale = 0.1 : f64, compute = #moe<compute bf16>}\n"
+      "  %o = moe.absorbed_attention %q over @cache0 at %batch{7} with %uk, %uv {{scale = 0.1 : f64, compute = #moe<compute "
+      "bf16>}\n"
       "    : tensor<?x{0}xf32>, {1}, {2} -> tensor<?x{4}xf32>\n"
       "  plan.return %o : tensor<?x{4}xf32>\n}\n",
-      heads * (nope + rotary), keyUp, valueUp, latent + rotary, heads * value));
+      heads * (nope + rotary), keyUp, valueUp, latent + rotary, heads * value, listed ? ", array<i64>" : "",
+      listed ? ", %p: " + lists : "", listed ? " among %p (" + lists + ")" : ""));
 }
 
 static void expectGrouped(int64_t heads, int64_t keyHeads, int64_t dim, const char *extra = "") {
@@ -80,6 +83,7 @@ static void expectSelection(int64_t heads, int64_t width, int64_t k, int64_t blo
 }
 
 TEST(AttentionSizes, DeepSeekV3) { expectLatent(128, 128, 64, 128, 512); }
+TEST(AttentionSizes, DeepSeekV32) { expectLatent(128, 128, 64, 128, 512, 2048); }
 TEST(AttentionSizes, DeepSeekV2Lite) { expectLatent(16, 128, 64, 128, 512); }
 TEST(AttentionSizes, Mixtral) { expectGrouped(32, 8, 128); }
 TEST(AttentionSizes, Qwen3) { expectGrouped(32, 4, 128); }
