@@ -6,6 +6,22 @@ include "mlir/Pass/PassBase.td"
 
 //===- Normalize ------------------------------------------------------------------------------------------------------------===//
 
+def NormalizeRouting : Pass<"moe-normalize-routing", "::mlir::ModuleOp"> {
+  let summary = "bring routing that is written in several ways to one of them";
+  let description = [{
+    Softmax over all experts, of which those chosen are made to sum to one, is the softmax over those chosen.
+
+    Before:
+    ```mlir
+    %ids, %w = moe.route %l {routing = #moe.routing<k = 2, score = softmax, renormalize = true>} : ...
+    ```
+    After:
+    ```mlir
+    %ids, %w = moe.route %l {routing = #moe.routing<k = 2, score = softmax_topk>} : ...
+    ```
+  }];
+}
+
 def VerifyNormalized : Pass<"moe-verify-normalized", "::mlir::ModuleOp"> {
   let summary = "check that a module is a model as importers write it";
   let description = [{

@@ -25,6 +25,7 @@ static std::unique_ptr<Pass> createCanonicalizer() {
 void passes::buildNormalize(OpPassManager &passes) {
   passes.addPass(createCanonicalizer());
   passes.addPass(createCSEPass());
+  passes.addPass(createNormalizeRouting());
   passes.addPass(createVerifyNormalized());
 }
 

@@ -83,12 +83,17 @@ SmallVector<moe::RotaryAttr> hypotheses(ArrayRef<double> frequencies, double mul
   };
   double dims = double(rotary.getDims());
   SmallVector<double> thetas;
-  for (size_t pair = frequencies.size() - 1; pair > 0; --pair) {
-    double exponent = dims / (2 * double(pair));
-    for (double theta : roundedOf(std::pow(std::abs(frequencies[pair]), -exponent), precision * exponent))
+  auto addThetas = [&](double frequency, double pairs) {
+    double exponent = dims / (2 * pairs);
+    for (double theta : roundedOf(std::pow(std::abs(frequency), -exponent), precision * exponent))
       if (theta > 1 && !llvm::is_contained(thetas, theta))
         thetas.push_back(theta);
-  }
+  };
+  for (size_t pair = frequencies.size() - 1; pair > 0; --pair)
+    addThetas(frequencies[pair], double(pair));
+  // Where all are stretched alike, two tell.
+  if (frequencies.size() > 2)
+    addThetas(frequencies.back() / frequencies[1], double(frequencies.size() - 2));
   if (frequencies.size() == 1)
     thetas.push_back(1e4); // which then says nothing
   for (double theta : thetas)
@@ -127,8 +132,8 @@ RotaryMatch passes::matchRotary(Value cos, Value sin, moe::RotaryAttr rotary, co
     frequencies.push_back(std::atan2(first->sin.row(1)[pair], first->cos.row(1)[pair]));
   SmallVector<double> multipliers = roundedOf(first->cos.row(0)[0], 1e-7);
   SmallVector<Turns> turns{*first};
-  static constexpr StepShape after[] = {{2, 2, 100}, {1, 3, 1000}, {1, 2, 10000}, {1, 2, 100000}},
-                             alone[] = {{2, 20, 0}, {1, 300, 0}, {1, 3000, 0}};
+  static constexpr StepShape after[] = {{2, 2, 11}, {1, 3, 37}, {2, 2, 100}, {1, 3, 1000}, {1, 2, 10000}, {1, 2, 100000}},
+                             alone[] = {{2, 20, 0}, {1, 60, 0}, {1, 300, 0}, {1, 3000, 0}};
   for (StepShape shape : arguments.pasts().empty() ? ArrayRef(alone) : ArrayRef(after))
     if (std::optional<Turns> more = factors.at(shape)) // beyond the end of a table there are none
       turns.push_back(std::move(*more));
