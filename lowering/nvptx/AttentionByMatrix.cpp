@@ -18,29 +18,48 @@ static SpanAttention::Heads headsOf(const AttentionOperands &operands) { return 
 static MatrixAttention::Shape shapeOf(const AttentionOperands &operands, moe::AttentionOp op) {
   MatrixAttention::Shape shape{.keyWidth = operands.headDim,
                                .valueWidth = operands.valueDim,
-                               .valuesAreKeys = false,
+                               .valuesAreKeys = op.getKeys() == op.getValues(),
                                .scale = op.getScale().convertToDouble()};
   if (op.getSoftCap())
     shape.softCap = op.getSoftCap()->convertToDouble();
   return shape;
 }
 
+/// Entries of neighbouring blocks may lie in different pages.
+static MatrixAttention::Shape entryShapeOf(const AttentionOperands &operands, moe::AttentionOp op) {
+  MatrixAttention::Shape shape = shapeOf(operands, op);
+  shape.valuesAreKeys = shape.isGathered = true;
+  return shape;
+}
+
+static int64_t kindsOf(const AttentionOperands &operands) { return operands.entries ? 2 : 1; }
+
 bool AttentionByMatrix::covers(const Target &target, const AttentionOperands &operands, moe::AttentionOp op) {
-  return target.hasMatrixUnits && !operands.entries && op.getCompute() == moe::Compute::BF16 &&
-         operands.keys.base.element.isBF16() && operands.values.base.element.isBF16() &&
-         operands.group * spansOfToken.most * 4 <= target.sharedBytes && // the factors that spans are added with
-         MatrixAttention::fits(target, shapeOf(operands, op), SpanAttention::tileOf(headsOf(operands)).rowTiles);
+  int64_t rowTiles = SpanAttention::tileOf(headsOf(operands)).rowTiles;
+  return target.hasMatrixUnits && op.getCompute() == moe::Compute::BF16 && operands.keys.base.element.isBF16() &&
+         operands.values.base.element.isBF16() &&
+         operands.group * kindsOf(operands) * spansOfToken.most * 4 <= target.sharedBytes && // factors that spans are added with
+         MatrixAttention::fits(target, shapeOf(operands, op), rowTiles) &&
+         (!operands.entries ||
+          (operands.entries->base.element.isBF16() && MatrixAttention::fits(target, entryShapeOf(operands, op), rowTiles)));
 }
 
 AttentionByMatrix::AttentionByMatrix(KernelFrame &frame, const AttentionOperands &operands, moe::AttentionOp op)
     : frame(frame), b(frame.b), operands(operands), op(op), order(frame, stageCount),
-      sums(frame, spansOfToken, operands.keyHeads * operands.group, operands.valueDim),
-      spans(frame, operands.batch, headsOf(operands), shapeOf(operands, op), sums) {}
+      sums(frame, spansOfToken, operands.keyHeads * operands.group, operands.valueDim, kindsOf(operands)),
+      spans(frame, operands.batch, headsOf(operands), shapeOf(operands, op), sums) {
+  if (operands.entries)
+    entrySpans.emplace(frame, operands.batch, headsOf(operands), entryShapeOf(operands, op), sums, /*kind=*/1);
+  if (operands.listed)
+    lists.emplace(b, operands.lists, operands.listed);
+}
+
+Number AttentionByMatrix::queryPair(Number token, Number head, Number column) {
+  return packBf16((operands.query + token * operands.queryWidth + head * operands.headDim + column).load(2, 8));
+}
 
 void AttentionByMatrix::attend(Number piece) {
-  auto query = [&](Number token, Number head, Number column) {
-    return packBf16((operands.query + token * operands.queryWidth + head * operands.headDim + column).load(2, 8));
-  };
+  auto query = [&](Number token, Number head, Number column) { return queryPair(token, head, column); };
   auto keyRow = [&](const SpanAttention::Reader &reader, Number position) {
     return frame.cacheRow(operands.keys, operands.batch, reader.sequence, position) + reader.keyHead * operands.headDim;
   };
@@ -54,36 +73,64 @@ void AttentionByMatrix::attend(Number piece) {
   spans.attend(piece, inputs);
 }
 
+/// The number of the last entry that a token attends to, of all or in its list; -1 if there is none. For all threads of a block.
+Number AttentionByMatrix::lastEntryOf(Number token) {
+  if (lists)
+    return lists->lengthOf(token) - 1;
+  return ((operands.batch.positions + token).load().toInteger(b.i64) + 1) / operands.entries->block - 1;
+}
+
+void AttentionByMatrix::attendToEntries(Number piece) {
+  auto query = [&](Number token, Number head, Number column) { return queryPair(token, head, column); };
+  auto row = [&](const SpanAttention::Reader &reader, Number index) {
+    Number entry = lists ? lists->at(reader.token, index) : index;
+    return frame.cacheRow(*operands.entries, operands.batch, reader.sequence, entry * operands.entries->block) +
+           reader.keyHead * operands.headDim;
+  };
+  auto last = [&](Number token) { return lastEntryOf(token); };
+  SpanAttention::Source entries{operands.entries->width, row};
+  entrySpans->attend(piece, {.query = query, .keys = entries, .values = entries, .lastGathered = last});
+}
+
 /// The heads of one token that share keys.
 void AttentionByMatrix::addSpans(Number piece) {
   Number token = piece / operands.keyHeads, firstHead = piece % operands.keyHeads * operands.group;
-  Number position = (operands.batch.positions + token).load().toInteger(b.i64), length = sums.lengthAt(position),
-         first = firstVisible(op, position) / length, last = position / length;
-  Pointer factors = frame.allocateShared(b.f32, operands.group * spansOfToken.most);
-  auto factorsOf = [&](Number inGroup) { return factors + inGroup * spansOfToken.most; };
+  Number position = (operands.batch.positions + token).load().toInteger(b.i64);
+  SmallVector<SpanSums::Range> ranges{sums.rangeOf(0, firstVisible(op, position), position)};
+  if (entrySpans)
+    ranges.push_back(sums.rangeOf(1, b.integer(0), lastEntryOf(token)));
+  Pointer factors = frame.allocateShared(b.f32, operands.group * sums.count);
+  auto factorsOf = [&](Number inGroup) { return factors + inGroup * sums.count; };
   b.forThreads(b.integer(operands.group), spans.threads(), [&](Number inGroup) {
     Number head = firstHead + inGroup;
     std::optional<Number> sink;
     if (operands.sinks)
       sink = operands.sinks.row(head).loadF32() * b.real(std::numbers::log2e);
-    sums.storeFactors(token, first, last, head, factorsOf(inGroup), sink);
+    sums.storeFactors(token, ranges, head, factorsOf(inGroup), sink);
   });
   b.barrier();
   int64_t pairs = operands.valueDim / 2;
   b.forThreads(b.integer(operands.group * pairs), spans.threads(), [&](Number i) {
     Number inGroup = i / pairs, head = firstHead + inGroup, column = i % pairs * 2;
-    Number two = sums.contextOf(token, first, last, head, column, factorsOf(inGroup));
+    Number two = sums.contextOf(token, ranges, head, column, factorsOf(inGroup));
     (operands.result + token * operands.resultWidth + head * operands.valueDim + column).store(two, 8);
   });
 }
 
 void AttentionByMatrix::emit() {
-  frame.launch(spans.threads(), {frame.perRow(1, spans.piecesOfToken() + operands.keyHeads)});
-  Number piece = order.piece(), attentionPieces = frame.tokens * spans.piecesOfToken();
+  int64_t ofToken = spans.piecesOfToken(), entriesOfToken = entrySpans ? entrySpans->piecesOfToken() : 0;
+  frame.launch(spans.threads(), {frame.perRow(1, ofToken + entriesOfToken + operands.keyHeads)});
+  Number piece = order.piece(), positionPieces = frame.tokens * ofToken,
+         attentionPieces = frame.tokens * (ofToken + entriesOfToken);
+  auto attendToPositions = [&] { frame.alternative([&] { attend(piece); }); };
   b.ifThenElse(
       piece < attentionPieces,
       [&] {
-        frame.alternative([&] { attend(piece); });
+        if (entrySpans)
+          b.ifThenElse(piece < positionPieces, attendToPositions,
+                       [&] { frame.alternative([&] { attendToEntries(piece - positionPieces); }); });
+        else
+          attendToPositions();
         order.finish(attention);
       },
       [&] {

@@ -1,9 +1,10 @@
-// Attention with grouped heads by matrix units in one launch: spans of positions, then their sum.
+// Attention with grouped heads by matrix units in one launch: spans of positions and of entries, then their sum.
 #ifndef MOEC_LOWERING_NVPTX_ATTENTIONBYMATRIX_H
 #define MOEC_LOWERING_NVPTX_ATTENTIONBYMATRIX_H
 
 #include "lowering/kernel/Operands.h"
 #include "lowering/nvptx/LaunchOrder.h"
+#include "lowering/nvptx/PositionLists.h"
 #include "lowering/nvptx/SpanAttention.h"
 
 namespace moec::lowering::nvptx {
@@ -19,7 +20,10 @@ public:
 private:
   enum Stage : int64_t { attention, results, stageCount };
 
+  Number queryPair(Number token, Number head, Number column);
   void attend(Number piece);
+  void attendToEntries(Number piece);
+  Number lastEntryOf(Number token);
   void addSpans(Number piece);
 
   KernelFrame &frame;
@@ -29,6 +33,8 @@ private:
   LaunchOrder order;
   SpanSums sums;
   SpanAttention spans;
+  std::optional<PositionLists> lists;      ///< of entries
+  std::optional<SpanAttention> entrySpans; ///< if there are entries
 };
 
 } // namespace moec::lowering::nvptx

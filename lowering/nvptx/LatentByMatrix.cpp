@@ -97,30 +97,25 @@ void LatentByMatrix::attend(Number piece) {
 /// W_UV c of a head, for some columns of its value; the weight is on its way while the spans are being attended to.
 void LatentByMatrix::projectValues(Number piece) {
   StagedProduct product(frame, rowTiles * valueTiles, valueParts, sizes.latent, StagedProduct::Stored::byColumn);
-  Pointer factors = frame.allocateShared(b.f32, StagedProduct::rowsAtOnce * sums.spans.most);
+  Pointer factors = frame.allocateShared(b.f32, StagedProduct::rowsAtOnce * sums.count);
   int64_t piecesOfHead = llvm::divideCeil(sizes.value, product.columns());
   Number head = piece / piecesOfHead, first = piece % piecesOfHead * product.columns();
   Pointer weight = operands.valueUp.row(head) + first * sizes.latent;
   Number count = b.integer(sizes.value) - first;
   product.stageWeight(count, [&](Number row) { return weight + row * sizes.latent; });
   order.waitFor(attention, frame.tokens * spans.piecesOfToken());
-  auto lastSpan = [&](Number token) {
-    Number last = lastOf(token);
-    return last / sums.lengthAt(last);
-  };
-  auto factorsOf = [&](Number token) { return factors + token % StagedProduct::rowsAtOnce * sums.spans.most; };
+  auto spansOf = [&](Number token) { return sums.rangeOf(0, b.integer(0), lastOf(token)); };
+  auto factorsOf = [&](Number token) { return factors + token % StagedProduct::rowsAtOnce * sums.count; };
   product.multiply(
       count, frame.tokens,
-      [&](Number token, Number column) {
-        return packBf16(sums.contextOf(token, b.integer(0), lastSpan(token), head, column, factorsOf(token)));
-      },
+      [&](Number token, Number column) { return packBf16(sums.contextOf(token, spansOf(token), head, column, factorsOf(token))); },
       [&](Number token, Number column, Number sum) {
         (operands.result + (token * sizes.heads + head) * sizes.value + (first + column)).store(sum);
       },
       [&](Number firstToken) {
         Number token = firstToken + b.thread();
         b.ifThen((b.thread() < StagedProduct::rowsAtOnce) & (token < frame.tokens),
-                 [&] { sums.storeFactors(token, b.integer(0), lastSpan(token), head, factorsOf(token)); });
+                 [&] { sums.storeFactors(token, spansOf(token), head, factorsOf(token)); });
       });
 }
 

@@ -15,8 +15,9 @@ static QueryTile tileOf(SpanAttention::Heads heads, bool isGathered) {
 }
 
 SpanAttention::SpanAttention(KernelFrame &frame, const Batch &batch, Heads heads, const MatrixAttention::Shape &shape,
-                             SpanSums &sums)
-    : frame(frame), b(frame.b), batch(batch), heads(heads), shape(shape), tile(::tileOf(heads, shape.isGathered)), sums(sums) {}
+                             SpanSums &sums, int64_t kind)
+    : frame(frame), b(frame.b), batch(batch), heads(heads), shape(shape), tile(::tileOf(heads, shape.isGathered)), sums(sums),
+      kind(kind) {}
 
 void SpanAttention::attend(Number piece, const Inputs &inputs) {
   int64_t spans = sums.spans.most;
@@ -66,13 +67,13 @@ void SpanAttention::attend(Number piece, const Inputs &inputs) {
     auto storeContext = [&](Number row, Number column, Number two) {
       b.ifThen(isRow(row), [&] {
         auto [ofToken, head] = place(row);
-        sums.storeContext(ofToken, span, head, column, two);
+        sums.storeContext(ofToken, span + kind * spans, head, column, two);
       });
     };
     auto storeWeights = [&](Number row, Number largest, Number sum) {
       b.ifThen(isRow(row), [&] {
         auto [ofToken, head] = place(row);
-        sums.storeWeights(ofToken, span, head, largest, sum);
+        sums.storeWeights(ofToken, span + kind * spans, head, largest, sum);
       });
     };
     attention.attend(first, end, {query, visible}, {inputs.keys.stride, keyRow}, {inputs.values.stride, valueRow},

@@ -18,8 +18,9 @@ public:
   static constexpr int64_t mostRowTiles = 2;
   static QueryTile tileOf(Heads heads) { return QueryTile::of(heads.ofGroup, mostRowTiles); }
 
-  /// What spans give goes to `sums`.
-  SpanAttention(KernelFrame &frame, const Batch &batch, Heads heads, const MatrixAttention::Shape &shape, SpanSums &sums);
+  /// What spans give goes to `sums`, of which they are the `kind`th.
+  SpanAttention(KernelFrame &frame, const Batch &batch, Heads heads, const MatrixAttention::Shape &shape, SpanSums &sums,
+                int64_t kind = 0);
 
   int64_t threads() const { return MatrixAttention::threadsOf(tile.rowTiles); }
   /// Pieces for every token of the step. Some are empty: those of spans beyond a token, and of tokens that are in another's tile.
@@ -53,6 +54,7 @@ private:
   const MatrixAttention::Shape shape;
   const QueryTile tile; ///< of one token where each has gathered rows of its own
   SpanSums &sums;
+  const int64_t kind;
 };
 
 } // namespace moec::lowering::nvptx

@@ -7,11 +7,24 @@ using namespace mlir;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-SpanSums::SpanSums(KernelFrame &frame, Spans spans, int64_t heads, int64_t width)
-    : spans(spans), b(frame.b), heads(heads), width(width), contexts(frame.allocateForRows(b.f32, spans.most * heads * width)),
-      weights(frame.allocateForRows(b.f32, spans.most * heads * 2)) {}
+SpanSums::SpanSums(KernelFrame &frame, Spans spans, int64_t heads, int64_t width, int64_t kinds)
+    : spans(spans), count(kinds * spans.most), b(frame.b), heads(heads), width(width),
+      contexts(frame.allocateForRows(b.f32, count * heads * width)), weights(frame.allocateForRows(b.f32, count * heads * 2)) {}
 
 Number SpanSums::lengthAt(Number position) { return b.integer(spans.shortest) << spans.doublings(position); }
+
+SpanSums::Range SpanSums::rangeOf(int64_t kind, Number first, Number last) {
+  Number length = lengthAt(last);
+  int64_t before = kind * spans.most;
+  return {first / length + before, (last + length) / length + before};
+}
+
+Number SpanSums::forSpans(ArrayRef<Range> ranges, Number initial, function_ref<Number(Number, Number)> body) {
+  for (const Range &range : ranges)
+    initial = b.forRange(range.first, range.end, 1, {initial},
+                         [&](Number span, ArrayRef<Number> before) { return KernelBuilder::Numbers{body(span, before[0])}; })[0];
+  return initial;
+}
 
 void SpanSums::storeContext(Number token, Number span, Number head, Number column, Number two) {
   (contexts + (place(token, span, head) * width + column)).store(two, 8);
@@ -21,24 +34,23 @@ void SpanSums::storeWeights(Number token, Number span, Number head, Number large
   (weights + place(token, span, head) * 2).store(b.gather({largest, sum}), 8);
 }
 
-void SpanSums::storeFactors(Number token, Number first, Number last, Number head, Pointer factors, std::optional<Number> sink) {
+void SpanSums::storeFactors(Number token, ArrayRef<Range> ranges, Number head, Pointer factors, std::optional<Number> sink) {
   auto weightsOf = [&](Number span) { return (weights + place(token, span, head) * 2).load(2, 8); };
   Number start = sink ? *sink : b.real(std::numeric_limits<float>::lowest());
-  Number largest = b.forRange(first, last + 1, 1, {start}, [&](Number span, ArrayRef<Number> before) {
-    return KernelBuilder::Numbers{maximum(before[0], weightsOf(span).lane(0))};
-  })[0];
+  Number largest = forSpans(ranges, start, [&](Number span, Number before) { return maximum(before, weightsOf(span).lane(0)); });
   Number ofSink = sink ? b.powerOfTwo(*sink - largest) : b.real(0);
-  Number sum = b.forRange(first, last + 1, 1, {ofSink}, [&](Number span, ArrayRef<Number> before) {
+  Number sum = forSpans(ranges, ofSink, [&](Number span, Number before) {
     Number ofSpan = weightsOf(span);
-    return KernelBuilder::Numbers{fma(ofSpan.lane(1), b.powerOfTwo(ofSpan.lane(0) - largest), before[0])};
-  })[0];
-  b.forRange(first, last + 1, 1,
-             [&](Number span) { (factors + span).store(b.powerOfTwo(weightsOf(span).lane(0) - largest) / sum); });
+    return fma(ofSpan.lane(1), b.powerOfTwo(ofSpan.lane(0) - largest), before);
+  });
+  for (const Range &range : ranges)
+    b.forRange(range.first, range.end, 1,
+               [&](Number span) { (factors + span).store(b.powerOfTwo(weightsOf(span).lane(0) - largest) / sum); });
 }
 
-Number SpanSums::contextOf(Number token, Number first, Number last, Number head, Number column, Pointer factors) {
-  return b.forRange(first, last + 1, 1, {b.real(0).splat(2)}, [&](Number span, ArrayRef<Number> before) {
+Number SpanSums::contextOf(Number token, ArrayRef<Range> ranges, Number head, Number column, Pointer factors) {
+  return forSpans(ranges, b.real(0).splat(2), [&](Number span, Number before) {
     Number two = (contexts + (place(token, span, head) * width + column)).load(2, 8);
-    return KernelBuilder::Numbers{fma(two, (factors + span).load().splat(2), before[0])};
-  })[0];
+    return fma(two, (factors + span).load().splat(2), before);
+  });
 }

@@ -1,4 +1,5 @@
-// What attention to the spans of a token's positions leaves in global memory, and how it adds up, in order of the positions.
+// What attention to the spans of a token's positions leaves in global memory, and how it adds up, in order of the positions. Spans
+// of other rows that the token attends to in the same softmax follow.
 #ifndef MOEC_LOWERING_NVPTX_SPANSUMS_H
 #define MOEC_LOWERING_NVPTX_SPANSUMS_H
 
@@ -11,10 +12,18 @@ namespace moec::lowering::nvptx {
 
 class SpanSums {
 public:
-  /// For every token of the step and `heads` contexts `width` wide, an even number.
-  SpanSums(KernelFrame &frame, Spans spans, int64_t heads, int64_t width);
+  /// For every token of the step and `heads` contexts `width` wide, an even number; `spans` of each of so many `kinds` of rows.
+  SpanSums(KernelFrame &frame, Spans spans, int64_t heads, int64_t width, int64_t kinds = 1);
 
   const Spans spans;
+  /// Spans of a token, of all kinds.
+  const int64_t count;
+  /// Spans [first, end), of one kind.
+  struct Range {
+    Number first, end;
+  };
+  /// Those of a kind that a token with rows [first, last] of it has; none if the last is -1.
+  Range rangeOf(int64_t kind, Number first, Number last);
   /// The length of spans of a token at `position`.
   Number lengthAt(Number position);
 
@@ -22,14 +31,15 @@ public:
   void storeContext(Number token, Number span, Number head, Number column, Number two);
   void storeWeights(Number token, Number span, Number head, Number largest, Number sum);
 
-  /// By what the contexts of spans [first, last] of a token are to be multiplied to add up, to `factors` [spans]; for one thread.
-  /// `sink` is a score (times log2(e)) that takes part without a value.
-  void storeFactors(Number token, Number first, Number last, Number head, Pointer factors, std::optional<Number> sink = {});
+  /// By what the contexts of a token's spans are to be multiplied to add up, to `factors` [count]; for one thread. `sink` is a
+  /// score (times log2(e)) that takes part without a value.
+  void storeFactors(Number token, llvm::ArrayRef<Range> ranges, Number head, Pointer factors, std::optional<Number> sink = {});
   /// Two neighbouring columns of the context of those spans together, a vector.
-  Number contextOf(Number token, Number first, Number last, Number head, Number column, Pointer factors);
+  Number contextOf(Number token, llvm::ArrayRef<Range> ranges, Number head, Number column, Pointer factors);
 
 private:
-  Number place(Number token, Number span, Number head) { return (token * spans.most + span) * heads + head; }
+  Number place(Number token, Number span, Number head) { return (token * count + span) * heads + head; }
+  Number forSpans(llvm::ArrayRef<Range> ranges, Number initial, llvm::function_ref<Number(Number span, Number before)> body);
 
   KernelBuilder &b;
   int64_t heads, width;

@@ -51,20 +51,29 @@ TEST_P(Models, LogitsInF32) {
   }
 }
 
-/// The same for a text that fills whole blocks of positions, whether a prefill closes them or decode steps do.
-TEST_P(LongModels, LogitsOfLongTexts) {
-  std::string artifact = compiled(folder, "--compute f32");
+/// Expects that a run with `options` gives the logits of a text that fills whole blocks of positions.
+void expectLongLogits(const Golden &golden, const std::string &artifact, const std::string &options) {
   std::vector<double> given = golden.get("long/input_ids").values, positions = golden.get("long/positions").values;
   std::vector<int64_t> ids(given.begin(), given.end());
   GoldenTensor expected = golden.get("long/logits_f32");
-  for (const char *cut : {"", "--prefill 100", "--prefill-chunk 7"}) {
-    std::vector<double> all = logits(artifact, ids, cut), at;
-    size_t vocabulary = size_t(expected.shape[1]);
-    for (double position : positions)
-      at.insert(at.end(), all.begin() + int64_t(size_t(position) * vocabulary),
-                all.begin() + int64_t((size_t(position) + 1) * vocabulary));
-    EXPECT_LE(distance(at, expected.values), 1e-4 * largest(expected.values)) << cut;
-  }
+  std::vector<double> all = logits(artifact, ids, options), at;
+  size_t vocabulary = size_t(expected.shape[1]);
+  for (double position : positions)
+    at.insert(at.end(), all.begin() + int64_t(size_t(position) * vocabulary),
+              all.begin() + int64_t((size_t(position) + 1) * vocabulary));
+  EXPECT_LE(distance(at, expected.values), 1e-4 * largest(expected.values)) << options;
+}
+
+/// The same for a text that fills whole blocks of positions, whether a prefill closes them or decode steps do.
+TEST_P(LongModels, LogitsOfLongTexts) {
+  std::string artifact = compiled(folder, "--compute f32");
+  for (const char *cut : {"", "--prefill 100", "--prefill-chunk 7"})
+    expectLongLogits(golden, artifact, cut);
+}
+
+/// GPU code does so, too.
+TEST_P(LongModels, LogitsOfLongTextsByGpuCode) {
+  expectLongLogits(golden, compiled(folder, "--compute f32 --target simt"), "--device emulator --threads 2 --prefill-chunk 100");
 }
 
 /// The greedy continuation is the reference's for 64 tokens.

@@ -68,6 +68,21 @@ static void expectGrouped(int64_t heads, int64_t keyHeads, int64_t dim, const ch
                               heads * dim, keyHeads * dim, dim, extra));
 }
 
+/// Of a window, and of entries of blocks: all, or those that are listed.
+static void expectEntries(int64_t heads, int64_t dim, int64_t block, int64_t listed) {
+  std::string lists = llvm::formatv("tensor<?x{0}xi32>", listed);
+  expectNoSpill(llvm::formatv(
+      "plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64: {0}>{5}] {{\n"
+      "^bb0(%q: tensor<?x{1}xf32>, %batch: !moe.batch, %sinks: tensor<{0}xf32>{6}):\n"
+      "  moe.cache @cache0 : tensor<?x{2}xbf16>\n  moe.cache @cache1 : tensor<?x{2}xbf16> {{block = {3} : i64}\n"
+      "  %o = moe.attention %q over @cache0, @cache0 and @cache1 at %batch{4} sinks %sinks (tensor<{0}xf32>) {{head_dim = {2} : "
+      "i64,\n"
+      "    scale = 0.1 : f64, window = 128 : i64, compute = #moe<compute bf16>} : tensor<?x{1}xf32> -> tensor<?x{1}xf32>\n"
+      "  plan.return %o : tensor<?x{1}xf32>\n}\n",
+      heads, heads * dim, dim, block, listed ? " among %p (" + lists + ")" : "", listed ? ", array<i64>" : "",
+      listed ? ", %p: " + lists : ""));
+}
+
 static void expectSelection(int64_t heads, int64_t width, int64_t k, int64_t block) {
   expectNoSpill(
       llvm::formatv("plan.model \"m\" {{vocabulary = 8 : i64, layers = 1 : i64, parameters = 1 : i64, max_sequence = 163840 : "
@@ -89,5 +104,9 @@ TEST(AttentionSizes, Mixtral) { expectGrouped(32, 8, 128); }
 TEST(AttentionSizes, Qwen3) { expectGrouped(32, 4, 128); }
 TEST(AttentionSizes, WindowsAndCaps) { expectGrouped(64, 8, 64, ", window = 128 : i64, soft_cap = 30.0 : f64"); }
 TEST(AttentionSizes, WideHeads) { expectGrouped(16, 8, 256); }
+TEST(AttentionSizes, DeepSeekV4) {
+  expectEntries(64, 512, 128, 0);
+  expectEntries(128, 512, 4, 1024);
+}
 TEST(AttentionSizes, SelectionOfDeepSeekV32) { expectSelection(64, 128, 2048, 1); }
 TEST(AttentionSizes, SelectionOfDeepSeekV4) { expectSelection(64, 128, 512, 4); }
