@@ -86,8 +86,8 @@ void RowEmitter::emit(moe::RMSNormOp op) {
   int64_t group = weight ? weight.width() : int64_t(*op.getGroup());
   Pointer input = at(op.getInput()), result = place(op.getResult());
   Pointer scale = weight ? weight.row(builder.integer(0)) : Pointer();
-  builder.forRange(builder.integer(0), builder.integer(total), group, [&](Number first) {
-    Number sum = sumOfSquares(input + first, group);
+  forGroups(total / group, [&](Number index) {
+    Number first = index * group, sum = sumOfSquares(input + first, group);
     Number mean = sum / sum.like(double(group));
     Number factor = builder.real(1) / squareRoot(mean + mean.like(op.getEpsilon().convertToDouble()));
     forColumns(group, [&](Number column, int64_t lanes) {
@@ -104,8 +104,8 @@ void RowEmitter::emit(moe::LayerNormOp op) {
   int64_t total = moe::widthOf(op.getType()), group = weight.width();
   Pointer scale = weight.row(builder.integer(0)), offset = bias.row(builder.integer(0));
   Pointer rowInput = at(op.getInput()), rowResult = place(op.getResult());
-  builder.forRange(builder.integer(0), builder.integer(total), group, [&](Number first) {
-    Pointer input = rowInput + first, result = rowResult + first;
+  forGroups(total / group, [&](Number index) {
+    Pointer input = rowInput + index * group, result = rowResult + index * group;
     Number mean = sumOf(input, group) / builder.real(double(group));
     forColumns(group,
                [&](Number column, int64_t lanes) { (result + column).store((input + column).load(lanes) - mean.splat(lanes)); });

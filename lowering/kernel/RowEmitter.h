@@ -23,6 +23,8 @@ protected:
   virtual void forColumns(int64_t width, llvm::function_ref<void(Number, int64_t)> body) = 0;
   /// `body(i)` for i in [0, count), in any order; as for columns.
   virtual void forEach(int64_t count, llvm::function_ref<void(Number)> body) = 0;
+  /// `body(i)` for i in [0, count), in any order; as for columns. What it visits and adds up is of its own group of columns.
+  virtual void forGroups(int64_t count, llvm::function_ref<void(Number)> body) = 0;
   /// Memory for a row in between.
   virtual Pointer allocate(mlir::Type element, int64_t count) = 0;
   /// The sum of `count` elements, and that of their squares.

@@ -1,4 +1,5 @@
-// Row-wise ops: a block takes one row through all ops of the group, its threads up to four neighbouring columns each.
+// Row-wise ops: a block takes one row through all ops of the group, its threads up to four neighbouring columns each; a warp takes
+// one of several groups of columns, such as a head.
 #include "lowering/kernel/RowEmitter.h"
 #include "lowering/nvptx/BlockReduction.h"
 #include "lowering/nvptx/Emit.h"
@@ -19,11 +20,20 @@ public:
 
 private:
   void forColumns(int64_t width, function_ref<void(Number, int64_t)> body) override {
-    b.forColumns(width, threads, body);
-    b.barrier();
+    auto [lanes, step] = KernelBuilder::columnsOfThread(width, visitors());
+    b.forRange(visitor() * step, b.integer(width), visitors() * step, [&](Number column) { body(column, lanes); });
+    meet();
   }
   void forEach(int64_t count, function_ref<void(Number)> body) override {
-    b.forThreads(b.integer(count), threads, body);
+    b.forRange(visitor(), b.integer(count), visitors(), body);
+    meet();
+  }
+  void forGroups(int64_t count, function_ref<void(Number)> body) override {
+    if (count == 1)
+      return body(b.integer(0));
+    ofWarp = true;
+    b.forRange(b.warp(), b.integer(count), threads / warpSize, body);
+    ofWarp = false;
     b.barrier();
   }
   Pointer allocate(Type element, int64_t count) override { return frame.allocateForRow(element, count, row); }
@@ -38,18 +48,25 @@ private:
   }
 
   Number fold(Pointer elements, int64_t count, function_ref<Number(Number, Number)> add) {
-    auto [lanes, step] = KernelBuilder::columnsOfThread(count, threads);
+    auto [lanes, step] = KernelBuilder::columnsOfThread(count, visitors());
     Number zero = b.real(0).splat(lanes);
-    Number sums = b.forRange(b.thread() * step, b.integer(count), threads * step, {zero}, [&](Number i, ArrayRef<Number> before) {
+    Number sums = b.forRange(visitor() * step, b.integer(count), visitors() * step, {zero}, [&](Number i, ArrayRef<Number> before) {
       return KernelBuilder::Numbers{add((elements + i).load(lanes), before[0])};
     })[0];
-    return reduction.sum(b.sumOfElements(sums));
+    Number own = b.sumOfElements(sums);
+    return ofWarp ? b.sumOverWarp(own) : reduction.sum(own);
   }
+
+  /// Who visits columns: the threads of the block, or of a group's warp.
+  int64_t visitors() const { return ofWarp ? warpSize : threads; }
+  Number visitor() { return ofWarp ? b.lane() : b.thread(); }
+  void meet() { ofWarp ? b.syncWarp() : b.barrier(); }
 
   KernelFrame &frame;
   KernelBuilder &b;
   Number row;
   BlockReduction reduction;
+  bool ofWarp = false; ///< what is emitted is one warp's
 };
 
 } // namespace

@@ -17,6 +17,7 @@ public:
 private:
   void forColumns(int64_t width, function_ref<void(Number, int64_t)> body) override { b.forColumns(width, body); }
   void forEach(int64_t count, function_ref<void(Number)> body) override { b.forRange(count, body); }
+  void forGroups(int64_t count, function_ref<void(Number)> body) override { b.forRange(count, body); }
   Pointer allocate(Type element, int64_t count) override { return frame.allocate(element, count); }
   Number sumOf(Pointer elements, int64_t count) override {
     return fold(elements, count, [](Number x, Number sum) { return sum + x; });
