@@ -14,6 +14,9 @@ static constexpr int64_t parts = MatrixAttention::parts;
 /// Warps of a block that share columns of a value projection: the others take further columns.
 static constexpr int64_t valueParts = 2, valueTiles = parts / valueParts;
 
+/// Tokens of a projection's piece: few enough that a prompt has pieces for a whole GPU, enough to be worth its weights.
+static constexpr int64_t tokensOfPiece = 4 * StagedProduct::rowsAtOnce;
+
 /// All heads attend to the same rows, of which the values are a part.
 static SpanAttention::Heads headsOf(const LatentSizes &sizes) { return {.ofKeys = 1, .ofGroup = sizes.heads}; }
 
@@ -60,25 +63,40 @@ Number LatentByMatrix::lastOf(Number token) {
   return (operands.batch.positions + token).load().toInteger(b.i64);
 }
 
+LatentByMatrix::Tokens LatentByMatrix::tokensOf(Number group) {
+  Number first = group * tokensOfPiece;
+  return {first, minimum(frame.tokens - first, b.integer(tokensOfPiece))};
+}
+
+int64_t LatentByMatrix::queryPieces() const {
+  return sizes.heads * llvm::divideCeil(sizes.latent, rowTiles * parts * MatrixTile::rows);
+}
+
+int64_t LatentByMatrix::valuePieces() const {
+  return sizes.heads * llvm::divideCeil(sizes.value, rowTiles * valueTiles * MatrixTile::rows);
+}
+
 /// q_nope W_UK of a head, for some columns of the latent; the first piece of a head also takes the query's rotary part along.
 void LatentByMatrix::projectQueries(Number piece) {
   StagedProduct product(frame, rowTiles * parts, 1, sizes.nope, StagedProduct::Stored::byDepth);
-  int64_t piecesOfHead = llvm::divideCeil(sizes.latent, product.columns());
-  Number head = piece / piecesOfHead, first = piece % piecesOfHead * product.columns();
+  int64_t piecesOfHead = queryPieces() / sizes.heads;
+  Tokens tokens = tokensOf(piece / queryPieces());
+  Number head = piece % queryPieces() / piecesOfHead, first = piece % piecesOfHead * product.columns();
   Pointer weight = operands.keyUp.row(head);
   product.stageWeight(b.integer(sizes.latent) - first, [&](Number row) { return weight + (row * sizes.latent + first); });
-  auto query = [&](Number token) { return operands.query + (token * sizes.heads + head) * sizes.query; };
+  auto query = [&](Number token) { return operands.query + ((tokens.first + token) * sizes.heads + head) * sizes.query; };
+  auto latentQuery = [&](Number token) { return queryRow(tokens.first + token, head); };
   b.ifThen(first == 0, [&] {
-    b.forThreads(frame.tokens * (sizes.rotary / 2), spans.threads(), [&](Number i) {
+    b.forThreads(tokens.count * (sizes.rotary / 2), spans.threads(), [&](Number i) {
       Number token = i / (sizes.rotary / 2), column = i % (sizes.rotary / 2) * 2;
       Number two = packBf16((query(token) + sizes.nope + column).load(2, 8));
-      (queryRow(token, head) + sizes.latent + column).as(b.i32).store(two);
+      (latentQuery(token) + sizes.latent + column).as(b.i32).store(two);
     });
   });
   product.multiply(
-      b.integer(sizes.latent) - first, frame.tokens,
+      b.integer(sizes.latent) - first, tokens.count,
       [&](Number token, Number column) { return packBf16((query(token) + column).load(2, 8)); },
-      [&](Number token, Number column, Number sum) { (queryRow(token, head) + (first + column)).storeF32(sum); });
+      [&](Number token, Number column, Number sum) { (latentQuery(token) + (first + column)).storeF32(sum); });
 }
 
 void LatentByMatrix::attend(Number piece) {
@@ -98,8 +116,9 @@ void LatentByMatrix::attend(Number piece) {
 void LatentByMatrix::projectValues(Number piece) {
   StagedProduct product(frame, rowTiles * valueTiles, valueParts, sizes.latent, StagedProduct::Stored::byColumn);
   Pointer factors = frame.allocateShared(b.f32, StagedProduct::rowsAtOnce * sums.count);
-  int64_t piecesOfHead = llvm::divideCeil(sizes.value, product.columns());
-  Number head = piece / piecesOfHead, first = piece % piecesOfHead * product.columns();
+  int64_t piecesOfHead = valuePieces() / sizes.heads;
+  Tokens tokens = tokensOf(piece / valuePieces());
+  Number head = piece % valuePieces() / piecesOfHead, first = piece % piecesOfHead * product.columns();
   Pointer weight = operands.valueUp.row(head) + first * sizes.latent;
   Number count = b.integer(sizes.value) - first;
   product.stageWeight(count, [&](Number row) { return weight + row * sizes.latent; });
@@ -107,29 +126,33 @@ void LatentByMatrix::projectValues(Number piece) {
   auto spansOf = [&](Number token) { return sums.rangeOf(0, b.integer(0), lastOf(token)); };
   auto factorsOf = [&](Number token) { return factors + token % StagedProduct::rowsAtOnce * sums.count; };
   product.multiply(
-      count, frame.tokens,
-      [&](Number token, Number column) { return packBf16(sums.contextOf(token, spansOf(token), head, column, factorsOf(token))); },
-      [&](Number token, Number column, Number sum) {
-        (operands.result + (token * sizes.heads + head) * sizes.value + (first + column)).store(sum);
+      count, tokens.count,
+      [&](Number inPiece, Number column) {
+        Number token = tokens.first + inPiece;
+        return packBf16(sums.contextOf(token, spansOf(token), head, column, factorsOf(token)));
       },
-      [&](Number firstToken) {
-        Number token = firstToken + b.thread();
-        b.ifThen((b.thread() < StagedProduct::rowsAtOnce) & (token < frame.tokens),
+      [&](Number inPiece, Number column, Number sum) {
+        (operands.result + ((tokens.first + inPiece) * sizes.heads + head) * sizes.value + (first + column)).store(sum);
+      },
+      [&](Number firstInPiece) {
+        Number inPiece = firstInPiece + b.thread(), token = tokens.first + inPiece;
+        b.ifThen((b.thread() < StagedProduct::rowsAtOnce) & (inPiece < tokens.count),
                  [&] { sums.storeFactors(token, spansOf(token), head, factorsOf(token)); });
       });
 }
 
 void LatentByMatrix::emit() {
-  int64_t queryPieces = sizes.heads * llvm::divideCeil(sizes.latent, rowTiles * parts * MatrixTile::rows),
-          valuePieces = sizes.heads * llvm::divideCeil(sizes.value, rowTiles * valueTiles * MatrixTile::rows),
-          ofToken = spans.piecesOfToken();
-  LaunchDimension grid = frame.perRow(1, ofToken);
-  grid.addend = queryPieces + valuePieces;
+  const int64_t ofGroup = queryPieces() + valuePieces(), ofToken = spans.piecesOfToken();
+  // A few blocks more than there are pieces: of projections there is a whole number of pieces for every token.
+  LaunchDimension grid = frame.perRow(1, ofToken + int64_t(llvm::divideCeil(ofGroup, tokensOfPiece)));
+  grid.addend = ofGroup;
   frame.launch(spans.threads(), {grid});
 
-  Number piece = order.piece(), attentionPieces = frame.tokens * ofToken;
+  Number groups = (frame.tokens + (tokensOfPiece - 1)) / tokensOfPiece, projectedQueries = groups * queryPieces(),
+         attended = frame.tokens * ofToken, projectedValues = groups * valuePieces();
+  Number piece = order.piece(), ofRest = piece - projectedQueries;
   b.ifThenElse(
-      piece < queryPieces,
+      piece < projectedQueries,
       [&] {
         if (lists)
           b.ifThen(piece == 0, [&] { storeLengths(); });
@@ -137,17 +160,18 @@ void LatentByMatrix::emit() {
         order.finish(queries);
       },
       [&] {
-        Number ofRest = piece - queryPieces;
         b.ifThenElse(
-            ofRest < attentionPieces,
+            ofRest < attended,
             [&] {
-              order.waitFor(queries, b.integer(queryPieces));
+              order.waitFor(queries, projectedQueries);
               frame.alternative([&] { attend(ofRest); });
               order.finish(attention);
             },
             [&] {
-              frame.alternative([&] { projectValues(ofRest - attentionPieces); });
-              order.finishLast(b.integer(valuePieces));
+              b.ifThen(ofRest - attended < projectedValues, [&] {
+                frame.alternative([&] { projectValues(ofRest - attended); });
+                order.finishLast(projectedValues);
+              });
             });
       });
 }

@@ -1,9 +1,8 @@
 // Latent attention by matrix units in one launch: queries over the latent, attention to spans of the cache, values of the heads.
 //
-// Pieces of three stages follow each other (LaunchOrder): a head's query projection for some columns of the latent and all tokens;
-// the heads of a token over a span of positions, or of the
-// token's list of them; a head's value projection for some columns and all tokens, which adds up the spans
-// first.
+// Pieces of three stages follow each other (LaunchOrder): a head's query projection for some columns of the latent and some tokens;
+// the heads of a token over a span of positions, or of the token's list of them; a head's value projection for some columns and
+// tokens, which adds up the spans first.
 #ifndef MOEC_LOWERING_NVPTX_LATENTBYMATRIX_H
 #define MOEC_LOWERING_NVPTX_LATENTBYMATRIX_H
 
@@ -28,7 +27,14 @@ public:
 
 private:
   enum Stage : int64_t { queries, attention, values, stageCount };
+  /// Of a step, those of one projection's piece.
+  struct Tokens {
+    Number first, count;
+  };
 
+  Tokens tokensOf(Number group);
+  int64_t queryPieces() const; ///< for tokens of one group
+  int64_t valuePieces() const;
   void projectQueries(Number piece);
   void attend(Number piece);
   void projectValues(Number piece);

@@ -49,8 +49,12 @@ void SpanSums::storeFactors(Number token, ArrayRef<Range> ranges, Number head, P
 }
 
 Number SpanSums::contextOf(Number token, ArrayRef<Range> ranges, Number head, Number column, Pointer factors) {
-  return forSpans(ranges, b.real(0).splat(2), [&](Number span, Number before) {
+  auto add = [&](Number span, Number before) {
     Number two = (contexts + (place(token, span, head) * width + column)).load(2, 8);
     return fma(two, (factors + span).load().splat(2), before);
-  });
+  };
+  Number zero = b.real(0).splat(2);
+  if (count == 1) // without a loop, the loads of several columns are on their way together
+    return add(b.integer(0), zero);
+  return forSpans(ranges, zero, add);
 }

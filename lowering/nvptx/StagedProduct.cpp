@@ -32,14 +32,28 @@ void StagedProduct::stageWeight(Number count, function_ref<Pointer(Number)> row)
 }
 
 void StagedProduct::stageActivations(Number first, Number rows, Activations activations) {
-  int64_t pairs = activationRows.chunks * chunkElements / 2;
-  b.forThreads(b.integer(rowsAtOnce * pairs), threads(), [&](Number i) {
-    Number row = i / pairs, column = i % pairs * 2, isInside = first + row < rows;
-    if (depth % MatrixTile::depth)
-      isInside = isInside & (column < depth);
-    Number two = b.computeIf(isInside, [&] { return activations(first + row, column); }, b.integer32(0));
-    (staged.plusBytes(activationRows.place(row, b.integer(0))).as(b.bf16) + column).as(b.i32).store(two);
+  const int64_t pairs = activationRows.chunks * chunkElements / 2;
+  auto load = [&](Number i) {
+    Number column = i % pairs * 2, isInside = column < depth;
+    if (depth % MatrixTile::depth == 0)
+      return activations(first + i / pairs, column);
+    return select(isInside, activations(first + i / pairs, select(isInside, column, b.integer(0))), b.integer32(0));
+  };
+  auto store = [&](Number i, Number two) {
+    (staged.plusBytes(activationRows.place(i / pairs, b.integer(0))).as(b.bf16) + i % pairs * 2).as(b.i32).store(two);
+  };
+  constexpr int64_t loadsAtOnce = 4; // of a thread, or it would wait for one after the other
+  Number count = minimum(rows - first, b.integer(rowsAtOnce)) * pairs, turn = b.integer(threads() * loadsAtOnce),
+         whole = count / turn * turn;
+  b.forRange(b.thread(), whole, threads() * loadsAtOnce, [&](Number begin) {
+    KernelBuilder::Numbers loaded;
+    for (int64_t i = 0; i < loadsAtOnce; ++i)
+      loaded.push_back(load(begin + i * threads()));
+    for (auto [i, two] : llvm::enumerate(loaded))
+      store(begin + int64_t(i) * threads(), two);
   });
+  b.forRange(whole + b.thread(), count, threads(), [&](Number i) { store(i, load(i)); });
+  b.forRange(count + b.thread(), b.integer(rowsAtOnce * pairs), threads(), [&](Number i) { store(i, b.integer32(0)); });
 }
 
 /// This warp's accumulators: 16 columns of two tiles of rows, summed over its part of the depth.
