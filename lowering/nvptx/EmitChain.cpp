@@ -29,18 +29,28 @@ static Number valueOf(const KernelFrame &frame, const LaunchDimension &dimension
   return steps * dimension.factor + dimension.addend;
 }
 
-/// What a launch of the kernel alone would compute, by the blocks that there are.
-static LogicalResult emitShare(KernelFrame &frame, const LaunchShape &shape) {
+namespace {
+/// The grid that a launch of the kernel alone would have.
+struct Grid {
+  Number size[3];
+
+  Grid(const KernelFrame &frame, const LaunchShape &shape) : size{frame.b.integer(1), frame.b.integer(1), frame.b.integer(1)} {
+    for (auto [size, dimension] : llvm::zip(size, shape.grid))
+      size = valueOf(frame, dimension);
+  }
+  Number blocks() const { return size[0] * size[1] * size[2]; }
+};
+} // namespace
+
+/// What its blocks would compute, by the blocks that there are.
+static LogicalResult emitShare(KernelFrame &frame, const Grid &grid) {
   KernelBuilder &b = frame.b;
-  Number size[] = {b.integer(1), b.integer(1), b.integer(1)};
-  for (auto [size, dimension] : llvm::zip(size, shape.grid))
-    size = valueOf(frame, dimension);
   Number first = b.block(0), blocks = b.gridSize();
-  Number turns = (size[0] * size[1] * size[2] - first + blocks - 1) / blocks;
+  Number turns = (grid.blocks() - first + blocks - 1) / blocks;
   LogicalResult outcome = success();
   b.forRange(turns, [&](Number turn) {
-    Number block = first + turn * blocks, plane = block / size[0];
-    outcome = b.asBlock({block % size[0], plane % size[1], plane / size[1]}, [&] { return emitByFamily(frame); });
+    Number block = first + turn * blocks, plane = block / grid.size[0];
+    outcome = b.asBlock({block % grid.size[0], plane % grid.size[1], plane / grid.size[1]}, [&] { return emitByFamily(frame); });
     b.barrier(); // shared memory is the next turn's, and the next kernel's
   });
   return outcome;
@@ -55,17 +65,20 @@ LogicalResult moec::lowering::nvptx::emitChain(KernelBuilder &b, const LaunchCha
   b.kernel(chain.name, count, [&](ArrayRef<Value> arguments) {
     Value numbers = arguments.back();
     GridBarrier barrier(b, b.pointer(arguments[count - 2], b.i32));
+    std::optional<Number> before; // blocks of the kernel before
     for (size_t place : chain.kernels) {
       plan::KernelOp kernel = kernels[place];
-      if (place != chain.kernels.front())
-        barrier.meet();
       unsigned own = KernelArguments::countBuffers(kernel) + 1;
       SmallVector<Value> its(arguments.take_front(own));
       arguments = arguments.drop_front(own);
       its.push_back(numbers);
       KernelFrame frame(b, kernel, its);
       frame.mostRows = chain.mostRows;
-      if (failed(emitShare(frame, shapes[place])))
+      const Grid grid(frame, shapes[place]);
+      if (before) // what one block does after another needs nobody else
+        barrier.meet((*before > 1) | (grid.blocks() > 1));
+      before = grid.blocks();
+      if (failed(emitShare(frame, grid)))
         outcome = failure();
     }
     barrier.leave();

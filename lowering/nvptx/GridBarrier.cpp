@@ -4,12 +4,12 @@
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-void GridBarrier::meet() {
-  Number expected = b.gridSize() * ++meetings;
+void GridBarrier::meet(Number isNeeded) {
+  meetings = meetings + select(isNeeded, b.integer(1), b.integer(0));
   b.barrier();
-  b.ifThen(b.thread() == 0, [&] {
+  b.ifThen(isNeeded & (b.thread() == 0), [&] {
     arrivals.raise();
-    arrivals.await(expected);
+    arrivals.await(b.gridSize() * meetings);
   });
   b.barrier();
 }

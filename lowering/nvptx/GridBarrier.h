@@ -10,17 +10,18 @@ namespace moec::lowering::nvptx {
 class GridBarrier {
 public:
   /// `arrivals` is a 32-bit number that is zero when the launch begins.
-  GridBarrier(KernelBuilder &b, Pointer arrivals) : b(b), arrivals(b, arrivals) {}
+  GridBarrier(KernelBuilder &b, Pointer arrivals) : b(b), arrivals(b, arrivals), meetings(b.integer(0)) {}
 
-  /// All blocks meet; what they have stored before is seen after.
-  void meet();
+  /// All blocks meet; what they have stored before is seen after. Where it is not needed, which all blocks must agree on, only the
+  /// threads of each block meet.
+  void meet(Number isNeeded);
   /// The end of a block's work, which leaves the counter at zero.
   void leave();
 
 private:
   KernelBuilder &b;
   Signal arrivals;
-  int64_t meetings = 0;
+  Number meetings;
 };
 
 } // namespace moec::lowering::nvptx
