@@ -13,11 +13,15 @@ namespace moec::passes {
 #include "passes/Passes.h.inc"
 
 namespace {
-/// Whether all matrices that `op` multiplies with are stored in bf16; caches will be.
+/// Whether matrix units multiply all matrices of `op` with bf16: they are stored in it, or in codes, which are all exact in it.
+/// Caches will be. Of attention's own matrices codes do not count: nothing but products turns them into bf16.
 bool multipliesBF16(Operation *op) {
-  return llvm::all_of(op->getOperandTypes(), [](Type type) {
-    auto matrix = dyn_cast<RankedTensorType>(type);
-    return !matrix || !isWeight(type) || matrix.getRank() < 2 || matrix.getElementType().isBF16();
+  bool takesCodes = !isa<AttentionOp, LatentAttentionOp, AbsorbedAttentionOp>(op);
+  return llvm::all_of(op->getOperands(), [&](Value operand) {
+    auto matrix = dyn_cast<RankedTensorType>(operand.getType());
+    if (!matrix || !isWeight(matrix) || matrix.getRank() < 2)
+      return true;
+    return matrix.getElementType().isBF16() || (takesCodes && operand.getDefiningOp<DequantizeOp>());
   });
 }
 
@@ -48,7 +52,7 @@ struct ChooseNumberFormats : impl::ChooseNumberFormatsBase<ChooseNumberFormats> 
     }
     if (!multipliesBF16(product)) {
       remark::missed(product->getLoc(), remarkOf(getArgument(), product))
-          << "weights are not stored in bf16, so rounding activations would save no bytes";
+          << "weights are stored neither in bf16 nor in codes, so rounding activations would save nothing";
       return Compute::F32;
     }
     return Compute::BF16;

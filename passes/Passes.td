@@ -71,9 +71,9 @@ def RequantizeWeights : Pass<"moe-requantize-weights", "::mlir::ModuleOp"> {
 def ChooseNumberFormats : Pass<"moe-choose-number-formats", "::mlir::ModuleOp"> {
   let summary = "set the type in which activations enter matrix products, and that of the caches";
   let description = [{
-    With `compute=bf16` products whose weights are stored in bf16 take their activations in bf16, and caches hold bf16. Products
-    with other weights keep f32: rounding would save no bytes. So do the products that make router logits: close calls between
-    experts are decided there, and their cost does not show.
+    With `compute=bf16` products whose weights are stored in bf16, or in codes that scales make numbers, take their activations in
+    bf16, and caches hold bf16. Products with other weights keep f32: rounding would save nothing. So do the products that make
+    router logits: close calls between experts are decided there, and their cost does not show.
 
     Before, with `compute=bf16`:
     ```mlir

@@ -3,6 +3,7 @@
 #define MOEC_LOWERING_NVPTX_CHOSENEXPERTS_H
 
 #include "lowering/nvptx/KernelBuilder.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace moec::lowering::nvptx {
 
@@ -10,7 +11,9 @@ namespace moec::lowering::nvptx {
 /// warp, each of which looks at every 32nd expert.
 class ChosenExperts {
 public:
-  ChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts, int64_t longest);
+  ChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts, int64_t longest, Pointer memory);
+  /// The i32 of shared memory that blocks of so many threads need for it.
+  static int64_t memoryFor(int64_t experts, int64_t threads) { return llvm::divideCeil(experts, warpSize) * threads; }
 
   /// How many pieces there are.
   Number count() const { return total; }
@@ -23,14 +26,10 @@ public:
   Piece at(Number place) const;
 
 private:
-  struct Own {
-    Number expert, begin, end;
-    Number first, pieces; ///< the place of its first piece, how many it has
-  };
-
   KernelBuilder &b;
-  int64_t longest;
-  llvm::SmallVector<Own> own; ///< this lane's experts
+  const Pointer offsets;
+  const int64_t longest;
+  llvm::SmallVector<Pointer> firsts; ///< the places of the first pieces of this lane's experts: others need the registers
   Number total;
 };
 

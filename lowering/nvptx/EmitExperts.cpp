@@ -23,7 +23,8 @@ public:
   ExpertProducts(KernelFrame &frame, bool byMatrix, Pointer offsets, int64_t experts, int64_t k, int64_t columns,
                  int64_t sharedColumns, int64_t groups)
       : frame(frame), b(frame.b), byMatrix(byMatrix), offsets(offsets), experts(experts), k(k), columns(columns),
-        sharedColumns(sharedColumns), groups(groups) {}
+        sharedColumns(sharedColumns), groups(groups),
+        memory(frame.allocateShared(frame.b.i32, ChosenExperts::memoryFor(experts, Product::threads))) {}
 
   /// As many blocks as a step of one token has work for.
   int64_t blocks() const { return k * Product::blocksOf(columns, byMatrix) + Product::blocksOf(sharedColumns, byMatrix); }
@@ -47,7 +48,7 @@ private:
     auto blocksOf = [&](int64_t columns) {
       return inTiles ? Product::tilesOf(columns, groups) : Product::blocksOf(columns, byMatrix);
     };
-    const ChosenExperts chosen(b, offsets, experts, longest);
+    const ChosenExperts chosen(b, offsets, experts, longest, memory);
     Number ofExperts = chosen.count() * blocksOf(columns), rowPieces = (frame.rows + (longest - 1)) / longest;
     b.forRange(piece, ofExperts + rowPieces * blocksOf(sharedColumns), blocks(), [&](Number item) {
       auto expert = [&] { forExpert(cut, item % blocksOf(columns), chosen.at(item / blocksOf(columns))); };
@@ -65,6 +66,7 @@ private:
   const bool byMatrix;
   const Pointer offsets;
   const int64_t experts, k, columns, sharedColumns, groups;
+  const Pointer memory; ///< of which experts are chosen
 };
 } // namespace
 
@@ -72,42 +74,48 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   KernelBuilder &b = frame.b;
   const ExpertHiddenOperands given(frame, op);
   int64_t sharedColumns = given.sharedGate ? given.sharedGate.leadingRows() : 0;
-  bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), given.gate.element(), given.in);
+  auto isCovered = [&](const Weight &gate) { return MatrixProduct::covers(b.target, op.getCompute(), gate.storage(), given.in); };
+  bool byMatrix = isCovered(given.gate) && (!given.sharedGate || isCovered(given.sharedGate));
   const ExpertProducts products(frame, byMatrix, given.offsets, given.experts, given.k, given.intermediate, sharedColumns, 2);
   frame.launch(Product::threads, {KernelFrame::constant(products.blocks())});
 
-  Product product(frame, byMatrix, given.gate.storage(), op.getCompute(), given.in, {}, 2);
   auto store = [&](Pointer destination, Number g, Number u) { destination.store(activate(op.getActivation(), g, u)); };
   products.forShare(
       b.block(0),
       [&](Product::Blocks cut, Number block, ChosenExperts::Piece piece) {
         auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).load().toInteger(b.i64); };
-        product.multiply(
-            cut, block, given.intermediate, piece.end - piece.begin,
-            [&](int64_t group, Number column) { return (group ? given.up : given.gate).matrixRow(piece.expert, column); },
-            [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; },
-            [&](Number i, Number column, ArrayRef<Number> sums) {
-              Number g = sums[0], u = sums[1];
-              if (given.weights.builder) { // products are linear: the weight of their input is theirs
-                Number weight = (given.weights + assignmentAt(i)).load();
-                g = weight * g;
-                u = weight * u;
-              }
-              if (given.gateBias) {
-                g = g + (given.gateBias.row(piece.expert) + column).loadF32();
-                u = u + (given.upBias.row(piece.expert) + column).loadF32();
-              }
-              store(given.hidden.slot(assignmentAt(i)) + column, g, u);
-            });
+        frame.alternative([&] {
+          Product product(frame, byMatrix, given.gate.storage(), op.getCompute(), given.in, {}, 2);
+          product.multiply(
+              cut, block, given.intermediate, piece.end - piece.begin,
+              [&](int64_t group, Number column) { return (group ? given.up : given.gate).matrixRow(piece.expert, column); },
+              [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; },
+              [&](Number i, Number column, ArrayRef<Number> sums) {
+                Number g = sums[0], u = sums[1];
+                if (given.weights.builder) { // products are linear: the weight of their input is theirs
+                  Number weight = (given.weights + assignmentAt(i)).load();
+                  g = weight * g;
+                  u = weight * u;
+                }
+                if (given.gateBias) {
+                  g = g + (given.gateBias.row(piece.expert) + column).loadF32();
+                  u = u + (given.upBias.row(piece.expert) + column).loadF32();
+                }
+                store(given.hidden.slot(assignmentAt(i)) + column, g, u);
+              });
+        });
       },
       [&](Product::Blocks cut, Number block, Number begin, Number end) {
-        product.multiply(
-            cut, block, sharedColumns, end - begin,
-            [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).matrixRow(column); },
-            [&](Number row) { return given.input + (begin + row) * given.in; },
-            [&](Number row, Number column, ArrayRef<Number> sums) {
-              store(given.hidden.shared(begin + row) + column, sums[0], sums[1]);
-            });
+        frame.alternative([&] {
+          Product product(frame, byMatrix, given.sharedGate.storage(), op.getCompute(), given.in, {}, 2);
+          product.multiply(
+              cut, block, sharedColumns, end - begin,
+              [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).matrixRow(column); },
+              [&](Number row) { return given.input + (begin + row) * given.in; },
+              [&](Number row, Number column, ArrayRef<Number> sums) {
+                store(given.hidden.shared(begin + row) + column, sums[0], sums[1]);
+              });
+        });
       });
 }
 
@@ -119,8 +127,7 @@ public:
   Combination(KernelFrame &frame, moe::CombineOp op)
       : frame(frame), b(frame.b), given(frame, op), compute(op.getCompute()),
         sharedWidth(given.sharedDown ? given.sharedDown.width() : 0),
-        byMatrix(
-            MatrixProduct::covers(b.target, compute, given.down.element(), given.intermediate, {given.hidden.width, sharedWidth})),
+        byMatrix(isCovered(given.down, given.intermediate) && (!sharedWidth || isCovered(given.sharedDown, sharedWidth))),
         expertProducts(frame, byMatrix, given.offsets, given.experts, given.k, given.out, sharedWidth ? given.out : 0, 1),
         order(frame, stageCount), ofRow(int64_t(llvm::alignTo(uint64_t((given.k + (sharedWidth != 0)) * given.out), 8))),
         products(frame.allocateForRows(b.f32, ofRow)) {}
@@ -149,6 +156,10 @@ private:
   /// Columns of a row that a block adds up.
   static constexpr int64_t summedColumns = 4 * Product::threads;
   int64_t sumsOfRow() const { return llvm::divideCeil(given.out, summedColumns); }
+
+  bool isCovered(const Weight &down, int64_t width) const {
+    return MatrixProduct::covers(b.target, compute, down.storage(), width, {given.hidden.width, given.intermediate});
+  }
 
   /// The product of a row's slot, k for the shared experts'.
   Pointer place(Number row, Number slot, Number column) const { return products + row * ofRow + slot * given.out + column; }

@@ -12,7 +12,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::GroupedLinearOp op) {
   Weight weight = frame.weight(op.getWeight());
   int64_t groups = op.getGroups(), in = weight.width(), out = weight.leadingRows() / groups;
   Pointer input = frame.buffer(op.getInput()), result = frame.result(0);
-  bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), weight.element(), in);
+  bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), weight.storage(), in);
   Product product(frame, byMatrix, weight.storage(), op.getCompute(), in, {}, 1);
   const int64_t rows = product.rowsOfBlock(), blocks = Product::blocksOf(out, byMatrix);
   frame.launch(Product::threads, {KernelFrame::constant(blocks), frame.perRow(rows), KernelFrame::constant(groups)});

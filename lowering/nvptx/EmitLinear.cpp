@@ -15,7 +15,7 @@ static void emitProducts(KernelFrame &frame, Pointer input, ArrayRef<Weight> wei
   KernelBuilder &b = frame.b;
   int64_t in = weights[0].width(), columns = weights[0].leadingRows();
   Pointer result = frame.result(0);
-  bool byMatrix = MatrixProduct::covers(b.target, compute, weights[0].element(), in);
+  bool byMatrix = MatrixProduct::covers(b.target, compute, weights[0].storage(), in);
   Product product(frame, byMatrix, weights[0].storage(), compute, in, {}, int64_t(weights.size()));
   const int64_t rows = product.rowsOfBlock(), blocks = Product::blocksOf(columns, byMatrix);
   frame.launch(Product::threads, {KernelFrame::constant(blocks), frame.perRow(rows)});

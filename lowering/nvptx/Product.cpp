@@ -10,10 +10,10 @@ Product::Product(KernelFrame &frame, bool byMatrix, const Storage &storage, moe:
                  ArrayRef<int64_t> strides, int64_t groups)
     : b(frame.b), groups(groups) {
   if (hasTiles(frame, byMatrix)) {
-    frame.alternative([&] { matrix.emplace(frame, width, groups); });
-    tile.emplace(frame, width, groups);
+    frame.alternative([&] { matrix.emplace(frame, storage, width, groups); });
+    tile.emplace(frame, storage, width, groups);
   } else if (byMatrix) {
-    matrix.emplace(frame, width, groups);
+    matrix.emplace(frame, storage, width, groups);
   } else {
     warp.emplace(b, storage, compute, width, strides);
   }

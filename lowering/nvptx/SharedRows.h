@@ -1,4 +1,4 @@
-// How rows of bf16 lie in shared memory so that matrix units read them, and copies write them, without bank conflicts.
+// How rows lie in shared memory so that matrix units' operands are read, and copies written, without bank conflicts.
 #ifndef MOEC_LOWERING_NVPTX_SHAREDROWS_H
 #define MOEC_LOWERING_NVPTX_SHAREDROWS_H
 
@@ -26,6 +26,16 @@ struct SharedRows {
   constexpr int64_t steps() const { return chunks / 2; }
   /// The byte at which a chunk begins. A template, so that indices may be numbers of a kernel that is being written.
   template <typename Index> constexpr Index place(Index row, Index chunk) const { return row * stride() + chunk * chunkBytes; }
+};
+
+/// Rows of four chunks side by side, whose chunks are permuted: what the lanes of a warp read of neighbouring rows, four to a row,
+/// lies in different banks, whether a lane reads a chunk, or half or a quarter of one, its neighbours the rest.
+struct PermutedRows {
+  static constexpr int64_t chunks = 4, stride = chunks * chunkBytes;
+
+  template <typename Index> static constexpr Index place(Index row, Index chunk) {
+    return row * stride + (chunk ^ (row % 4 / 2 * 2 + row % 8 / 4)) * chunkBytes;
+  }
 };
 
 } // namespace moec::lowering::nvptx

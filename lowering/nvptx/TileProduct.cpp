@@ -1,4 +1,4 @@
-// The stages of a tile, and how its sums leave.
+// The slots of a tile, and how its sums leave.
 #include "lowering/nvptx/TileProduct.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -7,12 +7,15 @@ using namespace mlir;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-TileProduct::TileProduct(KernelFrame &frame, int64_t width, int64_t groups)
-    : b(frame.b), width(width), groups(groups), memory(frame.allocateShared(frame.b.i8, stages * stageBytes)),
+TileProduct::TileProduct(KernelFrame &frame, const Storage &storage, int64_t width, int64_t groups)
+    : b(frame.b), storage(storage), codes(frame.b, storage, width), width(width), groups(groups),
+      units(int64_t(llvm::divideCeil(width, codes.stepColumns())) * codes.unitsOfStep()),
+      weightMemory(frame.allocateShared(frame.b.i8, weightSlots * weightSlotBytes)),
+      activationMemory(frame.allocateShared(frame.b.i8, activationSlots * activationSlotBytes)),
       totals(frame.allocateShared(frame.b.f32, rows * sumStride)) {}
 
 template <typename Body> void TileProduct::forOwnSums(Body body) const {
-  Number row = b.lane() % 4 * 2, column = b.warp() * (leftTiles * MatrixTile::rows) + b.lane() / 4;
+  Number row = b.lane() % 4 * 2, column = b.warp() * rowsOfWarp + b.lane() / 4;
   Pointer own = totals + (row * sumStride + column);
   for (int64_t left = 0; left < leftTiles; ++left)
     for (int64_t right = 0; right < rightTiles; ++right)
@@ -21,96 +24,122 @@ template <typename Body> void TileProduct::forOwnSums(Body body) const {
              (left * rightTiles + right) * accumulators + i);
 }
 
-/// sums += this warp's part of a stage, [left tile, right tile].
-void TileProduct::multiplyStage(Number stage, MutableArrayRef<Number> sums) {
-  Number firstRow = b.warp() * (leftTiles * MatrixTile::rows);
-  Pointer left = laneAddress(b, leftByRow, weightLayout, weightsOf(stage).plusBytes(weightLayout.place(firstRow, b.integer(0)))),
-          right = laneAddress(b, rightByColumn, activationLayout, activationsOf(stage));
-  for (int64_t half = 0; half < stageDepth / MatrixTile::depth; ++half) {
-    SmallVector<KernelBuilder::Numbers> lefts;
-    for (int64_t tile = 0; tile < leftTiles; ++tile)
-      lefts.push_back(loadMatrices(b, leftByRow, left.plusBytes(b.integer(weightLayout.place(tile * MatrixTile::rows, half * 2)))));
-    for (int64_t two = 0; two < rightTiles; two += 2) {
-      KernelBuilder::Numbers rights =
-          loadMatrices(b, rightByColumn, right.plusBytes(b.integer(activationLayout.place(two * MatrixTile::columns, half * 2))));
-      for (int64_t tile = 0; tile < leftTiles; ++tile)
-        for (int64_t one = 0; one < 2; ++one)
-          multiplyAdd(b, lefts[size_t(tile)], ArrayRef(rights).slice(one * rightRegisters, rightRegisters),
-                      sums.slice((tile * rightTiles + two + one) * accumulators, accumulators));
+Pointer TileProduct::weightSlot(Number step) const {
+  return weightMemory.plusBytes((step & b.integer(weightSlots - 1)) * weightSlotBytes +
+                                b.warp() * (rowsOfWarp * PermutedRows::stride));
+}
+
+Pointer TileProduct::activationSlot(Number unit) const {
+  return activationMemory.plusBytes((unit & b.integer(activationSlots - 1)) * activationSlotBytes);
+}
+
+Number TileProduct::stepOf(Number unit) const { return unit >> int64_t(llvm::Log2_64(uint64_t(codes.unitsOfStep()))); }
+
+void TileProduct::copyWeights(const Rows &own, Number step) {
+  for (auto [i, row] : llvm::enumerate(own.weights))
+    codes.beginCopy(weightSlot(step) + int64_t(i) * WeightCodes::pieceBytes, row, step);
+}
+
+/// The thread's columns of a unit; behind the end of a row its beginning.
+KernelBuilder::Numbers TileProduct::loadActivations(const Rows &own, Number unit) {
+  Number column = unit * WeightCodes::unitColumns + b.thread() % PermutedRows::chunks * WeightCodes::laneColumns;
+  column = select(column < width, column, b.integer(0));
+  Numbers loaded;
+  for (Pointer row : own.activations)
+    for (int64_t half : {0, 4})
+      loaded.push_back((row + column + half).load(4, 16));
+  return loaded;
+}
+
+/// In the order in which codes become operands; behind the end of a row zeros.
+void TileProduct::storeActivations(Number unit, ArrayRef<Number> loaded) {
+  Number row = b.thread() / PermutedRows::chunks, chunk = b.thread() % PermutedRows::chunks;
+  Number isInside = unit * WeightCodes::unitColumns + chunk * WeightCodes::laneColumns < width;
+  for (int64_t i = 0; i < loadsOfThread; ++i) {
+    auto element = [&](int64_t column) { return loaded[size_t(i * 2 + column / 4)].lane(column % 4); };
+    Numbers registers;
+    for (int64_t j = 0; j < WeightCodes::registers; ++j) {
+      auto [low, high] = codes.columnsOf(j);
+      Number bits = packBf16(element(low), element(high));
+      registers.push_back(units * WeightCodes::unitColumns > width ? select(isInside, bits, b.integer32(0)) : bits);
+    }
+    activationSlot(unit)
+        .plusBytes(PermutedRows::place(row + i * rowsAtOnce, chunk))
+        .as(b.i32)
+        .store(b.gather(registers), chunkBytes);
+  }
+}
+
+/// sums += this warp's part of a unit, [left tile, right tile].
+void TileProduct::multiplyUnit(Number unit, const BlockScales &scales, ArrayRef<Number> loadedScales,
+                               MutableArrayRef<Number> sums) {
+  Number inStep = unit & b.integer(codes.unitsOfStep() - 1);
+  SmallVector<Numbers> left; // of each piece
+  Numbers factors;
+  for (int64_t piece = 0; piece < piecesOfWarp; ++piece) {
+    left.push_back(codes.decode(codes.load(weightSlot(stepOf(unit)) + piece * WeightCodes::pieceBytes, inStep),
+                                scales.zero(loadedScales, piece)));
+    if (scales.areOfBlocks())
+      factors.push_back(scales.scale(loadedScales, piece));
+  }
+  Pointer right = activationSlot(unit).plusBytes(PermutedRows::place(b.lane() / 4, b.lane() % 4));
+  for (int64_t tile = 0; tile < rightTiles; ++tile) {
+    Number four = (right + tile * MatrixTile::columns * PermutedRows::stride).as(b.i32).load(4, chunkBytes);
+    for (int64_t of = 0; of < leftTiles; ++of) {
+      MutableArrayRef<Number> total = sums.slice(size_t((of * rightTiles + tile) * accumulators), accumulators);
+      const Numbers &upper = left[size_t(of * 2)], &lower = left[size_t(of * 2 + 1)];
+      Numbers sum = scales.areOfBlocks() ? Numbers(accumulators, b.real(0)) : Numbers(total);
+      for (int64_t product = 0; product < WeightCodes::productsOfUnit; ++product) {
+        const size_t low = size_t(product * rightRegisters), high = low + 1;
+        multiplyAdd(b, {upper[low], lower[low], upper[high], lower[high]}, {four.lane(int64_t(low)), four.lane(int64_t(high))},
+                    sum);
+      }
+      for (int64_t i = 0; i < accumulators; ++i)
+        total[size_t(i)] =
+            factors.empty() ? sum[size_t(i)] : fma(factors[size_t(of * 2 + i / 2)], sum[size_t(i)], total[size_t(i)]);
     }
   }
 }
 
-/// Leaves the products in `totals`. `weights` and `activations` are the rows of which this thread copies and loads its chunk.
-void TileProduct::accumulate(ArrayRef<Pointer> weights, ArrayRef<Pointer> activations) {
-  const int64_t steps = llvm::divideCeil(width, stageDepth);
-  Number row = b.thread() / chunksOfStage, chunk = b.thread() % chunksOfStage, inStage = chunk * chunkElements;
-  auto copyWeights = [&](Number step, Number stage) {
-    Number column = inStage + step * stageDepth;
-    for (auto [i, source] : llvm::enumerate(weights))
-      beginCopy(b, weightsOf(stage).plusBytes(weightLayout.place(row + int64_t(i) * rowsAtOnce, chunk)), (source + column).as(b.i8),
-                column < width);
-  };
-  // Behind the end of a row its beginning is loaded, and zeros are stored.
-  auto loadActivations = [&](Number step) {
-    Number column = inStage + step * stageDepth;
-    column = select(column < width, column, b.integer(0));
-    KernelBuilder::Numbers loaded;
-    for (Pointer source : activations)
-      for (int64_t half : {0, 4})
-        loaded.push_back((source + column + half).load(4, 16));
-    return loaded;
-  };
-  auto storeActivations = [&](Number step, Number stage, ArrayRef<Number> loaded) {
-    Number isInside = inStage + step * stageDepth < width;
-    for (int64_t i = 0; i < loadsOfThread; ++i) {
-      KernelBuilder::Numbers registers;
-      for (Number four : loaded.slice(i * 2, 2))
-        for (int64_t pair : {0, 2}) {
-          Number bits = packBf16(four.shuffle(four, {pair, pair + 1}));
-          registers.push_back(width % stageDepth ? select(isInside, bits, b.integer32(0)) : bits);
-        }
-      activationsOf(stage)
-          .plusBytes(activationLayout.place(row + i * rowsAtOnce, chunk))
-          .as(b.i32)
-          .store(b.gather(registers), chunkBytes);
-    }
-  };
-
-  for (int64_t step = 0; step < stages - 1; ++step) {
-    if (step < steps)
-      copyWeights(b.integer(step), b.integer(step * stageBytes));
+void TileProduct::accumulate(const Rows &own) {
+  const int64_t unitsOfStep = codes.unitsOfStep(), unitsAhead = (weightSlots - 1) * unitsOfStep;
+  for (int64_t unit = 0; unit < unitsAhead; ++unit) {
+    if (unit < units && unit % unitsOfStep == 0)
+      copyWeights(own, b.integer(unit / unitsOfStep));
     closeGroup(b);
   }
-  storeActivations(b.integer(0), b.integer(0), loadActivations(b.integer(0)));
+  storeActivations(b.integer(0), loadActivations(own, b.integer(0)));
   forOwnSums([&](Pointer place, int64_t) { place.store(b.real(0)); });
-  // As MatrixProduct does, so that an element is the same whichever computes it: quarters of the columns, then their sum.
-  const int64_t sumCount = leftTiles * rightTiles * accumulators,
-                stepsOfQuarter = llvm::divideCeil(width, MatrixProduct::warps * stageDepth);
-  // Carried on: the stages of this step, the next one and the last one, and the next step's activations.
-  KernelBuilder::Numbers carried = {b.integer(0), b.integer(stageBytes), b.integer(2 * stageBytes)};
-  llvm::append_range(carried, loadActivations(b.integer(1)));
-  b.forRange(b.integer(0), b.integer(steps), stepsOfQuarter, carried, [&](Number first, ArrayRef<Number> before) {
-    KernelBuilder::Numbers initial(sumCount, b.real(0));
+  const BlockScales scales(storage, width, own.weights);
+  // As MatrixProduct does, so that an element is the same whichever computes it: parts of the columns, then their sum.
+  // Carried on are the next unit's activations, and this one's scales.
+  Numbers carried = loadActivations(own, b.integer(1));
+  const size_t loadCount = carried.size();
+  llvm::append_range(carried, scales.load(b.integer(0)));
+  b.forRange(b.integer(0), b.integer(units), codes.unitsOfPart(), carried, [&](Number first, ArrayRef<Number> before) {
+    Numbers initial(sumCount, b.real(0));
     llvm::append_range(initial, before);
-    Number end = minimum(first + stepsOfQuarter, b.integer(steps));
-    KernelBuilder::Numbers after = b.forRange(first, end, 1, initial, [&](Number step, ArrayRef<Number> given) {
-      KernelBuilder::Numbers sums(given.take_front(sumCount));
-      Number stage = given[sumCount], nextStage = given[sumCount + 1], lastStage = given[sumCount + 2];
-      awaitGroups(b, stages - 2);
-      b.barrier(); // this stage is complete, and nobody reads the one before any more
-      b.ifThen(step + (stages - 1) < steps, [&] { copyWeights(step + (stages - 1), lastStage); });
+    Number end = minimum(first + codes.unitsOfPart(), b.integer(units));
+    Numbers after = b.forRange(first, end, 1, initial, [&](Number unit, ArrayRef<Number> given) {
+      Numbers sums(given.take_front(sumCount));
+      awaitGroups(b, unitsAhead - 1);
+      b.barrier(); // this unit is complete, and nobody reads the one before any more
+      Number ahead = unit + unitsAhead;
+      b.ifThen(((unit & b.integer(unitsOfStep - 1)) == 0) & (ahead < units), [&] { copyWeights(own, stepOf(ahead)); });
       closeGroup(b);
-      storeActivations(step + 1, nextStage, given.drop_front(sumCount + stages));
-      KernelBuilder::Numbers next = loadActivations(step + 2);
-      multiplyStage(stage, sums);
-      llvm::append_range(sums, ArrayRef<Number>{nextStage, lastStage, stage});
+      storeActivations(unit + 1, given.slice(sumCount, loadCount));
+      Numbers next = loadActivations(own, unit + 2);
+      llvm::append_range(next, scales.load((unit + 1) * WeightCodes::unitColumns));
+      multiplyUnit(unit, scales, given.drop_front(sumCount + loadCount), sums);
       llvm::append_range(sums, next);
       return sums;
     });
     b.keepRolled(after);
-    forOwnSums([&](Pointer place, int64_t i) { place.store(place.load() + after[size_t(i)]); });
-    return KernelBuilder::Numbers(ArrayRef(after).drop_front(sumCount));
+    forOwnSums([&](Pointer place, int64_t i) {
+      const WeightRow &row = own.weights[size_t(i / (rightTiles * accumulators) * 2 + i % accumulators / 2)];
+      place.store(place.load() + (row.factor.builder ? after[size_t(i)] * row.factor : after[size_t(i)]));
+    });
+    return Numbers(ArrayRef(after).drop_front(sumCount));
   });
 }
 
@@ -119,30 +148,24 @@ void TileProduct::multiply(Number first, int64_t count, Number activations, Matr
   // A warp's rows of weights are the same columns of each group in turn, so that a thread has an element's products of all groups.
   const int64_t columnsOfWarp = columns() / warps;
   auto rowOf = [&](int64_t group, Number column) { // of the sums
-    return column / columnsOfWarp * (columnsOfWarp * groups) + column % columnsOfWarp + group * columnsOfWarp;
+    return column / columnsOfWarp * rowsOfWarp + column % columnsOfWarp + group * columnsOfWarp;
   };
-  Number row = b.thread() / chunksOfStage;
   // Rows beyond the last are read as the last; what comes of them is not stored.
-  SmallVector<Pointer> weightPointers, activationPointers;
-  for (int64_t i = 0; i < copiesOfThread; ++i) {
-    // Rows that a thread takes are 32 apart, as a warp's are, so that their place within a warp's is the same.
-    Number inWarp = row % (columnsOfWarp * groups);
-    Number column = minimum(first + inWarp % columnsOfWarp + i * columnsOfWarp, b.integer(count - 1));
-    Pointer of = weight(0, column).elements;
-    for (int64_t group = 1; group < groups; ++group)
-      of = b.pointer(select(inWarp < group * columnsOfWarp, b.number(of.value), b.number(weight(group, column).elements.value)),
-                     of.element);
-    weightPointers.push_back(of);
+  Rows own;
+  for (int64_t piece = 0; piece < piecesOfWarp; ++piece) {
+    const int64_t group = piece * WeightCodes::pieceRows / columnsOfWarp, inGroup = piece * WeightCodes::pieceRows % columnsOfWarp;
+    Number column = first + b.warp() * columnsOfWarp + b.lane() / PermutedRows::chunks + inGroup;
+    own.weights.push_back(weight(group, minimum(column, b.integer(count - 1))));
   }
   for (int64_t i = 0; i < loadsOfThread; ++i)
-    activationPointers.push_back(activation(minimum(row + i * rowsAtOnce, activations - 1)));
-  accumulate(weightPointers, activationPointers);
+    own.activations.push_back(activation(minimum(b.thread() / PermutedRows::chunks + i * rowsAtOnce, activations - 1)));
+  accumulate(own);
 
   b.barrier();
   b.forThreads(activations * columns(), threads, [&](Number i) {
     Number column = i % columns(), of = i / columns();
     b.ifThen(first + column < count, [&] {
-      KernelBuilder::Numbers products;
+      Numbers products;
       for (int64_t group = 0; group < groups; ++group)
         products.push_back((totals + (of * sumStride + rowOf(group, column))).load());
       store(of, first + column, products);

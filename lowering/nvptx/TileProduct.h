@@ -1,10 +1,11 @@
 // Products by matrix units for many rows: tiles of 128 rows of weights by 64 rows of activations.
 //
-// Both operands pass through shared memory, a step or two of the inner dimension ahead: weights by asynchronous copies, activations
-// through registers, as they are rounded on the way. Warps take 32 rows of weights each.
+// Both operands pass through shared memory, ahead of their use: weights by asynchronous copies, as they are stored, activations
+// through registers, as they are rounded on the way. Warps take 32 rows of weights each, and copy those themselves.
 #ifndef MOEC_LOWERING_NVPTX_TILEPRODUCT_H
 #define MOEC_LOWERING_NVPTX_TILEPRODUCT_H
 
+#include "lowering/nvptx/BlockScales.h"
 #include "lowering/nvptx/MatrixProduct.h"
 #include "lowering/nvptx/MatrixUnits.h"
 
@@ -16,8 +17,8 @@ public:
   /// Rows of weights, of all groups, and of activations.
   static constexpr int64_t weightRows = 128, rows = 64;
 
-  /// For `groups` weights, 1 or 2, that are multiplied with the same activations; of what MatrixProduct covers.
-  TileProduct(KernelFrame &frame, int64_t width, int64_t groups);
+  /// For `groups` weights, 1 or 2, that are stored alike and multiplied with the same activations; of what MatrixProduct covers.
+  TileProduct(KernelFrame &frame, const Storage &storage, int64_t width, int64_t groups);
 
   /// Columns of the result.
   int64_t columns() const { return weightRows / groups; }
@@ -28,30 +29,44 @@ public:
                 MatrixProduct::ActivationRow activation, MatrixProduct::Store store);
 
 private:
-  static constexpr int64_t stages = 3;
-  /// Columns of the weights that a stage holds.
-  static constexpr int64_t stageDepth = 32, chunksOfStage = stageDepth / chunkElements;
-  static constexpr SharedRows weightLayout{weightRows, chunksOfStage}, activationLayout{rows, chunksOfStage};
-  static constexpr int64_t stageBytes = weightLayout.bytes() + activationLayout.bytes();
-  /// Rows that the block's threads take at once, each a chunk.
-  static constexpr int64_t rowsAtOnce = threads / chunksOfStage;
-  static constexpr int64_t copiesOfThread = weightRows / rowsAtOnce, loadsOfThread = rows / rowsAtOnce;
-  /// Tiles of 16 rows of weights and 8 of activations that a warp has.
-  static constexpr int64_t leftTiles = weightRows / warps / MatrixTile::rows, rightTiles = rows / MatrixTile::columns;
+  using Numbers = KernelBuilder::Numbers;
+
+  static constexpr int64_t rowsOfWarp = weightRows / warps, piecesOfWarp = rowsOfWarp / WeightCodes::pieceRows;
+  /// Steps of the weights that there is room for, and units of the activations; powers of two.
+  static constexpr int64_t weightSlots = 4, activationSlots = 2;
+  static constexpr int64_t weightSlotBytes = weightRows * PermutedRows::stride, activationSlotBytes = rows * PermutedRows::stride;
+  /// Rows of activations that the block's threads take at once, each its columns of a unit.
+  static constexpr int64_t rowsAtOnce = threads / PermutedRows::chunks, loadsOfThread = rows / rowsAtOnce;
+  /// Tiles of 16 rows of weights and 8 of activations that a warp has, and the accumulators that a thread has of these.
+  static constexpr int64_t leftTiles = rowsOfWarp / MatrixTile::rows, rightTiles = rows / MatrixTile::columns;
+  static constexpr int64_t sumCount = leftTiles * rightTiles * accumulators;
   /// From one row of sums to the next, in f32: what the lanes of a warp store at once lies in different banks.
   static constexpr int64_t sumStride = weightRows + 4;
 
-  /// `stage` is the byte at which it begins.
-  Pointer weightsOf(Number stage) const { return memory.plusBytes(stage); }
-  Pointer activationsOf(Number stage) const { return weightsOf(stage).plusBytes(b.integer(weightLayout.bytes())); }
-  void multiplyStage(Number stage, llvm::MutableArrayRef<Number> sums);
-  void accumulate(llvm::ArrayRef<Pointer> weights, llvm::ArrayRef<Pointer> activations);
+  /// What a thread works on: the rows of weights that it copies and turns into operands, the rows of activations that it loads.
+  struct Rows {
+    llvm::SmallVector<WeightRow> weights;
+    llvm::SmallVector<Pointer> activations;
+  };
+  Pointer weightSlot(Number step) const; ///< this warp's rows of it
+  Pointer activationSlot(Number unit) const;
+  Number stepOf(Number unit) const;
+  void copyWeights(const Rows &own, Number step);
+  Numbers loadActivations(const Rows &own, Number unit);
+  void storeActivations(Number unit, llvm::ArrayRef<Number> loaded);
+  void multiplyUnit(Number unit, const BlockScales &scales, llvm::ArrayRef<Number> loadedScales,
+                    llvm::MutableArrayRef<Number> sums);
+  /// Leaves the products in `totals`.
+  void accumulate(const Rows &own);
   /// Where this thread's accumulators belong among the sums.
   template <typename Body> void forOwnSums(Body body) const;
 
   KernelBuilder &b;
+  const Storage storage;
+  const WeightCodes codes;
   const int64_t width, groups;
-  const Pointer memory; ///< [stages] of weights and activations
+  const int64_t units; ///< of a row, whole steps
+  const Pointer weightMemory, activationMemory;
   const Pointer totals; ///< f32 [rows, weightRows]
 };
 

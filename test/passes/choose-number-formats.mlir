@@ -44,7 +44,16 @@ func.func @router(%x: !rows, %r: tensor<8x64xbf16>, %b: tensor<?x8xf32>, %w: ten
 // CHECK-NOT: compute
 // CHECK: return
 func.func @f32_weight(%x: !rows, %w: tensor<64x64xf32>) -> !rows {
-  // expected-remark@below {{weights are not stored in bf16, so rounding activations would save no bytes}}
+  // expected-remark@below {{weights are stored neither in bf16 nor in codes, so rounding activations would save nothing}}
+  %y = moe.linear %x, %w : !rows, tensor<64x64xf32> -> !rows
+  return %y : !rows
+}
+
+// Codes are exact in bf16, in which matrix units multiply.
+// CHECK-LABEL: @codes
+// CHECK: moe.linear {{.*}}compute = #moe<compute bf16>
+func.func @codes(%x: !rows, %v: tensor<64x64xf8E4M3FN>, %s: tensor<1x1xf32>) -> !rows {
+  %w = moe.dequantize %v by %s as <rows = 128, columns = 128> : tensor<64x64xf8E4M3FN>, tensor<1x1xf32>
   %y = moe.linear %x, %w : !rows, tensor<64x64xf32> -> !rows
   return %y : !rows
 }

@@ -125,6 +125,25 @@ TEST(NumberFormats, ZeroPointsOfGroups) {
   check(linearWithZeros(88, 20, "ui8", 88, /*zeroPoint=*/1), {1, 6});
 }
 
+/// Rows of whole chunks in bf16, which matrix units multiply: few rows, and many, for which tiles are computed; more columns than a
+/// tile, depths that end within each part and within a block.
+TEST(NumberFormats, OnMatrixUnits) {
+  for (int64_t in : {64, 160, 544}) {
+    check(linear(in, 20, "f8E4M3FN", 128, 128, "f32", "", "bf16"), {1, 9, 33});
+    check(linear(in, 20, "ui4", 1, 32, "bf16", ", zero_point = 8", "bf16"), {1, 40});
+    check(linear(in, 20, "i4", 1, 64, "f16", "", "bf16"), {3, 33});
+    check(linear(in, 20, "i8", 1, 32, "bf16", "", "bf16"), {1, 35});
+    check(linear(in, 20, "ui8", 1, 128, "f16", ", zero_point = 100", "bf16"), {1, 33});
+    check(linear(in, 20, "f4E2M1FN", 1, 32, "f8E8M0FNU", "", "bf16"), {1, 34});
+    for (const char *element : {"ui4", "ui8"})
+      check(linearWithZeros(in, 20, element, 32, /*zeroPoint=*/1, "bf16"), {1, 33});
+  }
+  check(linear(272, 150, "f8E4M3FN", 128, 128, "f8E8M0FNU", "", "bf16"), {70});
+  check(linear(64, 24, "f8E4M3FN", 24, 64, "f32", "", "bf16"), {1, 33});
+  check(linear(96, 24, "f8E4M3FN", 1, 96, "bf16", "", "bf16"), {1, 33});
+  check(linearWithZeros(96, 20, "ui4", 96, /*zeroPoint=*/0, "bf16"), {1, 33});
+}
+
 /// Scales of fewer columns than code reads at once are refused by name.
 TEST(NumberFormats, RefusesBlocksThatAreTooNarrow) {
   mlir::MLIRContext context;

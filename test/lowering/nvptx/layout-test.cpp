@@ -33,6 +33,29 @@ TEST(SharedRows, NoBankConflicts) {
   }
 }
 
+/// What 32 lanes read, four to a row, of a chunk, half of one, or a quarter of one each, in as few turns as 128 bytes allow.
+TEST(PermutedRows, NoBankConflicts) {
+  for (int64_t bytes : {4, 8, 16}) {
+    const int64_t lanesOfChunk = chunkBytes / bytes, lanesOfTurn = 128 / bytes;
+    for (int64_t firstChunk = 0; firstChunk < PermutedRows::chunks; firstChunk += 4 / lanesOfChunk)
+      for (int64_t firstLane = 0; firstLane < 32; firstLane += lanesOfTurn) {
+        std::set<int64_t> banks;
+        for (int64_t lane = firstLane; lane < firstLane + lanesOfTurn; ++lane) {
+          int64_t place = PermutedRows::place(lane / 4, firstChunk + lane % 4 / lanesOfChunk) + lane % lanesOfChunk * bytes;
+          for (int64_t byte = 0; byte < bytes; byte += 4)
+            banks.insert((place + byte) % 128 / 4);
+        }
+        EXPECT_EQ(banks.size(), 32u) << bytes << " bytes, lane " << firstLane;
+      }
+  }
+  std::set<int64_t> places;
+  for (int64_t row = 0; row < 16; ++row)
+    for (int64_t chunk = 0; chunk < PermutedRows::chunks; ++chunk)
+      places.insert(PermutedRows::place(row, chunk) / chunkBytes);
+  EXPECT_EQ(places.size(), 64u);
+  EXPECT_EQ(*places.rbegin(), 63);
+}
+
 /// Every head has a block and a row of it, in no more rows than there are; a block takes as many tokens as fit.
 TEST(QueryTile, CoversHeads) {
   for (int64_t most = 1; most <= 2; ++most)

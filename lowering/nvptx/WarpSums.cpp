@@ -1,0 +1,165 @@
+// Codes through shared memory, activations through registers, both ahead of their products.
+#include "lowering/nvptx/WarpSums.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+using namespace moec::lowering::nvptx;
+
+/// Units of activations, of all tiles, that a lane has on their way.
+static constexpr int64_t mostUnitsAhead = 4;
+/// Vectors of four that a lane's columns of a unit are loaded in.
+static constexpr int64_t loadsOfUnit = WeightCodes::laneColumns / 4;
+
+WarpSums::WarpSums(KernelBuilder &b, const WeightCodes &codes, const Storage &storage, int64_t width, int64_t ahead, Pointer memory,
+                   ArrayRef<WeightRow> weights, ArrayRef<Pointer> activations)
+    : b(b), codes(codes), scales(storage, width, weights), weights(weights), activations(activations), memory(memory), width(width),
+      ahead(ahead), groups(int64_t(weights.size()) / 2), tiles(int64_t(activations.size())), units(codes.unitsOfPart()),
+      steps(units / codes.unitsOfStep()), unitsOfScale(BlockScales::unitsOfScale(storage, codes.unitsOfStep())),
+      unitsOfBatch(std::min(units, mostUnitsAhead / tiles)), unitsOfTurn(std::max(codes.unitsOfStep(), unitsOfBatch)) {}
+
+KernelBuilder::Numbers WarpSums::Carried::flat() const {
+  Numbers all = sums;
+  llvm::append_range(all, activations);
+  llvm::append_range(all, scales);
+  return all;
+}
+
+WarpSums::Carried WarpSums::split(ArrayRef<Number> flat) const {
+  const size_t sumCount = size_t(groups * tiles * accumulators), loadCount = size_t(unitsOfBatch * tiles * loadsOfUnit);
+  return {.sums = Numbers(flat.take_front(sumCount)),
+          .activations = Numbers(flat.slice(sumCount, loadCount)),
+          .scales = Numbers(flat.drop_front(sumCount + loadCount))};
+}
+
+Number WarpSums::column(Number unit) const { return (b.warp() * units + unit) * WeightCodes::unitColumns; }
+
+Pointer WarpSums::slot(Number step) const {
+  return memory.plusBytes((step & b.integer(ahead - 1)) * (int64_t(weights.size()) * WeightCodes::pieceBytes));
+}
+
+void WarpSums::beginStep(Number step) {
+  for (auto [i, row] : llvm::enumerate(weights))
+    codes.beginCopy(slot(step) + int64_t(i) * WeightCodes::pieceBytes, row, b.warp() * steps + step);
+}
+
+SmallVector<KernelBuilder::Numbers> WarpSums::takeStep(Number step) {
+  awaitGroups(b, ahead - 1);
+  b.syncWarp(); // other lanes' copies
+  SmallVector<Numbers> words;
+  for (int64_t unit = 0; unit < codes.unitsOfStep(); ++unit)
+    for (size_t i = 0; i < weights.size(); ++i)
+      words.push_back(codes.load(slot(step) + int64_t(i) * WeightCodes::pieceBytes, b.integer(unit)));
+  b.syncWarp(); // before the next copies to the same place
+  b.ifThen(step + ahead < steps, [&] { beginStep(step + ahead); });
+  closeGroup(b);
+  return words;
+}
+
+KernelBuilder::Numbers WarpSums::loadActivations(Number firstUnit) const {
+  Numbers loaded;
+  for (int64_t unit = 0; unit < unitsOfBatch; ++unit) {
+    Number first = column(firstUnit + unit) + b.lane() % 4 * WeightCodes::laneColumns;
+    first = select(first < width, first, b.integer(0));
+    for (Pointer row : activations)
+      for (int64_t load = 0; load < loadsOfUnit; ++load)
+        loaded.push_back((row + first + load * 4).load(4, 16));
+  }
+  return loaded;
+}
+
+SmallVector<KernelBuilder::Numbers> WarpSums::operands(Number unit, ArrayRef<Number> loaded) const {
+  Number isInside = column(unit) + b.lane() % 4 * WeightCodes::laneColumns < width;
+  SmallVector<Numbers> right;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    auto element = [&](int64_t column) { return loaded[size_t(tile * loadsOfUnit + column / 4)].lane(column % 4); };
+    Numbers &registers = right.emplace_back();
+    for (int64_t i = 0; i < WeightCodes::registers; ++i) {
+      auto [low, high] = codes.columnsOf(i);
+      Number bits = packBf16(element(low), element(high));
+      if (codes.isRagged()) // no code there matters, but what was loaded instead of activations may be infinite
+        bits = select(isInside, bits, b.integer32(0));
+      registers.push_back(bits);
+    }
+  }
+  return right;
+}
+
+/// Those of a whole turn.
+KernelBuilder::Numbers WarpSums::loadScales(Number firstUnit) const {
+  Numbers loaded;
+  for (int64_t unit = 0; unit < unitsOfTurn; unit += unitsOfScale)
+    llvm::append_range(loaded, scales.load(column(firstUnit + unit)));
+  return loaded;
+}
+
+/// sums += the products of a unit; `words` are those of all rows.
+void WarpSums::multiply(ArrayRef<Numbers> words, ArrayRef<Number> loadedScales, ArrayRef<Numbers> right,
+                        MutableArrayRef<Number> sums) const {
+  for (int64_t group = 0; group < groups; ++group) {
+    Numbers halves[2], factors;
+    for (int64_t half : {0, 1}) {
+      halves[half] = codes.decode(words[size_t(group * 2 + half)], scales.zero(loadedScales, group * 2 + half));
+      if (scales.areOfBlocks())
+        factors.push_back(scales.scale(loadedScales, group * 2 + half));
+    }
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      MutableArrayRef<Number> total = sums.slice(size_t((group * tiles + tile) * accumulators), accumulators);
+      Numbers unit = scales.areOfBlocks() ? Numbers(accumulators, b.real(0)) : Numbers(total);
+      for (int64_t product = 0; product < WeightCodes::productsOfUnit; ++product) {
+        const size_t low = size_t(product * rightRegisters), high = low + 1;
+        multiplyAdd(b, {halves[0][low], halves[1][low], halves[0][high], halves[1][high]},
+                    ArrayRef(right[size_t(tile)]).slice(low, rightRegisters), unit);
+      }
+      for (int64_t i = 0; i < accumulators; ++i)
+        total[size_t(i)] = factors.empty() ? unit[size_t(i)] : fma(factors[size_t(i / 2)], unit[size_t(i)], total[size_t(i)]);
+    }
+  }
+}
+
+WarpSums::Carried WarpSums::turn(Number first, int64_t count, Carried given) {
+  Carried next = std::move(given);
+  const Numbers loadedScales = std::exchange(next.scales, loadScales(first + unitsOfTurn));
+  SmallVector<Numbers> words;
+  for (int64_t batch = 0; batch < count; batch += unitsOfBatch) {
+    // The next activations go into the registers that these leave.
+    SmallVector<SmallVector<Numbers>> right;
+    for (int64_t unit = 0; unit < unitsOfBatch; ++unit)
+      right.push_back(operands(first + batch + unit,
+                               ArrayRef(next.activations).slice(size_t(unit * tiles * loadsOfUnit), size_t(tiles * loadsOfUnit))));
+    next.activations = loadActivations(first + batch + unitsOfBatch);
+    for (int64_t unit = batch; unit < std::min(count, batch + unitsOfBatch); ++unit) {
+      const int64_t inStep = unit % codes.unitsOfStep();
+      if (inStep == 0)
+        words = takeStep((first + unit) >> int64_t(llvm::Log2_64(uint64_t(codes.unitsOfStep()))));
+      multiply(ArrayRef(words).slice(size_t(inStep) * weights.size(), weights.size()),
+               ArrayRef(loadedScales).slice(size_t(unit / unitsOfScale * scales.count()), size_t(scales.count())),
+               right[size_t(unit - batch)], next.sums);
+    }
+  }
+  return next;
+}
+
+KernelBuilder::Numbers WarpSums::compute() {
+  for (int64_t step = 0; step < ahead; ++step) {
+    if (step < steps)
+      beginStep(b.integer(step));
+    closeGroup(b);
+  }
+  Carried initial = {.sums = Numbers(size_t(groups * tiles * accumulators), b.real(0)),
+                     .activations = loadActivations(b.integer(0)),
+                     .scales = loadScales(b.integer(0))};
+  const int64_t rest = units % unitsOfTurn;
+  Numbers after = b.forRange(b.integer(0), b.integer(units - rest), unitsOfTurn, initial.flat(),
+                             [&](Number first, ArrayRef<Number> before) { return turn(first, unitsOfTurn, split(before)).flat(); });
+  b.keepRolled(after); // unrolled, it would take all registers to no avail: memory is ahead already
+  Numbers sums = turn(b.integer(units - rest), rest, split(after)).sums;
+  for (auto [i, sum] : llvm::enumerate(sums)) {
+    const WeightRow &row = weights[i / size_t(tiles * accumulators) * 2 + i % accumulators / 2];
+    if (row.factor.builder)
+      sum = sum * row.factor;
+  }
+  return sums;
+}
