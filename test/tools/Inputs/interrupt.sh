@@ -8,12 +8,15 @@ shift 2
 : >"$output"
 env --default-signal=INT "$@" >"$output" & # a shell's background would ignore interrupts
 pid=$!
+# It stands still while it is looked at, so that it cannot come to its end in between.
 # The second bit of a mask of signals is SIGINT's.
-until [[ $(<"/proc/$pid/comm") == moe-run ]] && grep -qE '^Sig(Cgt|Ign):.*[2367abef]$' "/proc/$pid/status" &&
+until kill -STOP $pid && [[ $(<"/proc/$pid/comm") == moe-run ]] && grep -qE '^Sig(Cgt|Ign):.*[2367abef]$' "/proc/$pid/status" &&
   [[ $(stat -c %s "$output") -ge $bytes ]]; do
-  sleep 0.01
+  kill -CONT $pid
+  sleep 0.005
 done
 kill -INT $pid
+kill -CONT $pid
 wait $pid
 code=$?
 cat "$output"
