@@ -112,9 +112,10 @@ void TileProduct::accumulate(const Rows &own) {
   forOwnSums([&](Pointer place, int64_t) { place.store(b.real(0)); });
   const BlockScales scales(storage, width, own.weights);
   // As MatrixProduct does, so that an element is the same whichever computes it: parts of the columns, then their sum.
-  // Carried on are the next unit's activations, and this one's scales.
+  // Carried on are the activations of the next two units, as loads take about as long as a unit's products, and this one's scales.
   Numbers carried = loadActivations(own, b.integer(1));
   const size_t loadCount = carried.size();
+  llvm::append_range(carried, loadActivations(own, b.integer(2)));
   llvm::append_range(carried, scales.load(b.integer(0)));
   b.forRange(b.integer(0), b.integer(units), codes.unitsOfPart(), carried, [&](Number first, ArrayRef<Number> before) {
     Numbers initial(sumCount, b.real(0));
@@ -128,9 +129,10 @@ void TileProduct::accumulate(const Rows &own) {
       b.ifThen(((unit & b.integer(unitsOfStep - 1)) == 0) & (ahead < units), [&] { copyWeights(own, stepOf(ahead)); });
       closeGroup(b);
       storeActivations(unit + 1, given.slice(sumCount, loadCount));
-      Numbers next = loadActivations(own, unit + 2);
+      Numbers next(given.slice(sumCount + loadCount, loadCount));
+      llvm::append_range(next, loadActivations(own, unit + 3));
       llvm::append_range(next, scales.load((unit + 1) * WeightCodes::unitColumns));
-      multiplyUnit(unit, scales, given.drop_front(sumCount + loadCount), sums);
+      multiplyUnit(unit, scales, given.drop_front(sumCount + 2 * loadCount), sums);
       llvm::append_range(sums, next);
       return sums;
     });
