@@ -2,6 +2,7 @@
 #include "lowering/nvptx/Emit.h"
 #include "lowering/nvptx/KeySelection.h"
 #include "lowering/nvptx/LaunchOrder.h"
+#include "lowering/nvptx/ScoresByMatrix.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -13,6 +14,7 @@ using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
 static constexpr int64_t threads = KeySelection::threads;
+static_assert(threads == ScoresByMatrix::threads);
 /// Blocks that share the positions of a token at most.
 static constexpr int64_t mostShares = 64;
 /// Heads whose products a thread adds up at once.
@@ -26,7 +28,8 @@ public:
       : frame(frame), b(frame.b), batch(frame.batch(op.getBatch())), cache(frame.cache(op.getCacheAttr())),
         query(frame.buffer(op.getQuery())), weights(frame.buffer(op.getWeights())), result(frame.result(0)),
         heads(moe::widthOf(op.getWeights().getType())), k(moe::widthOf(op.getPositions().getType())),
-        shares(std::min(mostShares, int64_t(llvm::divideCeil(frame.mostCachedRows(cache), threads)))), order(frame, stageCount),
+        byMatrix(ScoresByMatrix::fits(b.target, cache, heads)), atOnce(byMatrix ? ScoresByMatrix::positionsAtOnce : threads),
+        shares(std::min(mostShares, int64_t(llvm::divideCeil(frame.mostCachedRows(cache), atOnce)))), order(frame, stageCount),
         keys(frame.allocateForRows(b.i32, frame.mostCachedRows(cache))) {}
 
   void emit() {
@@ -52,22 +55,30 @@ private:
   Number countOf(Number token) { return (positionOf(token) + 1) / cache.block; }
   Pointer keysOf(Number token) { return keys + token * frame.mostCachedRows(cache); }
 
-  /// Scores of a token's positions, a thread to a position, as integers of the same order; of all are chosen, none is asked for.
+  /// Every share-th part of a token's scores, as integers of the same order; where all positions are chosen, none is asked for.
   void scoreShare(Number token, Number share) {
     Number count = countOf(token), sequence = (batch.tokenSequence + token).load().toInteger(b.i64);
+    auto rowOf = [&](Number position) { return frame.cacheRow(cache, batch, sequence, position * cache.block); };
+    auto store = [&](Number position, Number score) { (keysOf(token) + position).store(ordered(score)); };
     b.ifThen(count > k, [&] {
-      b.forRange(share * threads + b.thread(), count, shares * threads, [&](Number position) {
-        Pointer row = frame.cacheRow(cache, batch, sequence, position * cache.block);
-        int64_t whole = heads / headsAtOnce * headsAtOnce;
-        Number score =
-            b.forRange(b.integer(0), b.integer(whole), headsAtOnce, {b.real(0)}, [&](Number head, ArrayRef<Number> before) {
-              return KernelBuilder::Numbers{addHeads(token, head, headsAtOnce, row, before[0])};
-            })[0];
-        if (heads > whole)
-          score = addHeads(token, b.integer(whole), heads - whole, row, score);
-        (keysOf(token) + position).store(ordered(score));
-      });
+      Number first = share * atOnce, stride = b.integer(shares * atOnce);
+      if (byMatrix)
+        return frame.alternative([&] {
+          ScoresByMatrix(frame, heads, cache.width)
+              .score({query + token * heads * cache.width, weights + token * heads}, first, stride, count, rowOf, store);
+        });
+      b.forRange(first + b.thread(), count, shares * atOnce,
+                 [&](Number position) { store(position, scoreOf(token, rowOf(position))); });
     });
+  }
+
+  /// The score of a position by one thread.
+  Number scoreOf(Number token, Pointer row) {
+    int64_t whole = heads / headsAtOnce * headsAtOnce;
+    Number score = b.forRange(b.integer(0), b.integer(whole), headsAtOnce, {b.real(0)}, [&](Number head, ArrayRef<Number> before) {
+      return KernelBuilder::Numbers{addHeads(token, head, headsAtOnce, row, before[0])};
+    })[0];
+    return heads > whole ? addHeads(token, b.integer(whole), heads - whole, row, score) : score;
   }
 
   /// `score` and what `count` heads from `first` on add to it.
@@ -105,7 +116,8 @@ private:
       b.forThreads(b.integer(k), threads,
                    [&](Number i) { (list + i).store(select(i < count, i, b.integer(-1)).toInteger(b.i32)); });
     };
-    b.ifThenElse(count > k, [&] { KeySelection(frame, k).takeLargest(keysOf(token), count, list); }, takeAll);
+    auto takeLargest = [&] { frame.alternative([&] { KeySelection(frame, k).takeLargest(keysOf(token), count, list); }); };
+    b.ifThenElse(count > k, takeLargest, takeAll);
   }
 
   KernelFrame &frame;
@@ -114,6 +126,8 @@ private:
   Cache cache;
   Pointer query, weights, result;
   int64_t heads, k;
+  bool byMatrix;  ///< whether matrix units score
+  int64_t atOnce; ///< positions that a block scores at once
   int64_t shares; ///< blocks that share a token's positions
   LaunchOrder order;
   Pointer keys; ///< i32 [tokens, positions]

@@ -43,6 +43,12 @@ TEST(SelectPositions, BestOfAll) {
   checkSelection(select(2, 8, 500, "f32"));
 }
 
+/// By matrix units where there are any: heads and widths that fill tiles or not.
+TEST(SelectPositions, KeysInBf16) {
+  checkSelection(select(5, 24, 8, "bf16"));
+  checkSelection(select(40, 32, 70, "bf16"));
+}
+
 /// Queries of zero make all scores equal, and positions are the first.
 TEST(SelectPositions, TiesGoToTheLowest) {
   KernelRun run(select(2, 8, 5, "f32"));
@@ -54,12 +60,12 @@ TEST(SelectPositions, TiesGoToTheLowest) {
 
 /// Contexts that several blocks score and several warps list, more than once each.
 TEST(SelectPositions, LongContexts) {
-  for (auto [longest, past, k] : {std::tuple(2700, 2690, 700), std::tuple(20000, 19000, 50)})
+  for (auto [longest, past, k, type] : {std::tuple(2700, 2690, 700, "f32"), std::tuple(20000, 19000, 50, "bf16")})
     for (bool isTied : {false, true}) {
-      KernelRun run(select(1, 4, k, "f32", longest));
+      KernelRun run(select(1, 8, k, type, longest));
       run.setStep({{past, 2}});
       if (isTied)
-        run.give(0, Tensor({2, 4}));
+        run.give(0, Tensor({2, 8}));
       run.makeUp(1);
       run.expectAsEvaluated(0);
     }
