@@ -13,12 +13,15 @@ struct NormalizeRouting : impl::NormalizeRoutingBase<NormalizeRouting> {
   void runOnOperation() override {
     getOperation().walk([](RouteOp route) {
       RoutingAttr routing = route.getRouting();
-      // What is added to scores, and what leaves groups out, tells scores from logits; an epsilon stays.
-      if (routing.getScore() != Score::Softmax || !routing.getRenormalize() || double(routing.getEpsilon()) != 0 ||
-          routing.getGroups() != 1 || route.getBias())
+      if (routing.getGroups() != 1)
         return;
-      route.setRoutingAttr(RoutingAttr::get(route.getContext(), routing.getK(), Score::SoftmaxTopK, 1, 1, routing.getGroupScore(),
-                                            routing.getMaskFill(), /*renormalize=*/false, F64(0.0), routing.getScale()));
+      // What is added to scores tells them from logits; an epsilon stays.
+      bool isOfChosen =
+          routing.getScore() == Score::Softmax && routing.getRenormalize() && double(routing.getEpsilon()) == 0 && !route.getBias();
+      route.setRoutingAttr(RoutingAttr::get(route.getContext(), routing.getK(),
+                                            isOfChosen ? Score::SoftmaxTopK : routing.getScore(), 1, 1, GroupScore::Max,
+                                            MaskFill::NegativeInfinity, !isOfChosen && routing.getRenormalize(),
+                                            routing.getEpsilon(), routing.getScale(), routing.getJitterEpsilon()));
     });
   }
 };

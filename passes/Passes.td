@@ -9,7 +9,8 @@ include "mlir/Pass/PassBase.td"
 def NormalizeRouting : Pass<"moe-normalize-routing", "::mlir::ModuleOp"> {
   let summary = "bring routing that is written in several ways to one of them";
   let description = [{
-    Softmax over all experts, of which those chosen are made to sum to one, is the softmax over those chosen.
+    Softmax over all experts, of which those chosen are made to sum to one, is the softmax over those chosen. Without groups, nothing
+    is said of them.
 
     Before:
     ```mlir

@@ -183,6 +183,27 @@ def RaiseLinears : Pass<"moe-raise-linears", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def RaiseMLP : Pass<"moe-raise-mlp", "::mlir::func::FuncOp"> {
+  let summary = "find gated MLPs between products with weights";
+  let description = [{
+    What is made of two products of one input, element by element, and goes into a third, is tried beside the activations that there
+    are, either product as the gate.
+
+    Before:
+    ```mlir
+    %g = moe.linear %x, %gate : ...
+    %u = moe.linear %x, %up : ...
+    %h = linalg.generic ... // %g x sigmoid(%g) x %u
+    %y = moe.linear %h, %down : ...
+    ```
+    After:
+    ```mlir
+    %y = moe.gated_mlp %x, %gate, %up, %down {activation = #moe.activation<kind = silu>} : ...
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect"];
+}
+
 def RaiseStep : Pass<"moe-raise-step", "::mlir::ModuleOp"> {
   let summary = "make a step over a batch of a decoder with explicit keys and values";
   let description = [{

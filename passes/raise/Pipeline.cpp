@@ -26,6 +26,7 @@ void passes::buildRaise(OpPassManager &passes) {
   passes.addPass(createStoreConstants());
   // Last, for products are what the others start from.
   passes.addNestedPass<func::FuncOp>(createRaiseLinears());
+  passes.addNestedPass<func::FuncOp>(createRaiseMLP());
   passes.addPass(createFoldWeights());
 }
 

@@ -1,12 +1,12 @@
 // Makes a step over a batch of a decoder that a graph's function is.
 #include "passes/Remarks.h"
+#include "passes/raise/Draft.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/StepBuilder.h"
 
 #include "dialects/moe/Functions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using namespace moec;
@@ -36,6 +36,7 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
     func::FuncOp step;
     for (const StepArguments &arguments : StepArguments::guesses(copy, embedding.ids, problem)) {
       arguments.readSizesOfArguments(copy);
+      eraseDead(copy);
       StepBuilder attempt(copy, embedding, arguments);
       step = attempt.build();
       if (step)
@@ -57,8 +58,7 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
   void finish(func::FuncOp step, int64_t vocabulary) {
     ModuleOp module = getOperation();
     Builder builder(module.getContext());
-    IRRewriter rewriter(module.getContext());
-    (void)runRegionDCE(rewriter, step->getRegions());
+    eraseDead(step);
     module->setAttr("moe.vocabulary", builder.getI64IntegerAttr(vocabulary));
     module->setAttr("moe.max_positions", builder.getI64IntegerAttr(positions));
     module->setAttr("moe.eos", builder.getI64ArrayAttr({}));

@@ -3,14 +3,11 @@
 #include "passes/raise/Flow.h"
 #include "passes/raise/RotaryMatch.h"
 #include "passes/raise/Structure.h"
-#include "passes/raise/VisibleKeys.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 #include "llvm/Support/FormatVariadic.h"
-
-#include <cmath>
 
 using namespace mlir;
 using namespace moec;
@@ -109,6 +106,8 @@ bool StepBuilder::convert(Operation *op) {
     return convertRope(rope);
   if (auto attention = dyn_cast<moe::AttentionOp>(op))
     return convertAttention(attention);
+  if (auto attention = dyn_cast<moe::LatentAttentionOp>(op))
+    return convertLatentAttention(attention);
   if (isa<moe::LinearOp, moe::LayerNormOp, moe::RouteOp, moe::ExpertsOp, moe::GatedMLPOp, moe::ActivateOp>(op))
     return convertRowwise(op);
   if (computes<arith::AddFOp>(op))
@@ -206,17 +205,6 @@ bool StepBuilder::convertNorm(moe::RMSNormOp norm) {
   return rowsFor(norm.getInput()) != nullptr;
 }
 
-/// Whether all columns are of one value, and in every head of `headDim` of theirs the columns `order` of a head of `stride` of its.
-static std::optional<SmallVector<int64_t>> orderInHeads(ArrayRef<Column> columns, int64_t headDim, int64_t stride) {
-  SmallVector<int64_t> order;
-  for (const Column &column : columns.take_front(size_t(headDim)))
-    order.push_back(column.index);
-  for (auto [index, column] : llvm::enumerate(columns))
-    if (column.from != columns.front().from || column.index != int64_t(index) / headDim * stride + order[index % size_t(headDim)])
-      return std::nullopt;
-  return order;
-}
-
 bool StepBuilder::convertRope(moe::RopeOp rope) {
   if (!rope.getCos())
     return refuse("a rotary embedding has a batch");
@@ -226,16 +214,25 @@ bool StepBuilder::convertRope(moe::RopeOp rope) {
   moe::RotaryAttr rotary = rope.getRotary();
   int64_t headDim = int64_t(rope.getHeadDim()), heads = int64_t(columns->size()) / headDim;
   Value from = columns->front().from;
-  // Of one head, columns next to one another are rows of their own; of several, what turns is a part of each.
+  // Of one head, columns next to one another are rows of their own; of several, what turns may be a part of each.
   bool isWhole = rotary.getDims() == headDim;
-  int64_t stride = isWhole && heads > 1 ? moe::widthOf(from.getType()) / heads : headDim;
+  int64_t stride = headDim;
   SmallVector<int64_t> order;
-  if (SmallVector<ColumnRun> runs = runsOf(*columns); runs.size() == 1 && (heads == 1 || stride == headDim || !isWhole)) {
-    from = rowsWith(*columns, rope.getLoc());
-    stride = headDim;
-    order = llvm::to_vector(llvm::seq(headDim));
-  } else if (std::optional<SmallVector<int64_t>> found = orderInHeads(*columns, headDim, stride)) {
-    order = *found;
+  if (heads == 1 || runsOf(*columns).size() == 1) {
+    Columns sorted(*columns);
+    llvm::sort(sorted, [](const Column &a, const Column &b) { return a.index < b.index; });
+    if (std::optional<SmallVector<int64_t>> found = orderInHeads(*columns, headDim, headDim))
+      order = *found;
+    int64_t first = sorted.front().index;
+    for (int64_t &column : order)
+      column -= first;
+    from = rowsWith(sorted, rope.getLoc());
+    if (!from)
+      return false;
+  } else {
+    stride = isWhole ? moe::widthOf(from.getType()) / heads : headDim;
+    if (std::optional<SmallVector<int64_t>> found = orderInHeads(*columns, headDim, stride))
+      order = *found;
   }
   int64_t offset = order.empty() ? 0 : *llvm::min_element(order), half = headDim / 2;
   auto isOrder = [&](auto columnOf) {
@@ -255,11 +252,18 @@ bool StepBuilder::convertRope(moe::RopeOp rope) {
   RotaryMatch match = matchRotary(rope.getCos(), rope.getSin(), hypothesis, arguments);
   if (!match.rotary)
     return refuse(match.problem);
+  if (moe::YarnAttr yarn = match.rotary.getYarn(); yarn && !llvm::is_contained(factors, double(yarn.getFactor())))
+    factors.push_back(yarn.getFactor());
   Value turned = moe::RopeOp::create(builder, rope.getLoc(), from, batch, stride, match.rotary);
-  if (from == columns->front().from)
+  if (from == columns->front().from) {
     rows.seatLike(rope.getResult(), turned, rope.getInput());
-  else
-    rows.seat(rope.getResult(), turned);
+    return true;
+  }
+  SmallVector<int64_t> places;
+  for (int64_t head = 0; head < heads; ++head)
+    for (int64_t column : order)
+      places.push_back(head * stride + column);
+  rows.seat(rope.getResult(), turned, places);
   return true;
 }
 
@@ -287,85 +291,22 @@ FlatSymbolRefAttr StepBuilder::declareCache(StringRef name, int64_t width) {
   return FlatSymbolRefAttr::get(builder.getContext(), symbol);
 }
 
-/// How many heads in a row have the same columns, of `heads` of them.
-static int64_t repetitionOf(ArrayRef<Column> columns, int64_t heads) {
-  int64_t dim = int64_t(columns.size()) / heads;
-  auto head = [&](int64_t index) { return columns.slice(size_t(index * dim), size_t(dim)); };
-  int64_t repetition = 1;
-  while (repetition < heads && head(repetition) == head(0))
-    ++repetition;
-  for (int64_t index = 0; index < heads; ++index)
-    if (heads % repetition || head(index) != head(index - index % repetition))
-      return 1;
-  return repetition;
-}
-
-/// One of every `repetition` heads.
-static Columns withoutRepetition(ArrayRef<Column> columns, int64_t heads, int64_t repetition) {
-  size_t dim = columns.size() / size_t(heads);
-  Columns kept;
-  for (size_t at = 0; at < columns.size(); at += dim * size_t(repetition))
-    llvm::append_range(kept, columns.slice(at, dim));
-  return kept;
-}
-
-bool StepBuilder::convertAttention(moe::AttentionOp attention) {
-  Location loc = attention.getLoc();
-  if (!attention.getKeyRows())
-    return refuse("attention has a cache");
-  std::optional<Columns> query = rows.rowsOf(attention.getQuery());
-  if (!query)
-    return rowsFor(attention.getQuery()) != nullptr;
-  std::optional<Context> keys = rows.contextOf(attention.getKeyRows()), values = rows.contextOf(attention.getValueRows());
-  if (!keys || !values)
-    return refuse("keys and values are not those of the past followed by those of the new tokens");
-  std::optional<int64_t> window;
-  if (attention.getWindow())
-    window = int64_t(*attention.getWindow());
-  CausalMatch seen = matchCausal({attention.getLengths(), attention.getFirst(), attention.getBias(), window}, arguments);
-  if (!seen.problem.empty())
-    return refuse(seen.problem);
-  // Graphs may repeat a head of keys and values for each head of the queries that it serves.
-  int64_t dim = int64_t(attention.getHeadDim()), heads = int64_t(keys->fresh.size()) / dim;
-  if (int64_t repetition = repetitionOf(keys->fresh, heads); repetition > 1 && repetitionOf(values->fresh, heads) == repetition)
-    for (Context *context : {&*keys, &*values}) {
-      context->fresh = withoutRepetition(context->fresh, heads, repetition);
-      if (!context->past.empty())
-        context->past = withoutRepetition(context->past, heads, repetition);
-    }
-  // Columns of heads may have changed places, of queries and keys alike.
-  std::optional<SmallVector<int64_t>> order = orderInHeads(*query, dim, dim);
-  bool isSame = order && orderInHeads(keys->fresh, dim, dim) == order;
-  auto whole = [&](const Columns &columns) {
-    return isSame && int64_t(columns.size()) == moe::widthOf(columns.front().from.getType()) ? columns.front().from
-                                                                                             : rowsWith(columns, loc);
+/// Whether columns of heads are products with latents, then in each head the key that all share.
+static bool areMadeOf(ArrayRef<Column> columns, Value latents, ArrayRef<Column> key) {
+  auto isOfLatents = [&](const Column &column) {
+    auto linear = column.from.getDefiningOp<moe::LinearOp>();
+    return linear && linear.getInput() == latents;
   };
-  Value q = whole(*query), k = q ? whole(keys->fresh) : Value(), v = k ? rowsWith(values->fresh, loc) : Value();
-  // Products of roots in f32 differ from the root that is meant by rounding.
-  double scale = attention.getScale().convertToDouble(), usual = 1 / std::sqrt(double(dim));
-  if (std::abs(scale - usual) < 1e-6 * usual)
-    scale = usual;
-  Value sinks = v && attention.getSinks() ? weightFor(attention.getSinks()) : Value();
-  if (!v || (attention.getSinks() && !sinks))
-    return false;
-  for (const std::optional<Context> &context : {keys, values})
-    for (auto [past, fresh] : llvm::zip(context->past, context->fresh)) {
-      Columns &columns = appended[past.from];
-      columns.resize(std::max(columns.size(), size_t(past.index) + 1));
-      columns[size_t(past.index)] = fresh;
-    }
-  FlatSymbolRefAttr keyCache = declareCache("keys", moe::widthOf(k.getType())),
-                    valueCache = declareCache("values", moe::widthOf(v.getType()));
-  ++layers;
-  moe::AppendOp::create(builder, loc, ValueRange(k), batch, keyCache);
-  moe::AppendOp::create(builder, loc, ValueRange(v), batch, valueCache);
-  auto result =
-      moe::AttentionOp::create(builder, loc, attention.getType(), q, batch, /*positions=*/Value(), sinks, keyCache, valueCache,
-                               /*entries=*/FlatSymbolRefAttr(), dim, scale, seen.window,
-                               /*chunk=*/std::nullopt);
-  result.setSoftCapAttr(attention.getSoftCapAttr());
-  rows.seat(attention.getResult(), result);
-  return true;
+  size_t nope = 0;
+  while (nope < columns.size() && isOfLatents(columns[nope]))
+    ++nope;
+  if (key.empty() || nope == 0)
+    return nope == columns.size();
+  size_t dim = nope + key.size();
+  for (auto [index, column] : llvm::enumerate(columns))
+    if (index % dim < nope ? !isOfLatents(column) : column != key[index % dim - nope])
+      return false;
+  return columns.size() % dim == 0;
 }
 
 bool StepBuilder::isPresent(Value result) {
@@ -373,13 +314,15 @@ bool StepBuilder::isPresent(Value result) {
     std::optional<Context> context = result.getType() == past.getType() ? rows.contextOf(result, past) : std::nullopt;
     if (!context || context->past.empty() || context->past.front().from != past)
       continue;
+    for (auto [index, column] : llvm::enumerate(context->past))
+      if (column != Column{past, int64_t(index)})
+        return false;
+    if (auto heads = expanded.find(past); heads != expanded.end())
+      return areMadeOf(context->fresh, heads->second.first, heads->second.second);
     auto known = appended.find(past);
     if (known == appended.end() || known->second.size() != context->fresh.size())
       return false;
-    for (auto [index, column] : llvm::enumerate(context->past))
-      if (column != Column{past, int64_t(index)} || known->second[index] != context->fresh[index])
-        return false;
-    return true;
+    return known->second == context->fresh;
   }
   return false;
 }
@@ -418,7 +361,7 @@ bool StepBuilder::convertResults() {
     }
   }
   for (Value past : arguments.pasts())
-    if (!appended.contains(past))
+    if (!appended.contains(past) && !expanded.contains(past))
       return refuse("an input that may be of the past is not what attention goes on with");
   if (!logits || layers == 0)
     return refuse("it has no logits of tokens that attend to one another");

@@ -33,6 +33,10 @@ private:
   bool convertRope(moe::RopeOp rope);
   bool convertSum(mlir::linalg::GenericOp sum);
   bool convertAttention(moe::AttentionOp attention);
+  bool convertLatentAttention(moe::LatentAttentionOp attention);
+  /// Remembers what arguments hold of the past and what a step adds to it.
+  void append(const Context &context);
+  bool appendHeads(moe::LatentAttentionOp attention, mlir::Value latents, llvm::ArrayRef<Column> key);
   /// The function's results as the step's; the first ones are logits.
   bool convertResults();
   bool isPresent(mlir::Value result);
@@ -62,6 +66,9 @@ private:
   std::map<mlir::Operation *, std::string> problems;              ///< of ops that have no form in a step
   int64_t layers = 0;                                             ///< that have begun
   llvm::DenseMap<mlir::Value, Columns> appended;                  ///< to what an argument holds of the past
+  /// Arguments of keys or values of heads that latents stand for: these, and the columns that all heads share.
+  llvm::DenseMap<mlir::Value, std::pair<mlir::Value, Columns>> expanded;
+  llvm::SmallVector<double> factors; ///< of YaRN, that rotary embeddings have
   std::string why;
 };
 

@@ -21,6 +21,16 @@ SmallVector<ColumnRun> passes::runsOf(ArrayRef<Column> columns) {
   return runs;
 }
 
+std::optional<SmallVector<int64_t>> passes::orderInHeads(ArrayRef<Column> columns, int64_t headDim, int64_t stride) {
+  SmallVector<int64_t> order;
+  for (const Column &column : columns.take_front(size_t(headDim)))
+    order.push_back(column.index);
+  for (auto [index, column] : llvm::enumerate(columns))
+    if (column.from != columns.front().from || column.index != int64_t(index) / headDim * stride + order[index % size_t(headDim)])
+      return std::nullopt;
+  return order;
+}
+
 StepRows::StepRows(const StepArguments &arguments) : trials(arguments.trials()) {
   for (StepShape trial : trials)
     sizes.push_back(arguments.sizes(trial));
@@ -47,11 +57,18 @@ StepRows::StepRows(const StepArguments &arguments) : trials(arguments.trials()) 
 }
 
 void StepRows::seat(Value value, Value rows) {
+  std::vector<int64_t> all(size_t(widthOf(rows)));
+  std::iota(all.begin(), all.end(), 0);
+  seat(value, rows, all);
+}
+
+void StepRows::seat(Value value, Value rows, ArrayRef<int64_t> columns) {
   auto seat = std::make_unique<Seat>(Seat{rows, widthOf(rows), {}, {}, {}});
   for (StepShape shape : trials) {
-    std::vector<int64_t> numbers(size_t(shape.sequences * shape.length * seat->width));
-    std::iota(numbers.begin(), numbers.end(), 0);
-    seat->numbers.push_back(std::move(numbers));
+    std::vector<int64_t> &numbers = seat->numbers.emplace_back();
+    for (int64_t row = 0; row < shape.sequences * shape.length; ++row)
+      for (int64_t column : columns)
+        numbers.push_back(row * seat->width + column);
   }
   seats[value] = std::move(seat);
 }
@@ -174,6 +191,22 @@ std::optional<Value> StepRows::shuffled(Value value, int64_t together) {
     rows = seat->from;
   }
   return rows;
+}
+
+std::optional<Value> StepRows::pastOf(Value value) {
+  Value past;
+  for (auto [trial, shape] : llvm::enumerate(trials)) {
+    std::optional<std::vector<Place>> places = placesOf(value, trial);
+    if (!places || places->empty())
+      return std::nullopt;
+    past = places->front().seat->from;
+    for (auto [index, place] : llvm::enumerate(*places))
+      if (place.seat->from != past || place.row * place.seat->width + place.column != int64_t(index))
+        return std::nullopt;
+    if (!isa<BlockArgument>(past) || int64_t(places->size()) != shape.sequences * shape.past * places->front().seat->width)
+      return std::nullopt;
+  }
+  return past;
 }
 
 std::optional<Context> StepRows::contextOf(Value value, Value like) {

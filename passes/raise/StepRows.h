@@ -23,6 +23,9 @@ struct ColumnRun {
 };
 llvm::SmallVector<ColumnRun> runsOf(llvm::ArrayRef<Column> columns);
 
+/// The columns of a head, when all columns are of one value and every `headDim` of them are those of a head of `stride` of its.
+std::optional<llvm::SmallVector<int64_t>> orderInHeads(llvm::ArrayRef<Column> columns, int64_t headDim, int64_t stride);
+
 /// What each position of a sequence has: from the past, and from the new tokens' rows. Nothing of the past where nothing has one.
 struct Context {
   Columns past, fresh;
@@ -33,8 +36,9 @@ class StepRows {
 public:
   explicit StepRows(const StepArguments &arguments);
 
-  /// Says that `value`, row by row, is `rows`.
+  /// Says that `value`, row by row, is `rows`, or has columns of it in that order.
   void seat(mlir::Value value, mlir::Value rows);
+  void seat(mlir::Value value, mlir::Value rows, llvm::ArrayRef<int64_t> columns);
   /// Says that `value` has an element of `rows` where `like` has one of rows as wide. In columns that no element has, `rows` are
   /// what `like` is made of.
   void seatLike(mlir::Value value, mlir::Value rows, mlir::Value like);
@@ -48,6 +52,9 @@ public:
   /// `value` as a row for each position, past and new, of each sequence, one after the other; or, with `like`, arranged as that
   /// argument.
   std::optional<Context> contextOf(mlir::Value value, mlir::Value like = {});
+
+  /// The argument whose rows of the past `value` has, one after the other.
+  std::optional<mlir::Value> pastOf(mlir::Value value);
 
 private:
   /// A tensor whose elements are known ones of rows.
@@ -65,7 +72,7 @@ private:
   llvm::SmallVector<mlir::Value> sourcesOf(mlir::Value value);
   /// Of each element; nothing when one comes from elsewhere.
   std::optional<std::vector<Place>> placesOf(mlir::Value value, size_t trial);
-  /// The same column for each of `rows` at each trial; `rowOf` says which row a place has to be of.
+  /// Has all columns come from turned rows, where some do and the others are the same in those.
   void takeUnturned(Columns &columns) const;
 
   llvm::ArrayRef<StepShape> trials;

@@ -14,11 +14,11 @@ namespace moec::passes {
 
 namespace {
 
-/// Whether an op reads it as a weight, as it is or turned.
+/// Whether an op reads it as a weight, as it is or turned, cut or stacked.
 bool isWeightOf(OpOperand &use) {
   Operation *op = use.getOwner();
-  if (auto turn = dyn_cast<linalg::TransposeOp>(op))
-    return llvm::any_of(turn->getResult(0).getUses(), [](OpOperand &next) { return isa<linalg::MatmulOp>(next.getOwner()); });
+  if (isa<linalg::TransposeOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::ConcatOp>(op))
+    return llvm::any_of(op->getResult(0).getUses(), isWeightOf);
   return isa<MoEDialect>(op->getDialect()) || (isa<linalg::MatmulOp>(op) && use.getOperandNumber() == 1);
 }
 

@@ -137,9 +137,17 @@ std::optional<WeightView> WeightView::reshaped(ArrayRef<int64_t> target) const {
   SmallVector<int64_t> all;
   size_t next = 0;
   for (int64_t size : target) {
-    if (size != 1 && (next == sizes.size() || sizes[next] != size))
+    if (size == 1) {
+      all.push_back(0);
+      continue;
+    }
+    if (next == sizes.size() || size == 0 || sizes[next] % size)
       return std::nullopt;
-    all.push_back(size == 1 ? 0 : strides[next++]);
+    // Of a dimension that is split, the first part steps over the others.
+    sizes[next] /= size;
+    all.push_back(strides[next] * sizes[next]);
+    if (sizes[next] == 1)
+      ++next;
   }
   if (next != sizes.size() || target.empty())
     return std::nullopt;

@@ -22,7 +22,7 @@ public:
   std::optional<WeightView> transposed() const;
   /// `count` of `axis`, every `stride`-th from `offset` on.
   std::optional<WeightView> sliced(size_t axis, int64_t offset, int64_t count, int64_t stride) const;
-  /// With dimensions of size 1 added or dropped.
+  /// With dimensions of size 1 added or dropped, and others split.
   std::optional<WeightView> reshaped(llvm::ArrayRef<int64_t> shape) const;
 
   mlir::RankedTensorType type() const { return mlir::RankedTensorType::get(shape, element); }

@@ -29,3 +29,11 @@ func.func @epsilon(%l: tensor<?x4xf32>) -> (tensor<?x2xf32>, tensor<?x2xf32>) {
   %j, %v = moe.route %l {routing = #moe.routing<k = 2, score = softmax>} : tensor<?x4xf32> -> tensor<?x2xi32>, tensor<?x2xf32>
   return %w, %v : tensor<?x2xf32>, tensor<?x2xf32>
 }
+
+// One group is none.
+// CHECK-LABEL: @one_group
+// CHECK: {routing = #moe.routing<k = 2, score = sigmoid>}
+func.func @one_group(%l: tensor<?x4xf32>) -> tensor<?x2xf32> {
+  %ids, %w = moe.route %l {routing = #moe.routing<k = 2, score = sigmoid, group_score = top2_sum, mask_fill = zero>} : tensor<?x4xf32> -> tensor<?x2xi32>, tensor<?x2xf32>
+  return %w : tensor<?x2xf32>
+}
