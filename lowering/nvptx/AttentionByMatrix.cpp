@@ -13,6 +13,10 @@ using namespace moec::lowering::nvptx;
 /// What spans leave for each other is a small part of what they read, as keys and values are read for a few heads only.
 static constexpr Spans spansOfToken{.shortest = 256, .most = 16};
 
+/// Of more tokens, a block takes all spans of one: there are blocks enough, and the many without a span would take longer to come
+/// and go than those with one to work.
+static constexpr int64_t fewTokens = 16;
+
 static SpanAttention::Heads headsOf(const AttentionOperands &operands) { return {operands.keyHeads, operands.group}; }
 
 static MatrixAttention::Shape shapeOf(const AttentionOperands &operands, moe::AttentionOp op) {
@@ -45,7 +49,7 @@ bool AttentionByMatrix::covers(const Target &target, const AttentionOperands &op
 }
 
 AttentionByMatrix::AttentionByMatrix(KernelFrame &frame, const AttentionOperands &operands, moe::AttentionOp op)
-    : frame(frame), b(frame.b), operands(operands), op(op), order(frame, stageCount),
+    : frame(frame), b(frame.b), operands(operands), op(op), order(frame, stageCount), takesAll(frame.tokens > fewTokens),
       sums(frame, spansOfToken, operands.keyHeads * operands.group, operands.valueDim, kindsOf(operands)),
       spans(frame, operands.batch, headsOf(operands), shapeOf(operands, op), sums) {
   if (operands.entries)
@@ -70,7 +74,7 @@ void AttentionByMatrix::attend(Number piece) {
   SpanAttention::Inputs inputs{query, {operands.keys.width, keyRow}, {operands.values.width, valueRow}};
   if (op.getWindow() || op.getChunk())
     inputs.firstVisible = firstSeen;
-  spans.attend(piece, inputs);
+  spans.attend(piece, takesAll, inputs);
 }
 
 /// The number of the last entry that a token attends to, of all or in its list; -1 if there is none. For all threads of a block.
@@ -89,7 +93,7 @@ void AttentionByMatrix::attendToEntries(Number piece) {
   };
   auto last = [&](Number token) { return lastEntryOf(token); };
   SpanAttention::Source entries{operands.entries->width, row};
-  entrySpans->attend(piece, {.query = query, .keys = entries, .values = entries, .lastGathered = last});
+  entrySpans->attend(piece, takesAll, {.query = query, .keys = entries, .values = entries, .lastGathered = last});
 }
 
 /// The heads of one token that share keys.
@@ -122,19 +126,22 @@ void AttentionByMatrix::emit() {
   frame.launch(spans.threads(), {frame.perRow(1, ofToken + entriesOfToken + operands.keyHeads)});
   Number piece = order.piece(), positionPieces = frame.tokens * ofToken,
          attentionPieces = frame.tokens * (ofToken + entriesOfToken);
+  Number spansOfBlock = select(takesAll, b.integer(spansOfToken.most), b.integer(1));
   auto attendToPositions = [&] { frame.alternative([&] { attend(piece); }); };
   b.ifThenElse(
       piece < attentionPieces,
       [&] {
-        if (entrySpans)
-          b.ifThenElse(piece < positionPieces, attendToPositions,
-                       [&] { frame.alternative([&] { attendToEntries(piece - positionPieces); }); });
-        else
-          attendToPositions();
-        order.finish(attention);
+        b.ifThen(piece % spansOfBlock == 0, [&] {
+          if (entrySpans)
+            b.ifThenElse(piece < positionPieces, attendToPositions,
+                         [&] { frame.alternative([&] { attendToEntries(piece - positionPieces); }); });
+          else
+            attendToPositions();
+          order.finish(attention);
+        });
       },
       [&] {
-        order.waitFor(attention, attentionPieces);
+        order.waitFor(attention, attentionPieces / spansOfBlock);
         frame.alternative([&] { addSpans(piece - attentionPieces); });
         order.finishLast(frame.tokens * operands.keyHeads);
       });

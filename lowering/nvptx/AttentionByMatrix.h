@@ -31,6 +31,7 @@ private:
   const AttentionOperands &operands;
   moe::AttentionOp op;
   LaunchOrder order;
+  const Number takesAll; ///< whether a block takes all spans of a token
   SpanSums sums;
   SpanAttention spans;
   std::optional<PositionLists> lists;      ///< of entries

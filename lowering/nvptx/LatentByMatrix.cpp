@@ -1,6 +1,7 @@
 // The three stages of latent attention.
 #include "lowering/nvptx/LatentByMatrix.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -109,7 +110,7 @@ void LatentByMatrix::attend(Number piece) {
   SpanAttention::Inputs inputs{query, cache, cache};
   if (lists)
     inputs.lastGathered = last;
-  spans.attend(piece, inputs);
+  spans.attend(piece, b.number(arith::ConstantIntOp::create(b, 0, 1)), inputs);
 }
 
 /// W_UV c of a head, for some columns of its value; the weight is on its way while the spans are being attended to.

@@ -19,21 +19,36 @@ SpanAttention::SpanAttention(KernelFrame &frame, const Batch &batch, Heads heads
     : frame(frame), b(frame.b), batch(batch), heads(heads), shape(shape), tile(::tileOf(heads, shape.isGathered)), sums(sums),
       kind(kind) {}
 
-void SpanAttention::attend(Number piece, const Inputs &inputs) {
+Number SpanAttention::positionOf(Number token, const Inputs &inputs) {
+  return inputs.lastGathered ? inputs.lastGathered(token) : load(batch.positions, token);
+}
+
+/// A tile of tokens begins at a multiple of its size, or where the sequence does in this step; its first token's block takes it.
+/// All its tokens have the same spans, as lengths of spans are multiples of its size.
+Number SpanAttention::beginsTile(Number token, Number position) {
+  return (position % tile.tokens == 0) | (load(batch.starts, load(batch.tokenSequence, token)) == token);
+}
+
+void SpanAttention::attend(Number piece, Number takesAll, const Inputs &inputs) {
+  Number token = piece / piecesOfToken(), position = positionOf(token, inputs), length = sums.lengthAt(position),
+         count = (position + length) / length;
+  if (tile.tokens > 1)
+    count = select(beginsTile(token, position), count, b.integer(0));
+  b.forRange(select(takesAll, count, b.integer(1)), [&](Number span) {
+    attendToSpan(piece + span, inputs);
+    b.barrier(); // shared memory is the next span's
+  });
+}
+
+void SpanAttention::attendToSpan(Number piece, const Inputs &inputs) {
   int64_t spans = sums.spans.most;
   Number token = piece / piecesOfToken(), span = piece % spans, group = piece / spans % tile.groups,
          keyHead = piece / (spans * tile.groups) % heads.ofKeys;
-  auto load = [&](Pointer from, Number index) { return (from + index).load().toInteger(b.i64); };
-  Number sequence = load(batch.tokenSequence, token),
-         position = inputs.lastGathered ? inputs.lastGathered(token) : load(batch.positions, token);
-
-  // A tile of tokens begins at a multiple of its size, or where the sequence does in this step; its first token's block takes it.
-  // All its tokens have the same spans, as lengths of spans are multiples of its size.
+  Number sequence = load(batch.tokenSequence, token), position = positionOf(token, inputs);
   Number tokens = b.integer(1), length = sums.lengthAt(position), begin = span * length, isTaken = begin <= position;
   if (tile.tokens > 1) {
-    Number inTile = position % tile.tokens;
-    tokens = minimum(b.integer(tile.tokens) - inTile, load(batch.starts, sequence + 1) - token);
-    isTaken = isTaken & ((inTile == 0) | (load(batch.starts, sequence) == token));
+    tokens = minimum(b.integer(tile.tokens) - position % tile.tokens, load(batch.starts, sequence + 1) - token);
+    isTaken = isTaken & beginsTile(token, position);
   }
   Number end = minimum(begin + length, position + tokens), first = begin;
   if (inputs.firstVisible) {

@@ -43,10 +43,15 @@ public:
     /// Of gathered rows: the number of a token's last one, which then stands for its position.
     llvm::function_ref<Number(Number token)> lastGathered = nullptr;
   };
-  /// Does a piece; for all threads of the block.
-  void attend(Number piece, const Inputs &inputs);
+  /// Does `piece`, or if `takesAll`, all spans of its token and heads, of which it is then the first; for all threads of the block.
+  void attend(Number piece, Number takesAll, const Inputs &inputs);
 
 private:
+  void attendToSpan(Number piece, const Inputs &inputs);
+  Number load(Pointer from, Number index) { return (from + index).load().toInteger(b.i64); }
+  Number positionOf(Number token, const Inputs &inputs);
+  Number beginsTile(Number token, Number position);
+
   KernelFrame &frame;
   KernelBuilder &b;
   const Batch &batch;
