@@ -168,7 +168,8 @@ def RaiseLinears : Pass<"moe-raise-linears", "::mlir::func::FuncOp"> {
   let summary = "find products of rows with weights";
   let description = [{
     A product with a weight, or with the transpose of one, is `moe.linear`, which reads the weight as it is stored. A weight that is
-    stored [in, out] is transposed before, which `moe-fold-weights` folds into the reference to it.
+    stored [in, out] is transposed before, which `moe-fold-weights` folds into the reference to it. A vector that is added to a
+    product is its bias.
 
     Before:
     ```mlir

@@ -27,6 +27,8 @@ void passes::buildRaise(OpPassManager &passes) {
   // Last, for products are what the others start from.
   passes.addNestedPass<func::FuncOp>(createRaiseLinears());
   passes.addNestedPass<func::FuncOp>(createRaiseMLP());
+  // Biases of products as well.
+  passes.addPass(createStoreConstants());
   passes.addPass(createFoldWeights());
 }
 

@@ -30,9 +30,41 @@ bool isZeros(Value value) {
   return fill && matchPattern(fill.getInputs().front(), m_AnyZeroFloat());
 }
 
+/// Has a product add the vector that is added to it, in whatever shape its rows are seen then.
+void takeBias(LinearOp linear) {
+  Value sum = linear.getResult();
+  while (sum.hasOneUse() && isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(*sum.user_begin()) &&
+         rowWidth(sum.user_begin()->getResult(0)) == widthOf(linear.getType()))
+    sum = sum.user_begin()->getResult(0);
+  auto add = sum.hasOneUse() ? dyn_cast<linalg::GenericOp>(*sum.user_begin()) : linalg::GenericOp();
+  if (!computes<arith::AddFOp>(add) || add.getNumDpsInputs() != 2 || add->getResult(0).getType() != sum.getType())
+    return;
+  for (unsigned at : {0, 1}) {
+    OpOperand *vector = add.getDpsInputOperand(at), *rows = add.getDpsInputOperand(1 - at);
+    auto type = dyn_cast<RankedTensorType>(vector->get().getType());
+    Operation *stored = vector->get().getDefiningOp();
+    bool isBias = rows->get() == sum && add.getMatchingIndexingMap(rows).isIdentity() && type && type.getRank() == 1 &&
+                  isWeight(type) && stored && stored->getNumOperands() == 0 && isMemoryEffectFree(stored) &&
+                  add.getMatchingIndexingMap(vector) ==
+                      AffineMap::get(add.getNumLoops(), 0, getAffineDimExpr(add.getNumLoops() - 1, add.getContext()));
+    if (!isBias)
+      continue;
+    if (linear->isBeforeInBlock(stored))
+      stored->moveBefore(linear);
+    linear.getBiasMutable().assign(vector->get());
+    add->getResult(0).replaceAllUsesWith(sum);
+    add.erase();
+    return;
+  }
+}
+
 struct RaiseLinears : impl::RaiseLinearsBase<RaiseLinears> {
   void runOnOperation() override {
     getOperation().walk([&](linalg::MatmulOp product) { raise(product); });
+    getOperation().walk([&](LinearOp linear) {
+      if (!linear.getBias() && !linear.getResidual())
+        takeBias(linear);
+    });
   }
 
   void raise(linalg::MatmulOp product) {

@@ -51,3 +51,24 @@ func.func @not(%x: tensor<4x6xf32> {moe.input = "x"}, %b: tensor<4x3xf32> {moe.i
   %z = linalg.matmul ins(%x, %f : tensor<4x6xf32>, tensor<6x3xf32>) outs(%zeros : tensor<4x3xf32>) -> tensor<4x3xf32>
   return %y, %z : tensor<4x3xf32>, tensor<4x3xf32>
 }
+
+// A vector that is added to rows in another shape.
+// CHECK-LABEL: func.func @bias
+// CHECK: %[[B:.+]] = arith.constant dense
+// CHECK: %[[Y:.+]] = moe.linear %arg0, %{{.*}} bias %[[B]](tensor<3xf32>)
+// CHECK-NOT: arith.addf
+func.func @bias(%x: tensor<?x6xf32> {moe.input = "x"}) -> (tensor<?x1x3xf32> {moe.output = "y"}) {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x6xf32>
+  %w = moe.get_weight @w : tensor<3x6xf32>
+  %l = moe.linear %x, %w : tensor<?x6xf32>, tensor<3x6xf32> -> tensor<?x3xf32>
+  %rows = tensor.expand_shape %l [[0], [1, 2]] output_shape [%n, 1, 3] : tensor<?x3xf32> into tensor<?x1x3xf32>
+  %b = arith.constant dense<[1.0, 2.0, 3.0]> : tensor<3xf32>
+  %e = tensor.empty(%n) : tensor<?x1x3xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (k)>, affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j, k)>], iterator_types = ["parallel", "parallel", "parallel"]} ins(%b, %rows : tensor<3xf32>, tensor<?x1x3xf32>) outs(%e : tensor<?x1x3xf32>) {
+  ^bb0(%l1: f32, %r: f32, %o: f32):
+    %v = arith.addf %l1, %r : f32
+    linalg.yield %v : f32
+  } -> tensor<?x1x3xf32>
+  return %y : tensor<?x1x3xf32>
+}
