@@ -188,6 +188,8 @@ std::optional<SmallVector<Attribute>> WeightView::slices() const {
       add(1, 1, run.strides[0], run.strides[0]);
     else if (rank == 2 && run.every % elementBytes() == 0)
       add(run.count, 1, run.every / elementBytes(), run.strides[0]);
+    else if (isDense)
+      add(1, run.count, 0, 0);
     else if (rank == 3)
       add(1, run.count, run.strides[0], run.strides[1]);
     else

@@ -3,6 +3,9 @@
 // That they are the same numbers the graphs of fixtures/onnx show (importers/onnx/cases-test.cpp): how large made-up ones are hangs on
 // their columns, so that --check-passes cannot.
 
+// Vectors that lie at odd distances; heads of a projection that is stored [in, out].
+// CHECK-DAG: moe.weight @{{.*}} : tensor<2x4xf32> = [#moe.slice<"first" in "m" at 1000 rows 1 times 2 every 18>]
+// CHECK-DAG: moe.weight @{{.*}} : tensor<2x2x4xf32> = [#moe.slice<"heads" in "m" at 2004 rows 1 times 2 every 12 strides 1 by 6>]
 // A matrix that is stored [in, out].
 // CHECK-DAG: moe.weight @stored_{{[0-9]+}} : tensor<3x6xf32> = [#moe.slice<"stored" in "m" at 64 rows 3 strides 1 by 3>]
 // Gate and up of one product, and of one that takes turns.
@@ -125,4 +128,31 @@ func.func @turned(%x: tensor<?x6xf32> {moe.input = "x"}, %ids: tensor<?x1xi32> {
   %y = moe.experts %x to %ids, %weights with %gate, %gate, %down {activation = #moe.activation<kind = silu>}
     : tensor<?x6xf32>, tensor<?x1xi32>, tensor<?x1xf32>, tensor<3x3x6xf32>, tensor<3x3x6xf32>, tensor<3x6x3xf32> -> tensor<?x6xf32>
   return %y : tensor<?x6xf32>
+}
+
+// Vectors that lie at odd distances, one for each expert.
+moe.weight @first : tensor<4xf32> = [#moe.slice<"first" in "m" at 1000 rows 4>]
+moe.weight @second : tensor<4xf32> = [#moe.slice<"second" in "m" at 1018 rows 4>]
+func.func @odd_distances(%x: tensor<?x6xf32> {moe.input = "x"}, %ids: tensor<?x1xi32> {moe.input = "ids"}, %s: tensor<?x1xf32> {moe.input = "s"}, %w: tensor<2x4x6xf32> {moe.input = "w"}, %d: tensor<2x6x4xf32> {moe.input = "d"}, %db: tensor<2x6xf32> {moe.input = "db"}) -> (tensor<?x6xf32> {moe.output = "y"}) {
+  %a = moe.get_weight @first : tensor<4xf32>
+  %b = moe.get_weight @second : tensor<4xf32>
+  %a1 = tensor.expand_shape %a [[0, 1]] output_shape [1, 4] : tensor<4xf32> into tensor<1x4xf32>
+  %b1 = tensor.expand_shape %b [[0, 1]] output_shape [1, 4] : tensor<4xf32> into tensor<1x4xf32>
+  %all = tensor.concat dim(0) %a1, %b1 : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<2x4xf32>
+  %y = moe.experts %x to %ids, %s with %w, %w, %d biases %all, %all, %db (tensor<2x4xf32>, tensor<2x4xf32>, tensor<2x6xf32>) {activation = #moe.activation<kind = silu>} : tensor<?x6xf32>, tensor<?x1xi32>, tensor<?x1xf32>, tensor<2x4x6xf32>, tensor<2x4x6xf32>, tensor<2x6x4xf32> -> tensor<?x6xf32>
+  return %y : tensor<?x6xf32>
+}
+
+// Heads of a projection that is stored [in, out].
+moe.weight @heads : tensor<4x6xf32> = [#moe.slice<"heads" in "m" at 2000 rows 4>]
+moe.weight @values : tensor<2x2x4xf32> = [#moe.slice<"values" in "m" at 3000 rows 2>]
+func.func @split_heads(%q: tensor<?x6xf32> {moe.input = "q"}, %c: tensor<?x5xf32> {moe.input = "c"}, %n: tensor<?xi64> {moe.input = "n"}) -> (tensor<?x4xf32> {moe.output = "y"}) {
+  %w = moe.get_weight @heads : tensor<4x6xf32>
+  %v = moe.get_weight @values : tensor<2x2x4xf32>
+  %e = tensor.empty() : tensor<6x4xf32>
+  %turned = linalg.transpose ins(%w : tensor<4x6xf32>) outs(%e : tensor<6x4xf32>) permutation = [1, 0]
+  %split = tensor.expand_shape %turned [[0, 1], [2]] output_shape [2, 3, 4] : tensor<6x4xf32> into tensor<2x3x4xf32>
+  %k = tensor.extract_slice %split[0, 1, 0] [2, 2, 4] [1, 1, 1] : tensor<2x3x4xf32> to tensor<2x2x4xf32>
+  %y = moe.latent_attention %q across %c : tensor<?x5xf32> of %n with %k, %v {scale = 0.5 : f64} : tensor<?x6xf32>, tensor<2x2x4xf32>, tensor<2x2x4xf32> -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
 }
