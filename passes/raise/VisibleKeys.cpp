@@ -134,6 +134,11 @@ CausalMatch passes::matchCausal(const Visibility &visibility, const StepArgument
   std::set<int64_t> numbers = integersBehind({visibility.lengths, visibility.first, visibility.bias}, arguments.integers());
   if (visibility.window)
     numbers.insert(*visibility.window);
+  constexpr size_t mostNumbers = 24;
+  if (numbers.size() > mostNumbers) {
+    match.problem = "what it attends to is made of more numbers than can be tried for the width of a window";
+    return match;
+  }
   bool hasPast = !arguments.pasts().empty();
   SmallVector<StepShape> shapes(arguments.trials());
   if (hasPast)
