@@ -104,6 +104,62 @@ std::string combine(int64_t intermediate, int64_t out, int64_t shared, const cha
   return text;
 }
 
+/// Weights in codes: experts' of four bits with a scale for 32 columns, shared ones in FP8 by blocks of 128 x 128.
+struct Codes {
+  std::string values, scales, result, format;
+  Codes(int64_t rows, int64_t columns, bool shared) {
+    auto type = [](std::string shape, const char *element) { return "tensor<" + shape + element + ">"; };
+    std::string shape = llvm::formatv("{0}x{1}x", rows, columns);
+    if (shared) {
+      values = type(shape, "f8E4M3FN"), result = type(shape, "f32"), format = "<rows = 128, columns = 128>";
+      scales = type(llvm::formatv("{0}x{1}x", (rows + 127) / 128, (columns + 127) / 128), "f32");
+    } else {
+      shape = llvm::formatv("{0}x{1}", experts, shape);
+      values = type(shape, "f4E2M1FN"), result = type(shape, "f32"), format = "<rows = 1, columns = 32>";
+      scales = type(llvm::formatv("{0}x{1}x{2}x", experts, rows, (columns + 31) / 32), "f8E8M0FNU");
+    }
+  }
+  std::string arguments(llvm::StringRef name) const { return llvm::formatv(", %{0}v: {1}, %{0}s: {2}", name, values, scales); }
+  std::string op(llvm::StringRef name) const {
+    return llvm::formatv("  %{0} = moe.dequantize %{0}v by %{0}s as {1} : {2}, {3}\n", name, format, values, scales);
+  }
+};
+
+std::string hiddenOfCodes(int64_t in, int64_t intermediate, int64_t shared) {
+  Codes own(intermediate, in, false), common(shared, in, true);
+  std::string offsets = llvm::formatv("tensor<{0}xi32>", experts + 1), order = llvm::formatv("tensor<?x{0}xi32>", k);
+  return llvm::formatv(
+             "plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64>, array<i64>, array<i64: 1>, "
+             "array<i64: 1>, array<i64: 1>, array<i64: 1>, array<i64: {1}>, array<i64: 1>, array<i64: {1}>, array<i64: 1>] {{\n"
+             "^bb0(%x: tensor<?x{2}xf32>, %offsets: {3}, %order: {4}{5}{6}{7}{8}):\n{9}{10}{11}{12}",
+             (intermediate + 15) / 16, shared, in, offsets, order, own.arguments("g"), own.arguments("u"), common.arguments("sg"),
+             common.arguments("su"), own.op("g"), own.op("u"), common.op("sg"), common.op("su"))
+             .str() +
+         llvm::formatv(
+             "  %h = moe.expert_hidden %x by %offsets, %order with %g, %u shared %sg, %su ({0}, {0}) {{activation = "
+             "#moe.activation<kind = silu>, compute = #moe<compute bf16>}\n    : tensor<?x{1}xf32>, {2}, {3}, {4}, {4} -> "
+             "tensor<?x{5}xf32>\n  plan.return %h : tensor<?x{5}xf32>\n}\n",
+             common.result, in, offsets, order, own.result, k * intermediate + shared)
+             .str();
+}
+
+std::string combineOfCodes(int64_t intermediate, int64_t out, int64_t shared) {
+  Codes own(out, intermediate, false), common(out, shared, true);
+  std::string offsets = llvm::formatv("tensor<{0}xi32>", experts + 1), order = llvm::formatv("tensor<?x{0}xi32>", k);
+  std::string weights = llvm::formatv("tensor<?x{0}xf32>", k);
+  return llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64>, array<i64>, array<i64>, "
+                       "array<i64: 1>, array<i64: 1>, array<i64: {1}>, array<i64: 1>] {{\n"
+                       "^bb0(%h: tensor<?x{2}xf32>, %weights: {3}, %offsets: {4}, %order: {5}{6}{7}):\n{8}{9}",
+                       (out + 15) / 16, out, k * intermediate + shared, weights, offsets, order, own.arguments("d"),
+                       common.arguments("sd"), own.op("d"), common.op("sd"))
+             .str() +
+         llvm::formatv("  %y = moe.combine %h by %offsets, %order weighted %weights ({0}) with %d shared %sd ({1}) {{compute = "
+                       "#moe<compute bf16>}\n    : tensor<?x{2}xf32>, {3}, {4}, {5} -> tensor<?x{6}xf32>\n"
+                       "  plan.return %y : tensor<?x{6}xf32>\n}\n",
+                       weights, common.result, k * intermediate + shared, offsets, order, own.result, out)
+             .str();
+}
+
 /// Runs `text` on every routing; `offsets` is the number of the argument with the offsets, the next is the order.
 void check(const std::string &text, unsigned offsets, double tolerance) {
   KernelRun run(text);
@@ -210,3 +266,7 @@ TEST(Combine, RowsAlone) {
   for (size_t level = 0; level < alone.size(); ++level)
     EXPECT_EQ(alone[level], Bits(together[level].begin() + 40, together[level].end()));
 }
+
+/// Experts and shared experts in different formats.
+TEST(ExpertHidden, Codes) { check(hiddenOfCodes(160, 24, 40), 1, 1e-5); }
+TEST(Combine, Codes) { check(combineOfCodes(64, 40, 32), 2, 1e-5); }

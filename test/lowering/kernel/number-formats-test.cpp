@@ -12,6 +12,7 @@
 
 #include <cmath>
 
+using namespace moec;
 using namespace moec::test;
 
 /// A linear over weights of `values` by `scales`.
@@ -142,6 +143,27 @@ TEST(NumberFormats, OnMatrixUnits) {
   check(linear(64, 24, "f8E4M3FN", 24, 64, "f32", "", "bf16"), {1, 33});
   check(linear(96, 24, "f8E4M3FN", 1, 96, "bf16", "", "bf16"), {1, 33});
   check(linearWithZeros(96, 20, "ui4", 96, /*zeroPoint=*/0, "bf16"), {1, 33});
+}
+
+/// A decode step of FP8 reads its codes and scales once, without bank conflicts in the loop over them, and computes with no more
+/// tiles than there are.
+TEST(NumberFormats, TrafficOnMatrixUnits) {
+  runtime::emulator::Counters ofWidth[2];
+  for (int64_t i : {0, 1}) {
+    const int64_t in = i ? 2048 : 1024, out = 64;
+    KernelRun run(linear(in, out, "f8E4M3FN", 128, 128, "f32", "", "bf16"));
+    run.setStep({{0, 1}});
+    run.makeUp(3);
+    ofWidth[i] = run.count("sm_80");
+    double compulsory = in * out + 4 * in / 128 + 4 * in;
+    EXPECT_LE(double(ofWidth[i].uniqueSectorsLoaded * 32), 1.05 * compulsory);
+    EXPECT_LE(double(ofWidth[i].globalSectorsLoaded * 32), 1.05 * double(ofWidth[i].globalBytesLoaded));
+    uint64_t products = 0;
+    for (uint64_t count : ofWidth[i].matrixOperations)
+      products += count;
+    EXPECT_EQ(products, uint64_t(in * out / 16 / 16));
+  }
+  EXPECT_EQ(ofWidth[0].bankConflicts, ofWidth[1].bankConflicts);
 }
 
 /// Scales of fewer columns than code reads at once are refused by name.
