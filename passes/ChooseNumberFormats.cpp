@@ -14,14 +14,13 @@ namespace moec::passes {
 
 namespace {
 /// Whether matrix units multiply all matrices of `op` with bf16: they are stored in it, or in codes, which are all exact in it.
-/// Caches will be. Of attention's own matrices codes do not count: nothing but products turns them into bf16.
+/// Caches will be.
 bool multipliesBF16(Operation *op) {
-  bool takesCodes = !isa<AttentionOp, LatentAttentionOp, AbsorbedAttentionOp>(op);
   return llvm::all_of(op->getOperands(), [&](Value operand) {
     auto matrix = dyn_cast<RankedTensorType>(operand.getType());
     if (!matrix || !isWeight(matrix) || matrix.getRank() < 2)
       return true;
-    return matrix.getElementType().isBF16() || (takesCodes && operand.getDefiningOp<DequantizeOp>());
+    return matrix.getElementType().isBF16() || operand.getDefiningOp<DequantizeOp>();
   });
 }
 

@@ -63,8 +63,7 @@ template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp
   LatentOperands operands(frame, op);
   LatentSizes sizes(operands, op);
   double scale = op.getScale().convertToDouble();
-  bool isBf16 = op.getCompute() == moe::Compute::BF16 && operands.cache.base.element.isBF16() &&
-                operands.keyUp.element().isBF16() && operands.valueUp.element().isBF16();
+  bool isBf16 = op.getCompute() == moe::Compute::BF16 && operands.cache.base.element.isBF16();
   if (isBf16 && LatentByMatrix::fits(frame.b.target, operands, sizes))
     LatentByMatrix(frame, operands, sizes, scale, spans).emit();
   else

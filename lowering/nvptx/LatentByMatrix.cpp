@@ -35,8 +35,9 @@ bool LatentByMatrix::fits(const Target &target, const LatentOperands &operands, 
   int64_t rowTiles = SpanAttention::tileOf(headsOf(sizes)).rowTiles;
   int64_t product = std::max(StagedProduct::bytesOf(rowTiles * parts, 1, sizes.nope, byDepth),
                              StagedProduct::bytesOf(rowTiles * valueTiles, valueParts, sizes.latent, byColumn));
-  return target.hasMatrixUnits && sizes.nope % 2 == 0 && sizes.rotary % 2 == 0 && product + reserve <= target.sharedBytes &&
-         MatrixAttention::fits(target, shapeOf(operands, sizes, 1), rowTiles);
+  return target.hasMatrixUnits && StagedProduct::covers(operands.keyUp.storage()) &&
+         StagedProduct::covers(operands.valueUp.storage()) && sizes.nope % 2 == 0 && sizes.rotary % 2 == 0 &&
+         product + reserve <= target.sharedBytes && MatrixAttention::fits(target, shapeOf(operands, sizes, 1), rowTiles);
 }
 
 LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale,
@@ -83,8 +84,8 @@ void LatentByMatrix::projectQueries(Number piece) {
   int64_t piecesOfHead = queryPieces() / sizes.heads;
   Tokens tokens = tokensOf(piece / queryPieces());
   Number head = piece % queryPieces() / piecesOfHead, first = piece % piecesOfHead * product.columns();
-  Pointer weight = operands.keyUp.row(head);
-  product.stageWeight(b.integer(sizes.latent) - first, [&](Number row) { return weight + (row * sizes.latent + first); });
+  product.stageWeight(operands.keyUp.storage(), first, b.integer(sizes.latent) - first,
+                      [&](Number row) { return operands.keyUp.matrixRow(head, row); });
   auto query = [&](Number token) { return operands.query + ((tokens.first + token) * sizes.heads + head) * sizes.query; };
   auto latentQuery = [&](Number token) { return queryRow(tokens.first + token, head); };
   b.ifThen(first == 0, [&] {
@@ -120,9 +121,9 @@ void LatentByMatrix::projectValues(Number piece) {
   int64_t piecesOfHead = valuePieces() / sizes.heads;
   Tokens tokens = tokensOf(piece / valuePieces());
   Number head = piece % valuePieces() / piecesOfHead, first = piece % piecesOfHead * product.columns();
-  Pointer weight = operands.valueUp.row(head) + first * sizes.latent;
   Number count = b.integer(sizes.value) - first;
-  product.stageWeight(count, [&](Number row) { return weight + row * sizes.latent; });
+  product.stageWeight(operands.valueUp.storage(), b.integer(0), count,
+                      [&](Number row) { return operands.valueUp.matrixRow(head, first + row); });
   order.waitFor(attention, frame.tokens * spans.piecesOfToken());
   auto spansOf = [&](Number token) { return sums.rangeOf(0, b.integer(0), lastOf(token)); };
   auto factorsOf = [&](Number token) { return factors + token % StagedProduct::rowsAtOnce * sums.count; };

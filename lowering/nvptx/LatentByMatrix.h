@@ -18,7 +18,7 @@ class LatentByMatrix {
 public:
   static constexpr int64_t spansOfDecode = 16;
 
-  /// Whether sizes and memory allow it; caches and weights are bf16.
+  /// Whether weights, sizes and memory allow it; caches are bf16.
   static bool fits(const Target &target, const LatentOperands &operands, const LatentSizes &sizes);
 
   /// At most `mostSpans` blocks share the positions of a token.

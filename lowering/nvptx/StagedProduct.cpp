@@ -1,6 +1,8 @@
 // The weight by cp.async, activations through the threads' registers, products, and the sum over the parts of the depth.
 #include "lowering/nvptx/StagedProduct.h"
 
+#include "lowering/kernel/NumberFormat.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -24,11 +26,44 @@ StagedProduct::StagedProduct(KernelFrame &frame, int64_t tiles, int64_t parts, i
       staged(frame.allocateShared(b.i8, activationRows.bytes())),
       partial(frame.allocateShared(b.f32, parts * tiles * 2 * warpSize * accumulators)) {}
 
-void StagedProduct::stageWeight(Number count, function_ref<Pointer(Number)> row) {
-  if (stored == Stored::byColumn)
-    beginCopy(b, threads(), weightRows, weight, count, b.integer(depth / chunkElements), row);
+bool StagedProduct::covers(const Storage &storage) {
+  return storage.element.isBF16() || (storage.isQuantized && storage.scaleColumns % chunkElements == 0);
+}
+
+void StagedProduct::stageWeight(const Storage &storage, Number first, Number count, function_ref<WeightRow(Number)> row) {
+  const bool isByColumn = stored == Stored::byColumn;
+  Number rows = isByColumn ? count : b.integer(depth),
+         chunks = isByColumn ? b.integer(depth / chunkElements) : count / chunkElements;
+  if (storage.element.isBF16())
+    beginCopy(b, threads(), weightRows, weight, rows, chunks, [&](Number index) { return row(index).elements + first; });
   else
-    beginCopy(b, threads(), weightRows, weight, b.integer(depth), count / chunkElements, row);
+    stageNumbers(storage, rows, chunks, row, first);
+}
+
+/// A chunk is eight numbers of one block.
+void StagedProduct::stageNumbers(const Storage &storage, Number rows, Number chunks, function_ref<WeightRow(Number)> row,
+                                 Number first) {
+  constexpr int64_t loadsAtOnce = 4; // of a thread, as for activations
+  const int64_t total = weightRows.rows * weightRows.chunks;
+  b.forRange(b.thread(), b.integer(total), threads() * loadsAtOnce, [&](Number begin) {
+    KernelBuilder::Numbers loaded;
+    for (int64_t i = 0; i < loadsAtOnce; ++i) {
+      Number at = begin + i * threads(), index = at / weightRows.chunks, chunk = at % weightRows.chunks;
+      Number isInside = (index < rows) & (chunk < chunks);
+      Number column = first + select(isInside, chunk, b.integer(0)) * chunkElements;
+      Number eight = loadElements(storage, row(select(isInside, index, b.integer(0))), column, chunkElements);
+      KernelBuilder::Numbers pairs;
+      for (int64_t pair = 0; pair < chunkElements; pair += 2)
+        pairs.push_back(select(isInside, packBf16(eight.shuffle(eight, {pair, pair + 1})), b.integer32(0)));
+      loaded.push_back(b.gather(pairs));
+    }
+    for (auto [i, four] : llvm::enumerate(loaded)) {
+      Number at = begin + int64_t(i) * threads();
+      b.ifThen(at < total, [&] {
+        weight.plusBytes(weightRows.place(at / weightRows.chunks, at % weightRows.chunks)).as(b.i32).store(four, chunkBytes);
+      });
+    }
+  });
 }
 
 void StagedProduct::stageActivations(Number first, Number rows, Activations activations) {

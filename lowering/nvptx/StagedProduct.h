@@ -2,6 +2,7 @@
 #ifndef MOEC_LOWERING_NVPTX_STAGEDPRODUCT_H
 #define MOEC_LOWERING_NVPTX_STAGEDPRODUCT_H
 
+#include "lowering/kernel/Weight.h"
 #include "lowering/nvptx/KernelFrame.h"
 #include "lowering/nvptx/MatrixUnits.h"
 
@@ -19,9 +20,11 @@ public:
   /// Columns that a block computes.
   int64_t columns() const { return tiles * MatrixTile::rows; }
 
-  /// Begins to copy the weight's columns [first, count); `row` is where a row in memory begins, with the first of them where rows
-  /// are steps of the depth.
-  void stageWeight(Number count, llvm::function_ref<Pointer(Number row)> row);
+  /// Whether weights that are stored so can be staged.
+  static bool covers(const Storage &storage);
+  /// Begins to copy the weight's columns [first, count), or dequantises them, rounded to bf16. `row` is a row in memory, and
+  /// `first` where rows are steps of the depth the place in it from which on the columns are.
+  void stageWeight(const Storage &storage, Number first, Number count, llvm::function_ref<WeightRow(Number row)> row);
 
   /// Two neighbouring elements of a row of activations, rounded to bf16 in an i32.
   using Activations = llvm::function_ref<Number(Number row, Number column)>;
@@ -38,6 +41,8 @@ public:
 private:
   static SharedRows weightRowsOf(int64_t tiles, int64_t depth, Stored stored);
   int64_t threads() const { return tiles * parts * warpSize; }
+  void stageNumbers(const Storage &storage, Number rows, Number chunks, llvm::function_ref<WeightRow(Number row)> row,
+                    Number first);
   void stageActivations(Number first, Number rows, Activations activations);
   KernelBuilder::Numbers multiplyStaged();
 

@@ -112,10 +112,13 @@ void TileProduct::accumulate(const Rows &own) {
   forOwnSums([&](Pointer place, int64_t) { place.store(b.real(0)); });
   const BlockScales scales(storage, width, own.weights);
   // As MatrixProduct does, so that an element is the same whichever computes it: parts of the columns, then their sum.
-  // Carried on are the activations of the next two units, as loads take about as long as a unit's products, and this one's scales.
-  Numbers carried = loadActivations(own, b.integer(1));
-  const size_t loadCount = carried.size();
-  llvm::append_range(carried, loadActivations(own, b.integer(2)));
+  // Carried on are the activations of the next two units, as loads take about as long as a unit's products, and this one's scales;
+  // beside sums that are scaled there are registers for one unit's.
+  const int64_t loadedUnits = scales.areOfBlocks() ? 1 : 2;
+  Numbers carried;
+  for (int64_t unit = 1; unit <= loadedUnits; ++unit)
+    llvm::append_range(carried, loadActivations(own, b.integer(unit)));
+  const size_t carriedLoads = carried.size(), loadCount = carriedLoads / size_t(loadedUnits);
   llvm::append_range(carried, scales.load(b.integer(0)));
   b.forRange(b.integer(0), b.integer(units), codes.unitsOfPart(), carried, [&](Number first, ArrayRef<Number> before) {
     Numbers initial(sumCount, b.real(0));
@@ -129,10 +132,10 @@ void TileProduct::accumulate(const Rows &own) {
       b.ifThen(((unit & b.integer(unitsOfStep - 1)) == 0) & (ahead < units), [&] { copyWeights(own, stepOf(ahead)); });
       closeGroup(b);
       storeActivations(unit + 1, given.slice(sumCount, loadCount));
-      Numbers next(given.slice(sumCount + loadCount, loadCount));
-      llvm::append_range(next, loadActivations(own, unit + 3));
+      Numbers next(given.slice(sumCount + loadCount, carriedLoads - loadCount));
+      llvm::append_range(next, loadActivations(own, unit + (loadedUnits + 1)));
       llvm::append_range(next, scales.load((unit + 1) * WeightCodes::unitColumns));
-      multiplyUnit(unit, scales, given.drop_front(sumCount + 2 * loadCount), sums);
+      multiplyUnit(unit, scales, given.drop_front(sumCount + carriedLoads), sums);
       llvm::append_range(sums, next);
       return sums;
     });
