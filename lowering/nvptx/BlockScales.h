@@ -11,27 +11,31 @@ class BlockScales {
 public:
   /// Whether the products of a unit share a scale.
   static bool covers(const Storage &storage);
-  /// Units of a step that do.
-  static int64_t unitsOfScale(const Storage &storage, int64_t unitsOfStep);
 
-  BlockScales(const Storage &storage, int64_t width, llvm::ArrayRef<WeightRow> rows) : storage(storage), width(width), rows(rows) {}
+  /// For rows of `width` columns, of which the scales of `units` neighbouring units are loaded at once.
+  BlockScales(const Storage &storage, int64_t width, llvm::ArrayRef<WeightRow> rows, int64_t units);
 
   /// Whether the products of units are scaled before they are added up.
   bool areOfBlocks() const { return bool(storage.scale); }
 
-  /// What the scales (and zeros) at `column` are loaded as, of every row; it may be behind the end.
+  /// What the scales (and zeros) of the units from `column` on are loaded as, of every row; they may be behind the end.
   KernelBuilder::Numbers load(Number column) const;
-  /// Of those loaded, the scale in f32 and the zero of row `row`.
-  Number scale(llvm::ArrayRef<Number> loaded, int64_t row) const;
-  Number zero(llvm::ArrayRef<Number> loaded, int64_t row) const;
-  int64_t count() const { return areOfBlocks() ? int64_t(rows.size()) * ofRow() : 0; } ///< of what is loaded
+  int64_t count() const { return areOfBlocks() ? int64_t(rows.size()) * ofRow() : 0; }
+  /// Of those loaded, the scale in f32 and the zero of row `row` for unit `unit`.
+  Number scale(llvm::ArrayRef<Number> loaded, int64_t unit, int64_t row) const;
+  Number zero(llvm::ArrayRef<Number> loaded, int64_t unit, int64_t row) const;
 
 private:
-  int64_t ofRow() const { return storage.hasZeros ? 2 : 1; }
+  void load(Pointer row, mlir::Type element, Number column, KernelBuilder::Numbers &loaded) const;
+  Number pick(llvm::ArrayRef<Number> loaded, mlir::Type element, int64_t unit) const;
+  int64_t numbersOf(mlir::Type element) const;
+  int64_t ofRow() const { return numbersOf(storage.scale) + (storage.hasZeros ? numbersOf(storage.element) : 0); }
 
   const Storage storage;
-  const int64_t width;
   const llvm::ArrayRef<WeightRow> rows;
+  const int64_t blocksOfRow;
+  const int64_t unitsOfScale, blocks; ///< units that share what is loaded, and how much that is
+  const bool arePacked;               ///< neighbours are loaded as one integer, or a few
 };
 
 } // namespace moec::lowering::nvptx

@@ -78,9 +78,9 @@ void TileProduct::multiplyUnit(Number unit, const BlockScales &scales, ArrayRef<
   Numbers factors;
   for (int64_t piece = 0; piece < piecesOfWarp; ++piece) {
     left.push_back(codes.decode(codes.load(weightSlot(stepOf(unit)) + piece * WeightCodes::pieceBytes, inStep),
-                                scales.zero(loadedScales, piece)));
+                                scales.zero(loadedScales, 0, piece)));
     if (scales.areOfBlocks())
-      factors.push_back(scales.scale(loadedScales, piece));
+      factors.push_back(scales.scale(loadedScales, 0, piece));
   }
   Pointer right = activationSlot(unit).plusBytes(PermutedRows::place(b.lane() / 4, b.lane() % 4));
   for (int64_t tile = 0; tile < rightTiles; ++tile) {
@@ -110,7 +110,7 @@ void TileProduct::accumulate(const Rows &own) {
   }
   storeActivations(b.integer(0), loadActivations(own, b.integer(0)));
   forOwnSums([&](Pointer place, int64_t) { place.store(b.real(0)); });
-  const BlockScales scales(storage, width, own.weights);
+  const BlockScales scales(storage, width, own.weights, 1);
   // As MatrixProduct does, so that an element is the same whichever computes it: parts of the columns, then their sum.
   // Carried on are the activations of the next two units, as loads take about as long as a unit's products, and this one's scales;
   // beside sums that are scaled there are registers for one unit's.

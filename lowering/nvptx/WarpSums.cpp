@@ -15,10 +15,10 @@ static constexpr int64_t loadsOfUnit = WeightCodes::laneColumns / 4;
 
 WarpSums::WarpSums(KernelBuilder &b, const WeightCodes &codes, const Storage &storage, int64_t width, int64_t ahead, Pointer memory,
                    ArrayRef<WeightRow> weights, ArrayRef<Pointer> activations)
-    : b(b), codes(codes), scales(storage, width, weights), weights(weights), activations(activations), memory(memory), width(width),
-      ahead(ahead), groups(int64_t(weights.size()) / 2), tiles(int64_t(activations.size())), units(codes.unitsOfPart()),
-      steps(units / codes.unitsOfStep()), unitsOfScale(BlockScales::unitsOfScale(storage, codes.unitsOfStep())),
-      unitsOfBatch(std::min(units, mostUnitsAhead / tiles)), unitsOfTurn(std::max(codes.unitsOfStep(), unitsOfBatch)) {}
+    : b(b), codes(codes), scales(storage, width, weights, codes.unitsOfStep()), weights(weights), activations(activations),
+      memory(memory), width(width), ahead(ahead), groups(int64_t(weights.size()) / 2), tiles(int64_t(activations.size())),
+      units(codes.unitsOfPart()), steps(units / codes.unitsOfStep()), unitsOfBatch(std::min(units, mostUnitsAhead / tiles)),
+      unitsOfTurn(std::max(codes.unitsOfStep(), unitsOfBatch)) {}
 
 KernelBuilder::Numbers WarpSums::Carried::flat() const {
   Numbers all = sums;
@@ -47,12 +47,14 @@ void WarpSums::beginStep(Number step) {
 
 SmallVector<KernelBuilder::Numbers> WarpSums::takeStep(Number step) {
   awaitGroups(b, ahead - 1);
-  b.syncWarp(); // other lanes' copies
+  if (codes.comeFromOthers())
+    b.syncWarp();
   SmallVector<Numbers> words;
   for (int64_t unit = 0; unit < codes.unitsOfStep(); ++unit)
     for (size_t i = 0; i < weights.size(); ++i)
       words.push_back(codes.load(slot(step) + int64_t(i) * WeightCodes::pieceBytes, b.integer(unit)));
-  b.syncWarp(); // before the next copies to the same place
+  if (codes.comeFromOthers())
+    b.syncWarp(); // before the next copies to the same place
   b.ifThen(step + ahead < steps, [&] { beginStep(step + ahead); });
   closeGroup(b);
   return words;
@@ -90,20 +92,20 @@ SmallVector<KernelBuilder::Numbers> WarpSums::operands(Number unit, ArrayRef<Num
 /// Those of a whole turn.
 KernelBuilder::Numbers WarpSums::loadScales(Number firstUnit) const {
   Numbers loaded;
-  for (int64_t unit = 0; unit < unitsOfTurn; unit += unitsOfScale)
+  for (int64_t unit = 0; unit < unitsOfTurn; unit += codes.unitsOfStep())
     llvm::append_range(loaded, scales.load(column(firstUnit + unit)));
   return loaded;
 }
 
-/// sums += the products of a unit; `words` are those of all rows.
-void WarpSums::multiply(ArrayRef<Numbers> words, ArrayRef<Number> loadedScales, ArrayRef<Numbers> right,
+/// sums += the products of a unit of a step; `words` are those of all rows, `loadedScales` the step's.
+void WarpSums::multiply(ArrayRef<Numbers> words, ArrayRef<Number> loadedScales, int64_t inStep, ArrayRef<Numbers> right,
                         MutableArrayRef<Number> sums) const {
   for (int64_t group = 0; group < groups; ++group) {
     Numbers halves[2], factors;
     for (int64_t half : {0, 1}) {
-      halves[half] = codes.decode(words[size_t(group * 2 + half)], scales.zero(loadedScales, group * 2 + half));
+      halves[half] = codes.decode(words[size_t(group * 2 + half)], scales.zero(loadedScales, inStep, group * 2 + half));
       if (scales.areOfBlocks())
-        factors.push_back(scales.scale(loadedScales, group * 2 + half));
+        factors.push_back(scales.scale(loadedScales, inStep, group * 2 + half));
     }
     for (int64_t tile = 0; tile < tiles; ++tile) {
       MutableArrayRef<Number> total = sums.slice(size_t((group * tiles + tile) * accumulators), accumulators);
@@ -135,7 +137,7 @@ WarpSums::Carried WarpSums::turn(Number first, int64_t count, Carried given) {
       if (inStep == 0)
         words = takeStep((first + unit) >> int64_t(llvm::Log2_64(uint64_t(codes.unitsOfStep()))));
       multiply(ArrayRef(words).slice(size_t(inStep) * weights.size(), weights.size()),
-               ArrayRef(loadedScales).slice(size_t(unit / unitsOfScale * scales.count()), size_t(scales.count())),
+               ArrayRef(loadedScales).slice(size_t(unit / codes.unitsOfStep() * scales.count()), size_t(scales.count())), inStep,
                right[size_t(unit - batch)], next.sums);
     }
   }

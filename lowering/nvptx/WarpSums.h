@@ -39,7 +39,7 @@ private:
   /// The right operands of unit `unit`, for which `loaded` was loaded, of each tile.
   llvm::SmallVector<Numbers> operands(Number unit, llvm::ArrayRef<Number> loaded) const;
   Numbers loadScales(Number firstUnit) const;
-  void multiply(llvm::ArrayRef<Numbers> words, llvm::ArrayRef<Number> scales, llvm::ArrayRef<Numbers> right,
+  void multiply(llvm::ArrayRef<Numbers> words, llvm::ArrayRef<Number> scales, int64_t inStep, llvm::ArrayRef<Numbers> right,
                 llvm::MutableArrayRef<Number> sums) const;
 
   KernelBuilder &b;
@@ -50,7 +50,6 @@ private:
   const Pointer memory;
   const int64_t width, ahead, groups, tiles;
   const int64_t units, steps; ///< of this warp
-  const int64_t unitsOfScale;
   const int64_t unitsOfBatch; ///< whose activations are loaded at once
   const int64_t unitsOfTurn;  ///< of the loop
 };

@@ -38,6 +38,8 @@ public:
 
   /// Begins to copy this lane's chunk of step `step` of its row, to a piece that begins at `piece`: zeros where the row has ended.
   void beginCopy(Pointer piece, const WeightRow &row, Number step) const;
+  /// Whether a lane's codes come with copies of other lanes.
+  bool comeFromOthers() const { return unitsOfStep() > 1; }
   /// This lane's codes of unit `unit` of a step, of its row of a piece, in words of 32 bits.
   KernelBuilder::Numbers load(Pointer piece, Number unit) const;
 

@@ -47,6 +47,18 @@ std::string attention(const char *type, const char *extra, bool sinks) {
                        sinks ? " sinks %sinks (tensor<4xf32>)" : "");
 }
 
+/// Codes of `element` with a scale for so many columns of a row.
+std::string linearOfCodes(const char *element, int64_t columns, const char *scale, int64_t in) {
+  std::string values = llvm::formatv("tensor<40x{0}x{1}>", in, element),
+              scales = llvm::formatv("tensor<40x{0}x{1}>", (in + columns - 1) / columns, scale);
+  return llvm::formatv("plan.kernel @k items 3 per constant rows tokens parts [array<i64>, array<i64: 40>, array<i64: 40>] {{\n"
+                       "^bb0(%x: tensor<?x{0}xf32>, %v: {1}, %s: {2}):\n"
+                       "  %w = moe.dequantize %v by %s as <rows = 1, columns = {3}> : {1}, {2}\n"
+                       "  %y = moe.linear %x, %w {{compute = #moe<compute bf16>} : tensor<?x{0}xf32>, tensor<40x{0}xf32> -> "
+                       "tensor<?x40xf32>\n  plan.return %y : tensor<?x40xf32>\n}\n",
+                       in, values, scales, columns);
+}
+
 std::string latent(const char *op, const char *extent, const char *type) {
   return llvm::formatv(
       "plan.kernel @k items 16 per {1} rows tokens parts [array<i64>, array<i64>, array<i64: 1>, array<i64: 1>] {{\n"
@@ -157,6 +169,11 @@ TEST(Mutants, Products) {
   check(gateUp("silu", "bf16", 552), 1e-5, tokens);
   check(linear("f32", "f32", 200), 1e-5, tokens);
   check(gateUp("gelu_tanh", "f32", 200), 1e-5, tokens, 8);
+}
+
+TEST(Mutants, Codes) {
+  check(linearOfCodes("f8E4M3FN", 128, "f32", 1104), 1e-5, tokens);
+  check(linearOfCodes("ui4", 32, "bf16", 1056), 1e-5, tokens);
 }
 
 TEST(Mutants, Experts) {
