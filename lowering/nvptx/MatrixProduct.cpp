@@ -26,7 +26,8 @@ static int64_t stepsAhead(const WeightCodes &codes, int64_t groups) {
 }
 
 MatrixProduct::MatrixProduct(KernelFrame &frame, const Storage &storage, int64_t width, int64_t groups)
-    : b(frame.b), storage(storage), codes(frame.b, storage, width), width(width), groups(groups), ahead(stepsAhead(codes, groups)),
+    : b(frame.b), storage(storage), codes(frame.b, storage, width), width(width), groups(groups), mostRows(frame.mostRows),
+      ahead(stepsAhead(codes, groups)),
       bytesOfWarp(std::max(ahead * groups * 2 * WeightCodes::pieceBytes, groups * rows * columns * bytesOf(frame.b.f32))),
       memory(frame.allocateShared(frame.b.i8, warps * bytesOfWarp)) {}
 
@@ -72,7 +73,23 @@ void MatrixProduct::multiplyTiles(int64_t tiles, Number first, int64_t count, Nu
 
 void MatrixProduct::multiply(Number first, int64_t count, Number activations, Weights weight, ActivationRow activation,
                              Store store) {
+  if (mostRows <= MatrixTile::columns) // and no registers for more
+    return multiplyTiles(1, first, count, activations, weight, activation, store);
+  // Sums of blocks that are scaled need registers beside the totals: of two groups, half the rows at a time.
+  const int64_t rowsAtOnce = storage.scale && groups > 1 ? rows / 2 : rows;
+  auto multiplyRows = [&](Number begin) {
+    multiplyTiles(
+        rowsAtOnce / MatrixTile::columns, first, count, minimum(activations - begin, b.integer(rowsAtOnce)), weight,
+        [&](Number row) { return activation(begin + row); },
+        [&](Number row, Number column, ArrayRef<Number> sums) { store(begin + row, column, sums); });
+  };
+  auto multiplyAll = [&] {
+    if (rowsAtOnce == rows)
+      multiplyTiles(rows / MatrixTile::columns, first, count, activations, weight, activation, store);
+    else
+      b.forRange(b.integer(0), activations, rowsAtOnce, multiplyRows);
+  };
   b.ifThenElse(
       activations <= MatrixTile::columns, [&] { multiplyTiles(1, first, count, activations, weight, activation, store); },
-      [&] { multiplyTiles(rows / MatrixTile::columns, first, count, activations, weight, activation, store); });
+      multiplyAll);
 }

@@ -47,7 +47,8 @@ private:
   const Storage storage;
   const WeightCodes codes;
   const int64_t width, groups;
-  const int64_t ahead; ///< how many of a warp's steps are copied ahead, a power of two
+  const int64_t mostRows; ///< of activations, in any launch
+  const int64_t ahead;    ///< how many of a warp's steps are copied ahead, a power of two
   const int64_t bytesOfWarp;
   const Pointer memory; ///< for each warp, pieces [ahead, groups, 2]; then its sums, f32 [groups, tiles, 4, lanes]
 };
