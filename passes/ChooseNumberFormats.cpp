@@ -13,7 +13,7 @@ namespace moec::passes {
 #include "passes/Passes.h.inc"
 
 namespace {
-/// Whether matrix units multiply all matrices of `op` with bf16: they are stored in it, or in codes, which are all exact in it.
+/// Whether matrix units may multiply all matrices of `op` with bf16: they are stored in it, or in codes, which are exact in it.
 /// Caches will be.
 bool multipliesBF16(Operation *op) {
   return llvm::all_of(op->getOperands(), [&](Value operand) {

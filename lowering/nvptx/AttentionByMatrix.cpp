@@ -10,12 +10,12 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-/// What spans leave for each other is a small part of what they read, as keys and values are read for a few heads only.
+/// What spans leave for each other is a small part of what they read where keys and values are read for a few heads only.
 static constexpr Spans spansOfToken{.shortest = 256, .most = 16};
 
-/// Of more tokens, a block takes all spans of one: there are blocks enough, and the many without a span would take longer to come
-/// and go than those with one to work.
-static constexpr int64_t fewTokens = 16;
+/// If more blocks have a token and heads to work on, each takes all spans of them: there are enough to fill a GPU, and the many
+/// without a span would take longer to come and go than those with one to work.
+static constexpr int64_t fewBlocks = 256;
 
 static SpanAttention::Heads headsOf(const AttentionOperands &operands) { return {operands.keyHeads, operands.group}; }
 
@@ -49,9 +49,10 @@ bool AttentionByMatrix::covers(const Target &target, const AttentionOperands &op
 }
 
 AttentionByMatrix::AttentionByMatrix(KernelFrame &frame, const AttentionOperands &operands, moe::AttentionOp op)
-    : frame(frame), b(frame.b), operands(operands), op(op), order(frame, stageCount), takesAll(frame.tokens > fewTokens),
+    : frame(frame), b(frame.b), operands(operands), op(op), order(frame, stageCount),
       sums(frame, spansOfToken, operands.keyHeads * operands.group, operands.valueDim, kindsOf(operands)),
-      spans(frame, operands.batch, headsOf(operands), shapeOf(operands, op), sums) {
+      spans(frame, operands.batch, headsOf(operands), shapeOf(operands, op), sums),
+      takesAll(frame.tokens * (spans.piecesOfToken() / spansOfToken.most) > fewBlocks) {
   if (operands.entries)
     entrySpans.emplace(frame, operands.batch, headsOf(operands), entryShapeOf(operands, op), sums, /*kind=*/1);
   if (operands.listed)

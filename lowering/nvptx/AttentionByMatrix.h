@@ -31,9 +31,9 @@ private:
   const AttentionOperands &operands;
   moe::AttentionOp op;
   LaunchOrder order;
-  const Number takesAll; ///< whether a block takes all spans of a token
   SpanSums sums;
   SpanAttention spans;
+  const Number takesAll;                   ///< whether a block takes all spans of a token and heads
   std::optional<PositionLists> lists;      ///< of entries
   std::optional<SpanAttention> entrySpans; ///< if there are entries
 };

@@ -24,8 +24,8 @@ ChosenExperts::ChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts,
 ChosenExperts::Piece ChosenExperts::at(Number place) const {
   // The last expert whose first piece is not behind it: those without pieces have the same first as the next one that has some.
   Number wanted = place.toInteger(b.i32), count = b.integer32(0), first = b.integer32(0);
-  for (Pointer place : firsts) {
-    Number own = place.load();
+  for (Pointer stored : firsts) {
+    Number own = stored.load();
     Number lanes = b.countLanes(b.ballot(own <= wanted)), last = maximum(lanes - 1, lanes.like(int64_t(0)));
     count = count + lanes;
     first = select(lanes != 0, b.shuffleFrom(own, last), first);

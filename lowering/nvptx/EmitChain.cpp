@@ -35,8 +35,8 @@ struct Grid {
   Number size[3];
 
   Grid(const KernelFrame &frame, const LaunchShape &shape) : size{frame.b.integer(1), frame.b.integer(1), frame.b.integer(1)} {
-    for (auto [size, dimension] : llvm::zip(size, shape.grid))
-      size = valueOf(frame, dimension);
+    for (auto [blocks, dimension] : llvm::zip(size, shape.grid))
+      blocks = valueOf(frame, dimension);
   }
   Number blocks() const { return size[0] * size[1] * size[2]; }
 };

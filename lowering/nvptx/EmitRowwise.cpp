@@ -29,8 +29,8 @@ private:
     meet();
   }
   void forGroups(int64_t count, function_ref<void(Number)> body) override {
-    if (count == 1)
-      return body(b.integer(0));
+    if (count < threads / warpSize)
+      return b.forRange(count, body);
     ofWarp = true;
     b.forRange(b.warp(), b.integer(count), threads / warpSize, body);
     ofWarp = false;

@@ -40,6 +40,12 @@ bool LatentByMatrix::fits(const Target &target, const LatentOperands &operands, 
          product + reserve <= target.sharedBytes && MatrixAttention::fits(target, shapeOf(operands, sizes, 1), rowTiles);
 }
 
+/// Of lists with so many positions, or of all positions if there are no lists.
+static int64_t spansFor(int64_t listed, int64_t most) {
+  return listed ? std::min<int64_t>(most, int64_t(llvm::PowerOf2Ceil(llvm::divideCeil(uint64_t(listed), uint64_t(shortestSpan)))))
+                : most;
+}
+
 LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale,
                                int64_t mostSpans)
     : frame(frame), b(frame.b), operands(operands), sizes(sizes), rowTiles(SpanAttention::tileOf(headsOf(sizes)).rowTiles),
@@ -47,7 +53,7 @@ LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operand
       latentQueries(frame.allocateForRows(b.bf16, sizes.heads * width)),
       lists(operands.listed ? std::optional<PositionLists>({b, operands.positions, operands.listed}) : std::nullopt),
       lengths(lists ? frame.allocateForRows(b.i32, 1) : Pointer()),
-      sums(frame, {.shortest = shortestSpan, .most = mostSpans}, sizes.heads, sizes.latent),
+      sums(frame, {.shortest = shortestSpan, .most = spansFor(operands.listed, mostSpans)}, sizes.heads, sizes.latent),
       spans(frame, operands.batch, headsOf(sizes), shapeOf(operands, sizes, scale), sums) {}
 
 /// For those who are to know the lists' lengths one by one.

@@ -9,8 +9,8 @@ namespace moec::lowering::nvptx {
 
 inline constexpr int64_t bitLength(int64_t number) { return std::bit_width(uint64_t(number)); }
 
-/// Span i of a token is [i x length, (i + 1) x length). The length depends on the token's position and on nothing else, so that
-/// what is added up in which order is the same in every batch.
+/// Span i of a token is [i x length, (i + 1) x length). The length depends on the number of the last row that the token attends to,
+/// its position where rows are positions, and on nothing else, so that what is added up in which order is the same in every batch.
 struct Spans {
   int64_t shortest; ///< a multiple of a page
   int64_t most;     ///< spans of a token

@@ -26,15 +26,17 @@ StagedProduct::StagedProduct(KernelFrame &frame, int64_t tiles, int64_t parts, i
       staged(frame.allocateShared(b.i8, activationRows.bytes())),
       partial(frame.allocateShared(b.f32, parts * tiles * 2 * warpSize * accumulators)) {}
 
+static bool isPlainBF16(const Storage &storage) { return storage.element.isBF16() && !storage.isQuantized; }
+
 bool StagedProduct::covers(const Storage &storage) {
-  return storage.element.isBF16() || (storage.isQuantized && storage.scaleColumns % chunkElements == 0);
+  return isPlainBF16(storage) || (storage.isQuantized && storage.scaleColumns % chunkElements == 0);
 }
 
 void StagedProduct::stageWeight(const Storage &storage, Number first, Number count, function_ref<WeightRow(Number)> row) {
   const bool isByColumn = stored == Stored::byColumn;
   Number rows = isByColumn ? count : b.integer(depth),
          chunks = isByColumn ? b.integer(depth / chunkElements) : count / chunkElements;
-  if (storage.element.isBF16())
+  if (isPlainBF16(storage))
     beginCopy(b, threads(), weightRows, weight, rows, chunks, [&](Number index) { return row(index).elements + first; });
   else
     stageNumbers(storage, rows, chunks, row, first);

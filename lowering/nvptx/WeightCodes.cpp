@@ -35,7 +35,7 @@ bool WeightCodes::covers(const Storage &storage, int64_t width) {
   if (width * bits % (8 * chunkBytes) || !BlockScales::covers(storage))
     return false;
   if (storage.element.isInteger())
-    return (bits == 4 || bits == 8) && (storage.hasZeros || -offsetOf(storage) <= mostExact / 2);
+    return (bits == 4 || bits == 8) && (storage.hasZeros || std::abs(offsetOf(storage)) <= mostExact / 2);
   return storage.element.isBF16() || isE4M3(storage) || isE2M1(storage);
 }
 
