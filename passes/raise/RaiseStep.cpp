@@ -32,6 +32,7 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
     OpBuilder builder(function);
     auto copy = cast<func::FuncOp>(builder.clone(*function));
     Embedding embedding = *findEmbedding(copy);
+    const int64_t vocabulary = cast<RankedTensorType>(embedding.table.getType()).getDimSize(0);
     std::string problem;
     func::FuncOp step;
     for (const StepArguments &arguments : StepArguments::guesses(copy, embedding.ids, problem)) {
@@ -44,7 +45,6 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
       if (problem.empty())
         problem = attempt.problem();
     }
-    int64_t vocabulary = cast<RankedTensorType>(embedding.table.getType()).getDimSize(0);
     copy.erase();
     if (!step) {
       remark::missed(function.getLoc(), remarkOf(getArgument(), function)) << "a language model stays a function: " << problem;

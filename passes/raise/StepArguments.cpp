@@ -13,10 +13,16 @@ std::optional<std::pair<int64_t, int64_t>> passes::dimsOfPast(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor || !tensor.getElementType().isF32() || tensor.getRank() < 3 || tensor.getNumDynamicDims() != 2)
     return std::nullopt;
+  constexpr int64_t widestPast = 1 << 20; // of a position: its elements are numbered
+  int64_t width = 1;
   SmallVector<int64_t, 2> dynamic;
   for (auto [dim, size] : llvm::enumerate(tensor.getShape()))
     if (ShapedType::isDynamic(size))
       dynamic.push_back(int64_t(dim));
+    else if (size > widestPast / width)
+      return std::nullopt;
+    else
+      width *= size;
   return std::pair(dynamic[0], dynamic[1]);
 }
 

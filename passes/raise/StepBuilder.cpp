@@ -310,21 +310,21 @@ static bool areMadeOf(ArrayRef<Column> columns, Value latents, ArrayRef<Column> 
 }
 
 bool StepBuilder::isPresent(Value result) {
-  for (Value past : arguments.pasts()) {
-    std::optional<Context> context = result.getType() == past.getType() ? rows.contextOf(result, past) : std::nullopt;
-    if (!context || context->past.empty() || context->past.front().from != past)
-      continue;
-    for (auto [index, column] : llvm::enumerate(context->past))
-      if (column != Column{past, int64_t(index)})
-        return false;
-    if (auto heads = expanded.find(past); heads != expanded.end())
-      return areMadeOf(context->fresh, heads->second.first, heads->second.second);
-    auto known = appended.find(past);
-    if (known == appended.end() || known->second.size() != context->fresh.size())
+  auto pasts = arguments.pasts();
+  auto like = llvm::find_if(pasts, [&](Value past) { return past.getType() == result.getType(); });
+  std::optional<Context> context = like != pasts.end() ? rows.contextOf(result, *like) : std::nullopt;
+  if (!context || context->past.empty())
+    return false;
+  Value past = context->past.front().from;
+  if (past.getType() != result.getType())
+    return false;
+  for (auto [index, column] : llvm::enumerate(context->past))
+    if (column != Column{past, int64_t(index)})
       return false;
-    return known->second == context->fresh;
-  }
-  return false;
+  if (auto heads = expanded.find(past); heads != expanded.end())
+    return areMadeOf(context->fresh, heads->second.first, heads->second.second);
+  auto known = appended.find(past);
+  return known != appended.end() && known->second == context->fresh;
 }
 
 /// Has outputs gathered before the ops that make logits of the last residual.
@@ -351,6 +351,8 @@ bool StepBuilder::convertResults() {
   Value logits;
   for (auto [index, result] : llvm::enumerate(end.getOperands())) {
     auto name = function.getResultAttrOfType<StringAttr>(unsigned(index), "moe.output");
+    if (!name)
+      return refuse("its output " + Twine(index) + " has no name");
     if (std::optional<Columns> columns = rows.rowsOf(result)) {
       Value found = rowsWith(*columns, result.getLoc());
       if (logits || !found || !found.getDefiningOp<moe::LinearOp>())

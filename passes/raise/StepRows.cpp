@@ -28,10 +28,19 @@ std::optional<SmallVector<int64_t>> passes::orderInHeads(ArrayRef<Column> column
   for (auto [index, column] : llvm::enumerate(columns))
     if (column.from != columns.front().from || column.index != int64_t(index) / headDim * stride + order[index % size_t(headDim)])
       return std::nullopt;
+  SmallVector<int64_t> sorted = order;
+  llvm::sort(sorted);
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) // a column twice, another one not at all
+    return std::nullopt;
   return order;
 }
 
-StepRows::StepRows(const StepArguments &arguments) : trials(arguments.trials()) {
+/// Positions of a sequence that is longer than any cache has room for.
+static constexpr int64_t longest = 1 << 24;
+
+StepRows::StepRows(const StepArguments &arguments)
+    : trials(arguments.trials()),
+      longSizes(arguments.sizes(arguments.pasts().empty() ? StepShape{1, longest, 0} : StepShape{1, 1, longest - 1})) {
   for (StepShape trial : trials)
     sizes.push_back(arguments.sizes(trial));
   for (Value past : arguments.pasts()) {
@@ -209,6 +218,12 @@ std::optional<Value> StepRows::pastOf(Value value) {
   return past;
 }
 
+/// Whether there are as many positions however many there have been: a cache that rolls holds no more than it has room for.
+bool StepRows::keepsAll(Value value, int64_t width) {
+  std::optional<SmallVector<int64_t>> dims = longSizes.shape(value);
+  return !dims || countOf(*dims) == longest * width;
+}
+
 std::optional<Context> StepRows::contextOf(Value value, Value like) {
   Context context;
   for (auto [trial, shape] : llvm::enumerate(trials)) {
@@ -255,6 +270,8 @@ std::optional<Context> StepRows::contextOf(Value value, Value like) {
         return std::nullopt;
     }
   }
+  if (!keepsAll(value, int64_t(context.fresh.size())))
+    return std::nullopt;
   takeUnturned(context.fresh);
   return context;
 }

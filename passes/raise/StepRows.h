@@ -74,8 +74,10 @@ private:
   std::optional<std::vector<Place>> placesOf(mlir::Value value, size_t trial);
   /// Has all columns come from turned rows, where some do and the others are the same in those.
   void takeUnturned(Columns &columns) const;
+  bool keepsAll(mlir::Value value, int64_t width);
 
   llvm::ArrayRef<StepShape> trials;
+  Sizes longSizes; ///< of one sequence that is longer than any trial's
   std::vector<Sizes> sizes;
   llvm::DenseMap<mlir::Value, std::unique_ptr<Seat>> seats;
 };

@@ -46,14 +46,15 @@ bool passes::isMovement(Operation *op) {
     return !isa<tensor::DimOp, tensor::ExtractOp>(op);
   if (!isa<linalg::GenericOp, scf::ForOp, scf::IfOp>(op) || isReduction(op))
     return false;
-  // Indices may be computed, elements may not.
+  // Indices may be computed, elements may not, nor may they decide what is taken.
   return !op->walk([&](Operation *inner) {
               bool moves =
                   inner == op ||
                   isa<tensor::ExtractOp, tensor::InsertOp, arith::SelectOp, arith::ConstantOp, scf::ForOp, scf::IfOp, cf::AssertOp>(
                       inner) ||
                   inner->hasTrait<OpTrait::IsTerminator>() ||
-                  llvm::all_of(inner->getResultTypes(), [](Type type) { return type.isIntOrIndex(); });
+                  (llvm::all_of(inner->getResultTypes(), [](Type type) { return type.isIntOrIndex(); }) &&
+                   llvm::none_of(inner->getOperandTypes(), llvm::IsaPred<FloatType>));
               return moves ? WalkResult::advance() : WalkResult::interrupt();
             }).wasInterrupted();
 }

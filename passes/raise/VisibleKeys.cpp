@@ -105,8 +105,20 @@ static std::set<int64_t> integersBehind(ArrayRef<Value> values, ArrayRef<Value> 
     std::optional<Between> between = value ? opsBetween({}, value) : std::nullopt;
     if (value && !between)
       between = opsBetween(inputs, value);
-    for (Operation *op : between ? ArrayRef(between->ops) : ArrayRef<Operation *>())
+    if (!between)
+      continue;
+    for (Operation *op : between->ops)
       op->walk([&](Operation *inner) { llvm::for_each(inner->getOperands(), take); });
+    // And behind the integers that depend on sizes alone.
+    SmallVector<Value> numbers(between->numbers);
+    DenseSet<Value> seen;
+    while (!numbers.empty()) {
+      Value number = numbers.pop_back_val();
+      take(number);
+      Operation *op = number.getDefiningOp();
+      if (op && seen.insert(number).second && isa<arith::ArithDialect>(op->getDialect()))
+        llvm::append_range(numbers, op->getOperands());
+    }
   }
   return found;
 }
