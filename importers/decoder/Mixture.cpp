@@ -27,7 +27,7 @@ struct Projections {
 static Projections fusedProjections(Scope &scope, const Mixture &mixture, int64_t hidden) {
   int64_t experts = mixture.experts, width = mixture.expertWidth;
   bool transposed = mixture.storage.transposed;
-  Range gate{0, 1, width}, up{width, 1, width};
+  importers::Range gate{0, 1, width}, up{width, 1, width};
   if (mixture.storage.interleaved)
     gate.step = up.step = 2, up.from = 1;
   std::string gateUp = scope.tensor("experts.gate_up_proj"), down = scope.tensor("experts.down_proj"), bias = gateUp + "_bias";
