@@ -7,6 +7,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
 
+#include "llvm/Support/Threading.h"
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::passes;
@@ -142,8 +144,9 @@ std::optional<evaluator::Tensor> Excerpt::evaluate(ArrayRef<evaluator::Tensor> i
       return std::nullopt;
     constant.setValueAttr(builder.getIntegerAttr(original.getType(), *number));
   }
-  // Not to be able to evaluate is an answer, not an error.
-  ScopedDiagnosticHandler silence(function.getContext(), [](Diagnostic &) { return success(); });
+  // Not to be able to evaluate is an answer, not an error; what other threads report meanwhile is not ours to silence.
+  ScopedDiagnosticHandler silence(
+      function.getContext(), [thread = llvm::get_threadid()](Diagnostic &) { return success(llvm::get_threadid() == thread); });
   evaluator::Weights weights{evaluator::WeightOptions()};
   evaluator::Caches caches;
   std::vector<evaluator::Argument> arguments(inputs.begin(), inputs.end());
