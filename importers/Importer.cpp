@@ -5,32 +5,17 @@
 #include "importers/consolidated/Consolidated.h"
 #include "importers/decoder/Build.h"
 #include "importers/families/Families.h"
+#include "importers/onnx/ExportFolder.h"
 #include "importers/onnx/Onnx.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
-#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 
 using namespace moec;
 using namespace moec::importers;
 using llvm::StringRef;
-
-/// The ONNX model that `path` names, or the only one in a folder that has no other form; empty when it is neither.
-static std::string onnxModelOf(StringRef path) {
-  if (path.ends_with(".onnx"))
-    return path.str();
-  std::string found;
-  std::error_code error;
-  for (llvm::sys::fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
-    StringRef name = entry->path();
-    if (name.ends_with("/config.json") || name.ends_with("/params.json") || (name.ends_with(".onnx") && !found.empty()))
-      return "";
-    if (name.ends_with(".onnx"))
-      found = name.str();
-  }
-  return found;
-}
 
 static llvm::Expected<const safetensors::Form *> formOf(const ModelFolder &folder) {
   if (consolidated::isIn(folder))
@@ -63,16 +48,8 @@ static void checkArchitecture(Config &config, const Family &family) {
                                                            (only ? "['" + *only + "']" : names->kind().str()));
 }
 
-/// A file of the folder that must hold an object.
-static llvm::Expected<json::Value> readObject(const ModelFolder &folder, StringRef name) {
-  llvm::Expected<json::Value> file = folder.readJson(name);
-  if (file && !file->object())
-    return refuse(folder.path() + "/" + name + ": expected an object, got " + file->kind());
-  return file;
-}
-
 static llvm::Expected<Decoder> describe(const ModelFolder &folder, const safetensors::Form &form, mlir::MLIRContext &context) {
-  llvm::Expected<json::Value> file = readObject(folder, form.config);
+  llvm::Expected<json::Value> file = folder.readObject(form.config);
   if (!file)
     return file.takeError();
   std::string name = (folder.path() + "/" + form.config).str();
@@ -94,12 +71,12 @@ static llvm::Expected<Decoder> describe(const ModelFolder &folder, const safeten
 static llvm::Error readGenerationConfig(const ModelFolder &folder, Decoder &decoder) {
   if (!folder.has("generation_config.json"))
     return llvm::Error::success();
-  llvm::Expected<json::Value> file = readObject(folder, "generation_config.json");
+  llvm::Expected<json::Value> file = folder.readObject("generation_config.json");
   if (!file)
     return file.takeError();
   std::string name = (folder.path() + "/generation_config.json").str(), problem;
   Config config(*file->object(), name, problem);
-  readGenerationTokens(config, decoder);
+  readTextTokens(config, decoder.vocabulary, decoder.bos, decoder.eos);
   return problem.empty() ? llvm::Error::success() : refuse(problem);
 }
 
@@ -107,7 +84,7 @@ static llvm::Error readGenerationConfig(const ModelFolder &folder, Decoder &deco
 static llvm::Error readNumberFormats(const ModelFolder &folder, Decoder &decoder) {
   if (!folder.has("hf_quant_config.json") || !decoder.quantization.place.empty())
     return llvm::Error::success();
-  llvm::Expected<json::Value> file = readObject(folder, "hf_quant_config.json");
+  llvm::Expected<json::Value> file = folder.readObject("hf_quant_config.json");
   if (!file)
     return file.takeError();
   std::string name = (folder.path() + "/hf_quant_config.json").str(), problem;
@@ -118,11 +95,16 @@ static llvm::Error readNumberFormats(const ModelFolder &folder, Decoder &decoder
 
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(StringRef path, mlir::MLIRContext &context) {
   context.loadDialect<moe::MoEDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect>();
-  if (std::string model = onnxModelOf(path); !model.empty())
-    return onnx::importModel(model, context);
-  llvm::Expected<ModelFolder> folder = ModelFolder::at(path);
+  const bool isGraph = path.ends_with(".onnx");
+  StringRef parent = isGraph ? llvm::sys::path::parent_path(path) : path;
+  llvm::Expected<ModelFolder> folder = ModelFolder::at(parent.empty() && isGraph ? "." : parent);
   if (!folder)
     return folder.takeError();
+  llvm::Expected<std::string> graph = isGraph ? llvm::sys::path::filename(path).str() : onnx::graphIn(*folder);
+  if (!graph)
+    return graph.takeError();
+  if (!graph->empty())
+    return onnx::importModel(*folder, *graph, context);
   llvm::Expected<const safetensors::Form *> form = formOf(*folder);
   if (!form)
     return form.takeError();

@@ -114,11 +114,11 @@ Decoder moec::importers::readDecoder(Config &config, mlir::MLIRContext *context,
   return decoder;
 }
 
-void moec::importers::readGenerationTokens(Config &config, Decoder &decoder) {
+void moec::importers::readTextTokens(Config &config, int64_t vocabulary, std::optional<int64_t> &bos, std::vector<int64_t> &eos) {
   if (config.has("bos_token_id"))
-    decoder.bos = config.countOrNull("bos_token_id", decoder.vocabulary - 1, std::nullopt, 0);
+    bos = config.countOrNull("bos_token_id", vocabulary - 1, std::nullopt, 0);
   if (config.has("eos_token_id"))
-    decoder.eos = readTokens(config, "eos_token_id", decoder.vocabulary);
+    eos = readTokens(config, "eos_token_id", vocabulary);
 }
 
 /// The width of a rotary slice, which must be even.

@@ -22,8 +22,8 @@ Decoder readDecoder(Config &config, mlir::MLIRContext *context, llvm::StringRef 
 /// Leaves aside the keys that describe training, provenance, what a Python call returns or how text is sampled.
 void readSurroundings(Config &config);
 
-/// Overrides the tokens that begin and end a text by those of a `generation_config.json`.
-void readGenerationTokens(Config &config, Decoder &decoder);
+/// Overrides the tokens that begin and end a text by those that are given; ids are below `vocabulary`.
+void readTextTokens(Config &config, int64_t vocabulary, std::optional<int64_t> &bos, std::vector<int64_t> &eos);
 
 /// What absent keys of grouped attention mean: as many key/value heads as heads, heads as wide as they divide the hidden size.
 struct GroupedDefaults {

@@ -106,3 +106,10 @@ llvm::Expected<json::Value> ModelFolder::readJson(StringRef name, const json::Li
   auto text = readText(name, limits.bytes);
   return text ? json::parse((*text)->getBuffer(), root + "/" + name.str(), limits) : text.takeError();
 }
+
+llvm::Expected<json::Value> ModelFolder::readObject(StringRef name) const {
+  llvm::Expected<json::Value> value = readJson(name);
+  if (value && !value->object())
+    return refuse(root + "/" + name + ": expected an object, got " + value->kind());
+  return value;
+}

@@ -48,6 +48,8 @@ public:
   /// All of a file that is small enough to be held.
   llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> readText(llvm::StringRef name, size_t maxBytes = json::Limits().bytes) const;
   llvm::Expected<json::Value> readJson(llvm::StringRef name, const json::Limits &limits = {}) const;
+  /// The same of a file that must hold an object.
+  llvm::Expected<json::Value> readObject(llvm::StringRef name) const;
 
 private:
   ModelFolder(std::string root, std::string repository) : root(std::move(root)), repository(std::move(repository)) {}

@@ -1,6 +1,7 @@
 // The module around a model's graph: weights, and a function whose arguments and results are the graph's.
 #include "importers/onnx/Onnx.h"
 #include "importers/Refusal.h"
+#include "importers/onnx/ExportFolder.h"
 #include "importers/onnx/GraphBuilder.h"
 #include "importers/onnx/Reader.h"
 #include "importers/onnx/Topology.h"
@@ -166,7 +167,14 @@ llvm::Expected<OwningOpRef<ModuleOp>> onnx::buildModel(Model &model, MLIRContext
   return module;
 }
 
-llvm::Expected<OwningOpRef<ModuleOp>> onnx::importModel(StringRef path, MLIRContext &context) {
-  llvm::Expected<std::unique_ptr<Model>> model = openModel(path);
-  return model ? buildModel(**model, context) : model.takeError();
+llvm::Expected<OwningOpRef<ModuleOp>> onnx::importModel(const ModelFolder &folder, StringRef fileName, MLIRContext &context) {
+  llvm::Expected<std::unique_ptr<Model>> model = openModel(folder, fileName);
+  if (!model)
+    return model.takeError();
+  llvm::Expected<OwningOpRef<ModuleOp>> module = buildModel(**model, context);
+  if (!module)
+    return module.takeError();
+  if (llvm::Error error = describeText(folder, fileName, **module))
+    return error;
+  return module;
 }

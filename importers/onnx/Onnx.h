@@ -2,6 +2,7 @@
 #ifndef MOEC_IMPORTERS_ONNX_ONNX_H
 #define MOEC_IMPORTERS_ONNX_ONNX_H
 
+#include "importers/files/ModelFolder.h"
 #include "importers/onnx/Model.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -9,9 +10,10 @@
 
 namespace moec::importers::onnx {
 
-/// Imports the model in the file `path`: a module whose function @main has the graph's inputs and outputs. Whoever wrote the file,
-/// the answer is a verified module or an error that names the file and the node or tensor.
-llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> importModel(llvm::StringRef path, mlir::MLIRContext &context);
+/// Imports the model in the file `fileName` in `folder`: a module whose function @main has the graph's inputs and outputs. Whoever
+/// wrote the file, the answer is a verified module or an error that names the file and the node or tensor.
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> importModel(const ModelFolder &folder, llvm::StringRef fileName,
+                                                              mlir::MLIRContext &context);
 
 /// The same of a model that was read.
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> buildModel(Model &model, mlir::MLIRContext &context);

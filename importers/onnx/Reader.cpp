@@ -4,7 +4,6 @@
 #include "importers/onnx/TensorReader.h"
 
 #include "llvm/Support/Endian.h"
-#include "llvm/Support/Path.h"
 
 using namespace moec::importers;
 using namespace moec::importers::onnx;
@@ -419,16 +418,12 @@ llvm::Error onnx::readModel(StringRef bytes, StringRef name, const ModelFolder &
   return refuse(model.path + ": as a model in protobuf: " + problem);
 }
 
-llvm::Expected<std::unique_ptr<Model>> onnx::openModel(StringRef path, const Limits &limits) {
-  StringRef parent = llvm::sys::path::parent_path(path);
-  llvm::Expected<ModelFolder> folder = ModelFolder::at(parent.empty() ? "." : parent);
-  if (!folder)
-    return folder.takeError();
-  llvm::Expected<File> file = folder->open(llvm::sys::path::filename(path));
+llvm::Expected<std::unique_ptr<Model>> onnx::openModel(const ModelFolder &folder, StringRef fileName, const Limits &limits) {
+  llvm::Expected<File> file = folder.open(fileName);
   if (!file)
     return file.takeError();
   auto model = std::make_unique<Model>();
-  StringRef name = model->owned.emplace_back(llvm::sys::path::filename(path));
+  StringRef name = model->owned.emplace_back(fileName);
   StringRef bytes;
   if (file->size()) {
     llvm::Expected<llvm::sys::fs::mapped_file_region> mapping = file->map();
@@ -437,7 +432,7 @@ llvm::Expected<std::unique_ptr<Model>> onnx::openModel(StringRef path, const Lim
     model->mapping = std::move(*mapping);
     bytes = StringRef(model->mapping.const_data(), model->mapping.size());
   }
-  if (llvm::Error error = readModel(bytes, name, *folder, *model, limits))
+  if (llvm::Error error = readModel(bytes, name, folder, *model, limits))
     return error;
   return model;
 }

@@ -18,8 +18,8 @@ struct Limits {
   int64_t rank = 16;
 };
 
-/// Opens the file `path`; external data is looked for beside it.
-llvm::Expected<std::unique_ptr<Model>> openModel(llvm::StringRef path, const Limits &limits = {});
+/// Opens the file `fileName` in `folder`, where external data is looked for, too.
+llvm::Expected<std::unique_ptr<Model>> openModel(const ModelFolder &folder, llvm::StringRef fileName, const Limits &limits = {});
 
 /// Reads the bytes of the file `name` in `folder` into `model`, which will point into them.
 llvm::Error readModel(llvm::StringRef bytes, llvm::StringRef name, const ModelFolder &folder, Model &model,

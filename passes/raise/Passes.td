@@ -227,7 +227,7 @@ def RaiseStep : Pass<"moe-raise-step", "::mlir::ModuleOp"> {
     func.func @step(%ids: tensor<?xi32>, %batch: !moe.batch) -> (tensor<?x64xf32> {moe.output = "logits"}, ...)
     ```
   }];
-  let options = [Option<"positions", "positions", "int64_t", /*default=*/"32768", "How many positions a sequence may have: graphs do not say">];
+  let options = [Option<"positions", "positions", "int64_t", /*default=*/"32768", "How many positions a sequence may have where the module does not say">];
   let dependentDialects = ["::moec::moe::MoEDialect", "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }
 

@@ -60,8 +60,17 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
     Builder builder(module.getContext());
     eraseDead(step);
     module->setAttr("moe.vocabulary", builder.getI64IntegerAttr(vocabulary));
-    module->setAttr("moe.max_positions", builder.getI64IntegerAttr(positions));
-    module->setAttr("moe.eos", builder.getI64ArrayAttr({}));
+    if (!module->hasAttr("moe.max_positions"))
+      module->setAttr("moe.max_positions", builder.getI64IntegerAttr(positions));
+    // What lies beside a graph may speak of tokens that it has no logits for.
+    if (auto bos = module->getAttrOfType<IntegerAttr>("moe.bos"); bos && bos.getInt() >= vocabulary)
+      module->removeAttr("moe.bos");
+    SmallVector<int64_t> eos;
+    if (auto ids = module->getAttrOfType<ArrayAttr>("moe.eos"))
+      for (auto id : ids.getAsRange<IntegerAttr>())
+        if (id.getInt() < vocabulary)
+          eos.push_back(id.getInt());
+    module->setAttr("moe.eos", builder.getI64ArrayAttr(eos));
   }
 };
 

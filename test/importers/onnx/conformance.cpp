@@ -179,7 +179,8 @@ void run(const fs::path &folder, Outcome &outcome) {
 
 /// The operator that a test is of: what its name says it expands, or its only node.
 std::string operatorOf(const fs::path &folder) {
-  auto model = onnx::openModel((folder / "model.onnx").string());
+  auto place = importers::ModelFolder::at(folder.string());
+  auto model = place ? onnx::openModel(*place, "model.onnx") : place.takeError();
   if (!model) {
     llvm::consumeError(model.takeError());
     return "(unreadable)";
