@@ -51,6 +51,7 @@ int main(int argc, char **argv) {
   SourceMgr sources;
   mlir::SourceMgrDiagnosticHandler diagnostics(sources, context.get());
   if (!options.remarks.empty()) {
+    context->disableMultithreading(); // threads would write into each other's remarks, and in another order each time
     mlir::remark::RemarkCategories every{std::nullopt, ".*", ".*", ".*", ".*"};
     if (failed(mlir::remark::enableOptimizationRemarksWithLLVMStreamer(
             *context, options.remarks, remarks::Format::YAML, std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(), every))) {
