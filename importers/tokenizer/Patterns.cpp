@@ -279,24 +279,47 @@ private:
   }
 
   void characterClass() {
-    result += '[';
-    if (rest.consume_front("^"))
-      result += '^';
+    size_t begin = result.size();
+    bool negated = rest.consume_front("^");
+    result += negated ? "[^" : "[";
+    classMembers();
+    if (rest.consume_front("&&"))
+      return negated ? refuse("'&&' in a class that is negated") : intersection(begin);
+    rest.consume_front("]");
+    result += ']';
+  }
+
+  /// [A&&[B]], of which [A is written: a lookahead at the one, then the other, as PCRE2 knows no intersections.
+  void intersection(size_t begin) {
+    std::string first = result.substr(begin) + "]";
+    result.resize(begin);
+    if (!rest.consume_front("["))
+      return refuse("'&&' before anything but a class");
+    bool negated = rest.consume_front("^");
+    result += negated ? "(?:(?![" : "(?:(?=[";
+    classMembers();
+    if (!rest.consume_front("]]"))
+      return refuse("'&&' in a class that goes on behind it");
+    result += "])" + first + ")";
+  }
+
+  /// Those of a class, up to its end or to a '&&'.
+  void classMembers() {
     if (rest.consume_front("]")) // first in a class it is itself
       result += "\\]";
     bool afterSet = false; // where a hyphen would be no range
-    while (problem.empty()) {
+    for (bool isFirst = true; problem.empty(); isFirst = false) {
       if (rest.empty()) {
         problem = "a class without an end";
         return;
       }
+      if (rest.starts_with("]"))
+        return;
+      if (rest.starts_with("&&"))
+        return isFirst ? refuse("'&&' behind nothing") : void();
       char c = take();
-      if (c == ']')
-        break;
       if (c == '[')
         return refuse("'[' in a class");
-      if (c == '&' && rest.starts_with("&"))
-        return refuse("'&&' in a class");
       if (c == '-' && !rest.starts_with("]") &&
           (afterSet || rest.starts_with("[") || rest.starts_with("\\p") || rest.starts_with("\\s") || rest.starts_with("\\S") ||
            rest.starts_with("\\d") || rest.starts_with("\\w")))
@@ -311,7 +334,6 @@ private:
         afterSet = false;
       }
     }
-    result += ']';
   }
 
   StringRef rest;
@@ -346,6 +368,29 @@ Expected<std::string> moec::importers::tokenizer::translatePattern(StringRef pat
   if (problem.empty())
     return translated;
   return createStringError("pattern '" + pattern + "': " + problem);
+}
+
+/// Whether `pattern` has ^ or $, which are ends of lines in our patterns.
+static bool hasLineAnchor(StringRef pattern) {
+  bool inClass = false;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    char c = pattern[i];
+    if (c == '\\')
+      ++i;
+    else if (inClass)
+      inClass = c != ']';
+    else if (c == '[')
+      inClass = true;
+    else if (c == '^' || c == '$')
+      return true;
+  }
+  return false;
+}
+
+Expected<std::string> moec::importers::tokenizer::translateTextPattern(StringRef pattern) {
+  if (hasLineAnchor(pattern))
+    return createStringError("'^' and '$' are not supported");
+  return translatePattern(pattern);
 }
 
 std::string moec::importers::tokenizer::escapePattern(StringRef literal) {

@@ -10,6 +10,9 @@ namespace moec::importers::tokenizer {
 /// not known to mean the same in both, or spelt out here, is refused by name.
 llvm::Expected<std::string> translatePattern(llvm::StringRef pattern);
 
+/// The same for what tiktoken reads, to which ^ and $ are ends of the text: those are refused.
+llvm::Expected<std::string> translateTextPattern(llvm::StringRef pattern);
+
 /// A pattern that matches `literal`.
 std::string escapePattern(llvm::StringRef literal);
 

@@ -37,23 +37,6 @@ constexpr StringRef oldSpecialTokens[] = {"<unk>",
                                           "[TOOL_CONTENT]"};
 constexpr StringRef versionsWithoutList[] = {"v1", "v2", "v3", "v7"};
 
-/// Whether `pattern` has ^ or $, which mean ends of the text to tiktoken, and ends of lines to whoever reads our patterns.
-bool hasLineAnchor(StringRef pattern) {
-  bool inClass = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    char c = pattern[i];
-    if (c == '\\')
-      ++i;
-    else if (inClass)
-      inClass = c != ']';
-    else if (c == '[')
-      inClass = true;
-    else if (c == '^' || c == '$')
-      return true;
-  }
-  return false;
-}
-
 void addSpecial(StringRef content, artifact::TokenizerT &into) {
   auto token = std::make_unique<artifact::AddedTokenT>();
   token->id = int32_t(into.tokens.size());
@@ -147,9 +130,7 @@ artifact::TokenizerT moec::importers::tokenizer::readTekken(const Node &root) {
   config.onlyKnown({"pattern", "num_vocab_tokens", "default_vocab_size", "default_num_special_tokens", "version"});
   int64_t size = config.member("default_vocab_size").integer(1, maxTokens);
   int64_t specials = config.member("default_num_special_tokens").integer(0, size);
-  Expected<std::string> pattern = translatePattern(config.text("pattern"));
-  if (hasLineAnchor(config.text("pattern")))
-    config.member("pattern").refuse("'^' and '$' are not supported");
+  Expected<std::string> pattern = translateTextPattern(config.text("pattern"));
   if (!pattern)
     config.member("pattern").refuse(toString(pattern.takeError()));
   if (!root.ok())

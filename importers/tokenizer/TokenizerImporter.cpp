@@ -5,6 +5,7 @@
 #include "importers/tokenizer/Sections.h"
 #include "importers/tokenizer/SentencePiece.h"
 #include "importers/tokenizer/Tekken.h"
+#include "importers/tokenizer/Tiktoken.h"
 
 using namespace llvm;
 using namespace moec;
@@ -61,6 +62,8 @@ static Expected<std::optional<artifact::TokenizerT>> readTokenizer(const ModelFo
     return found(readJson(folder, "tokenizer.json", readTokenizerJson));
   if (folder.has("tekken.json"))
     return found(readJson(folder, "tekken.json", readTekken));
+  if (folder.has("tiktoken.model"))
+    return found(readTiktoken(folder));
   if (folder.has("tokenizer.model"))
     return found(readSentencePiece(folder, "tokenizer.model"));
   return std::nullopt;

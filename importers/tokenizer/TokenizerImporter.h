@@ -9,9 +9,9 @@
 
 namespace moec::importers {
 
-/// The bytes of a Tokenizer (runtime/schema/Tokenizer.fbs) for the first of the folder's tokenizer.json, tekken.json and
-/// tokenizer.model, or nothing when there is none. BPE over bytes or characters; whatever in the file changes results and is not
-/// known here is refused by name.
+/// The bytes of a Tokenizer (runtime/schema/Tokenizer.fbs) for the first of the folder's tokenizer.json, tekken.json,
+/// tiktoken.model and tokenizer.model, or nothing when there is none. BPE over bytes or characters; whatever in the file changes
+/// results and is not known here is refused by name.
 llvm::Expected<std::optional<std::string>> importTokenizer(const ModelFolder &folder);
 
 /// The text of chat_template.jinja, or of tokenizer_config.json's `chat_template`; nothing when there is neither.

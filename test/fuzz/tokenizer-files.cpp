@@ -1,4 +1,4 @@
-// Fuzzes tokenizer.json, tekken.json and tokenizer.model: what the importer accepts, the runtime takes and uses.
+// Fuzzes tokenizer.json, tekken.json, tiktoken.model and tokenizer.model: what the importer accepts, the runtime takes and uses.
 #include "importers/tokenizer/TokenizerImporter.h"
 #include "runtime/tokenizer/Tokenizer.h"
 
@@ -19,9 +19,10 @@ struct Folder {
   ~Folder() { std::filesystem::remove_all(path); }
 };
 
-/// Imports the file as `name` in a folder without others, and uses it.
+/// Imports the file as `name` in a folder with a config and without others, and uses it.
 static void use(const char *name, std::string_view file) {
   static const Folder folder;
+  std::ofstream(folder.path + "/tokenizer_config.json") << R"({"added_tokens_decoder": {"256": {"content": "<s>"}}})";
   std::string path = folder.path + "/" + name;
   std::ofstream(path, std::ios::binary) << file;
   auto model = llvm::cantFail(importers::ModelFolder::at(folder.path));
@@ -44,6 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     use("tekken.json", file);
   } else {
     use("tokenizer.model", file);
+    use("tiktoken.model", file);
   }
   return 0;
 }

@@ -90,9 +90,10 @@ INSTANTIATE_TEST_SUITE_P(Tokenizer, TokenizerLayout,
                          testing::Values("added", "deepseek-v2", "deepseek-v3", "empty-matches", "fallback-holes", "gpt2",
                                          "gpt2-prefix", "llama3", "metaspace-first", "metaspace-unknown", "mixtral", "nfkd",
                                          "o200k", "qwen2", "sentencepiece", "sentencepiece-bare", "sentencepiece-spaces", "tekken",
-                                         "tekken-v3"));
+                                         "tekken-v3", "tiktoken", "tiktoken-source"));
 
-/// A folder may have its tokenizer in several files: the first of tokenizer.json, tekken.json and tokenizer.model counts.
+/// A folder may have its tokenizer in several files: the first of tokenizer.json, tekken.json, tiktoken.model and tokenizer.model
+/// counts.
 TEST(Tokenizer, isTheFirstOfSeveralFiles) {
   const std::filesystem::path layouts = MOEC_TEST_DATA "/fixtures/tokenizer/layouts";
   const TemporaryFolder temporary;
@@ -102,6 +103,8 @@ TEST(Tokenizer, isTheFirstOfSeveralFiles) {
     return import(folder)->tokenizer->size();
   };
   EXPECT_EQ(sizeWith("sentencepiece", "tokenizer.model"), 900u);
+  std::filesystem::copy_file(layouts / "tiktoken/tokenizer_config.json", folder / "tokenizer_config.json");
+  EXPECT_EQ(sizeWith("tiktoken", "tiktoken.model"), 1056u);
   EXPECT_EQ(sizeWith("tekken", "tekken.json"), 658u);
   EXPECT_EQ(sizeWith("gpt2", "tokenizer.json"), import(layouts / "gpt2")->tokenizer->size());
 }
