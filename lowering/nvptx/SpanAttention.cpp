@@ -19,38 +19,39 @@ SpanAttention::SpanAttention(KernelFrame &frame, const Batch &batch, Heads heads
     : frame(frame), b(frame.b), batch(batch), heads(heads), shape(shape), tile(::tileOf(heads, shape.isGathered)), sums(sums),
       kind(kind) {}
 
-Number SpanAttention::positionOf(Number token, const Inputs &inputs) {
-  return inputs.lastGathered ? inputs.lastGathered(token) : load(batch.positions, token);
-}
-
 /// A tile of tokens begins at a multiple of its size, or where the sequence does in this step; its first token's block takes it.
 /// All its tokens have the same spans, as lengths of spans are multiples of its size.
-Number SpanAttention::beginsTile(Number token, Number position) {
-  return (position % tile.tokens == 0) | (load(batch.starts, load(batch.tokenSequence, token)) == token);
+SpanAttention::Rows SpanAttention::rowsAt(Number piece, const Inputs &inputs) {
+  int64_t spans = sums.spans.most;
+  Rows rows;
+  rows.keyHead = piece / (spans * tile.groups) % heads.ofKeys;
+  rows.group = piece / spans % tile.groups;
+  rows.token = piece / piecesOfToken();
+  rows.sequence = load(batch.tokenSequence, rows.token);
+  rows.position = inputs.lastGathered ? inputs.lastGathered(rows.token) : load(batch.positions, rows.token);
+  rows.tokens = b.integer(1);
+  rows.length = sums.lengthAt(rows.position);
+  rows.spans = (rows.position + rows.length) / rows.length;
+  if (tile.tokens > 1) {
+    Number inTile = rows.position % tile.tokens, isFirst = (inTile == 0) | (load(batch.starts, rows.sequence) == rows.token);
+    rows.tokens = minimum(b.integer(tile.tokens) - inTile, load(batch.starts, rows.sequence + 1) - rows.token);
+    rows.spans = select(isFirst, rows.spans, b.integer(0));
+  }
+  return rows;
 }
 
 void SpanAttention::attend(Number piece, Number takesAll, const Inputs &inputs) {
-  Number token = piece / piecesOfToken(), position = positionOf(token, inputs), length = sums.lengthAt(position),
-         count = (position + length) / length;
-  if (tile.tokens > 1)
-    count = select(beginsTile(token, position), count, b.integer(0));
-  b.forRange(select(takesAll, count, b.integer(1)), [&](Number span) {
-    attendToSpan(piece + span, inputs);
+  Rows rows = rowsAt(piece, inputs);
+  Number first = piece % sums.spans.most;
+  b.forRange(select(takesAll, rows.spans, b.integer(1)), [&](Number i) {
+    attendToSpan(rows, first + i, inputs);
     b.barrier(); // shared memory is the next span's
   });
 }
 
-void SpanAttention::attendToSpan(Number piece, const Inputs &inputs) {
-  int64_t spans = sums.spans.most;
-  Number token = piece / piecesOfToken(), span = piece % spans, group = piece / spans % tile.groups,
-         keyHead = piece / (spans * tile.groups) % heads.ofKeys;
-  Number sequence = load(batch.tokenSequence, token), position = positionOf(token, inputs);
-  Number tokens = b.integer(1), length = sums.lengthAt(position), begin = span * length, isTaken = begin <= position;
-  if (tile.tokens > 1) {
-    tokens = minimum(b.integer(tile.tokens) - position % tile.tokens, load(batch.starts, sequence + 1) - token);
-    isTaken = isTaken & beginsTile(token, position);
-  }
-  Number end = minimum(begin + length, position + tokens), first = begin;
+void SpanAttention::attendToSpan(const Rows &rows, Number span, const Inputs &inputs) {
+  const auto &[keyHead, group, token, sequence, position, tokens, length, spans] = rows;
+  Number isTaken = span < spans, begin = span * length, end = minimum(begin + length, position + tokens), first = begin;
   if (inputs.firstVisible) {
     Number visible = inputs.firstVisible(position);
     isTaken = isTaken & (visible < end);
@@ -82,13 +83,13 @@ void SpanAttention::attendToSpan(Number piece, const Inputs &inputs) {
     auto storeContext = [&](Number row, Number column, Number two) {
       b.ifThen(isRow(row), [&] {
         auto [ofToken, head] = place(row);
-        sums.storeContext(ofToken, span + kind * spans, head, column, two);
+        sums.storeContext(ofToken, span + kind * sums.spans.most, head, column, two);
       });
     };
     auto storeWeights = [&](Number row, Number largest, Number sum) {
       b.ifThen(isRow(row), [&] {
         auto [ofToken, head] = place(row);
-        sums.storeWeights(ofToken, span + kind * spans, head, largest, sum);
+        sums.storeWeights(ofToken, span + kind * sums.spans.most, head, largest, sum);
       });
     };
     attention.attend(first, end, {query, visible}, {inputs.keys.stride, keyRow}, {inputs.values.stride, valueRow},

@@ -47,10 +47,16 @@ public:
   void attend(Number piece, Number takesAll, const Inputs &inputs);
 
 private:
-  void attendToSpan(Number piece, const Inputs &inputs);
+  /// The query rows of a piece.
+  struct Rows {
+    Number keyHead, group;   ///< of its heads
+    Number token, sequence;  ///< the first of its tokens
+    Number position, tokens; ///< of the first, and how many there are
+    Number length, spans;    ///< of its spans, and how many it has; none if the token is in another's tile
+  };
+  Rows rowsAt(Number piece, const Inputs &inputs);
+  void attendToSpan(const Rows &rows, Number span, const Inputs &inputs);
   Number load(Pointer from, Number index) { return (from + index).load().toInteger(b.i64); }
-  Number positionOf(Number token, const Inputs &inputs);
-  Number beginsTile(Number token, Number position);
 
   KernelFrame &frame;
   KernelBuilder &b;
