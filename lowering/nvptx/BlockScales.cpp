@@ -3,7 +3,7 @@
 #include "lowering/nvptx/BlockScales.h"
 
 #include "lowering/kernel/NumberFormat.h"
-#include "lowering/nvptx/WeightCodes.h"
+#include "lowering/nvptx/MatrixUnits.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <numeric>
@@ -78,4 +78,24 @@ Number BlockScales::zero(ArrayRef<Number> loaded, int64_t unit, int64_t row) con
   if (!storage.hasZeros)
     return {};
   return pick(loaded.drop_front(size_t(row * ofRow() + numbersOf(storage.scale))), storage.element, unit);
+}
+
+BlockScales::Decoded BlockScales::decode(const WeightCodes &codes, ArrayRef<Number> words, ArrayRef<Number> loaded, int64_t unit,
+                                         int64_t row) const {
+  Decoded decoded{codes.decode(words, zero(loaded, unit, row)), {}};
+  if (areOfBlocks())
+    decoded.scale = scale(loaded, unit, row);
+  return decoded;
+}
+
+void BlockScales::addProducts(KernelBuilder &b, const Decoded &upper, const Decoded &lower, ArrayRef<Number> operands,
+                              MutableArrayRef<Number> totals) {
+  KernelBuilder::Numbers sums = upper.scale ? KernelBuilder::Numbers(accumulators, b.real(0)) : KernelBuilder::Numbers(totals);
+  for (int64_t product = 0; product < WeightCodes::productsOfUnit; ++product) {
+    const size_t low = size_t(product * rightRegisters), high = low + 1;
+    multiplyAdd(b, {upper.registers[low], lower.registers[low], upper.registers[high], lower.registers[high]},
+                operands.slice(low, rightRegisters), sums);
+  }
+  for (size_t i = 0; i < totals.size(); ++i)
+    totals[i] = upper.scale ? fma(i < 2 ? *upper.scale : *lower.scale, sums[i], totals[i]) : sums[i];
 }

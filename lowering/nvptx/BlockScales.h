@@ -4,6 +4,7 @@
 
 #include "lowering/kernel/Weight.h"
 #include "lowering/nvptx/KernelBuilder.h"
+#include "lowering/nvptx/WeightCodes.h"
 
 namespace moec::lowering::nvptx {
 
@@ -21,11 +22,22 @@ public:
   /// What the scales (and zeros) of the units from `column` on are loaded as, of every row; they may be behind the end.
   KernelBuilder::Numbers load(Number column) const;
   int64_t count() const { return areOfBlocks() ? int64_t(rows.size()) * ofRow() : 0; }
+  /// A row's codes of a unit in bf16, and what sums of their products are scaled by, if they are.
+  struct Decoded {
+    KernelBuilder::Numbers registers;
+    std::optional<Number> scale;
+  };
+  /// What the words of row `row` become with what was loaded for unit `unit`.
+  Decoded decode(const WeightCodes &codes, llvm::ArrayRef<Number> words, llvm::ArrayRef<Number> loaded, int64_t unit,
+                 int64_t row) const;
+  /// totals += the products of a unit's codes, of the two rows that a lane has of a tile, with `operands` of activations.
+  static void addProducts(KernelBuilder &b, const Decoded &upper, const Decoded &lower, llvm::ArrayRef<Number> operands,
+                          llvm::MutableArrayRef<Number> totals);
+
+private:
   /// Of those loaded, the scale in f32 and the zero of row `row` for unit `unit`.
   Number scale(llvm::ArrayRef<Number> loaded, int64_t unit, int64_t row) const;
   Number zero(llvm::ArrayRef<Number> loaded, int64_t unit, int64_t row) const;
-
-private:
   void load(Pointer row, mlir::Type element, Number column, KernelBuilder::Numbers &loaded) const;
   Number pick(llvm::ArrayRef<Number> loaded, mlir::Type element, int64_t unit) const;
   int64_t numbersOf(mlir::Type element) const;

@@ -14,21 +14,13 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::GroupedLinearOp op) {
   Pointer input = frame.buffer(op.getInput()), result = frame.result(0);
   bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), weight.storage(), in);
   Product product(frame, byMatrix, weight.storage(), op.getCompute(), in, {}, 1);
-  const int64_t rows = product.rowsOfBlock(), blocks = Product::blocksOf(out, byMatrix);
-  frame.launch(Product::threads, {KernelFrame::constant(blocks), frame.perRow(rows), KernelFrame::constant(groups)});
-
-  Number first = b.block(1) * rows, group = b.block(2);
-  auto multiply = [&](Product::Blocks cut) {
+  product.forShare(frame, out, groups, [&](Product::Blocks cut, Number block, Number first, Number rows) {
+    Number group = b.block(2);
     product.multiply(
-        cut, b.block(0), out, minimum(frame.rows - first, b.integer(rows)),
-        [&](int64_t, Number column) { return weight.matrixRow(group * out + column); },
+        cut, block, out, rows, [&](int64_t, Number column) { return weight.matrixRow(group * out + column); },
         [&](Number row) { return input + ((first + row) * groups + group) * in; },
         [&](Number row, Number column, ArrayRef<Number> sums) {
           (result + ((first + row) * groups + group) * out + column).store(sums[0]);
         });
-  };
-  if (!Product::hasTiles(frame, byMatrix))
-    return multiply(Product::Blocks::narrow);
-  auto tile = [&] { b.ifThen(b.block(0) < Product::tilesOf(out, 1), [&] { multiply(Product::Blocks::tiles); }); };
-  b.ifThenElse(Product::tilesPay(frame.rows), tile, [&] { multiply(Product::Blocks::narrow); });
+  });
 }

@@ -17,28 +17,15 @@ static void emitProducts(KernelFrame &frame, Pointer input, ArrayRef<Weight> wei
   Pointer result = frame.result(0);
   bool byMatrix = MatrixProduct::covers(b.target, compute, weights[0].storage(), in);
   Product product(frame, byMatrix, weights[0].storage(), compute, in, {}, int64_t(weights.size()));
-  const int64_t rows = product.rowsOfBlock(), blocks = Product::blocksOf(columns, byMatrix);
-  frame.launch(Product::threads, {KernelFrame::constant(blocks), frame.perRow(rows)});
-  auto multiply = [&](Product::Blocks cut, Number block, Number first) {
+  product.forShare(frame, columns, 1, [&](Product::Blocks cut, Number block, Number first, Number rows) {
     product.multiply(
-        cut, block, columns, minimum(frame.rows - first, b.integer(rows)),
-        [&](int64_t group, Number column) { return weights[group].matrixRow(column); },
+        cut, block, columns, rows, [&](int64_t group, Number column) { return weights[group].matrixRow(column); },
         [&](Number row) { return input + (first + row) * in; },
         [&](Number row, Number column, ArrayRef<Number> sums) {
           Number element = (first + row) * columns + column;
           (result + element).store(combine(element, column, sums));
         });
-  };
-  auto narrow = [&] { multiply(Product::Blocks::narrow, b.block(0), b.block(1) * rows); };
-  if (!Product::hasTiles(frame, byMatrix))
-    return narrow();
-  // There are fewer tiles than blocks; neighbours have the same weights.
-  auto tile = [&] {
-    Number index = b.block(1) * blocks + b.block(0), rowTiles = (frame.rows + (rows - 1)) / rows, column = index / rowTiles;
-    b.ifThen(column < Product::tilesOf(columns, int64_t(weights.size())),
-             [&] { multiply(Product::Blocks::tiles, column, index % rowTiles * rows); });
-  };
-  b.ifThenElse(Product::tilesPay(frame.rows), tile, narrow);
+  });
 }
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::LinearOp op) {

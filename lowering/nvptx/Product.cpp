@@ -19,6 +19,23 @@ Product::Product(KernelFrame &frame, bool byMatrix, const Storage &storage, moe:
   }
 }
 
+void Product::forShare(KernelFrame &frame, int64_t columns, int64_t planes, Share share) const {
+  const int64_t rows = rowsOfBlock(), blocks = blocksOf(columns, bool(matrix));
+  frame.launch(threads, {KernelFrame::constant(blocks), frame.perRow(rows), KernelFrame::constant(planes)});
+  auto take = [&](Blocks cut, Number block, Number first) {
+    share(cut, block, first, minimum(frame.rows - first, b.integer(rows)));
+  };
+  auto narrow = [&] { take(Blocks::narrow, b.block(0), b.block(1) * rows); };
+  if (!tile)
+    return narrow();
+  // There are fewer tiles than blocks; neighbours have the same weights.
+  auto inTiles = [&] {
+    Number index = b.block(1) * blocks + b.block(0), rowTiles = (frame.rows + (rows - 1)) / rows, column = index / rowTiles;
+    b.ifThen(column < tilesOf(columns, groups), [&] { take(Blocks::tiles, column, index % rowTiles * rows); });
+  };
+  b.ifThenElse(tilesPay(frame.rows), inTiles, narrow);
+}
+
 void Product::multiply(Blocks blocks, Number block, int64_t columns, Number rows, MatrixProduct::Weights weight,
                        MatrixProduct::ActivationRow activation, Store store) {
   if (blocks == Blocks::tiles)

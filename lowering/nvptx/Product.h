@@ -31,6 +31,13 @@ public:
     return llvm::divideCeil(columns, byMatrix ? MatrixProduct::columns : productWarps);
   }
   static int64_t tilesOf(int64_t columns, int64_t groups) { return llvm::divideCeil(columns, TileProduct::weightRows / groups); }
+  /// What falls to a block of the products of all rows of the step with `columns` columns: the `block`th block of these with `rows`
+  /// rows from `first` on.
+  using Share = llvm::function_ref<void(Blocks blocks, Number block, Number first, Number rows)>;
+  /// Launches enough blocks for each of `planes` such products, and calls `share` for what this block does of its plane, the number
+  /// of which is its third.
+  void forShare(KernelFrame &frame, int64_t columns, int64_t planes, Share share) const;
+
   /// Rows that a block takes while it has the weights at hand.
   int64_t rowsOfBlock() const { return tile ? TileProduct::rows : matrix ? MatrixProduct::rows : productRows; }
 

@@ -46,27 +46,23 @@ KernelBuilder::Numbers TileProduct::loadActivations(const Rows &own, Number unit
   column = select(column < width, column, b.integer(0));
   Numbers loaded;
   for (Pointer row : own.activations)
-    for (int64_t half : {0, 4})
-      loaded.push_back((row + column + half).load(4, 16));
+    for (int64_t load = 0; load < WeightCodes::loadsOfUnit; ++load)
+      loaded.push_back((row + column + load * 4).load(4, 16));
   return loaded;
 }
 
 /// In the order in which codes become operands; behind the end of a row zeros.
 void TileProduct::storeActivations(Number unit, ArrayRef<Number> loaded) {
   Number row = b.thread() / PermutedRows::chunks, chunk = b.thread() % PermutedRows::chunks;
-  Number isInside = unit * WeightCodes::unitColumns + chunk * WeightCodes::laneColumns < width;
+  std::optional<Number> isInside;
+  if (units * WeightCodes::unitColumns > width)
+    isInside = unit * WeightCodes::unitColumns + chunk * WeightCodes::laneColumns < width;
   for (int64_t i = 0; i < loadsOfThread; ++i) {
-    auto element = [&](int64_t column) { return loaded[size_t(i * 2 + column / 4)].lane(column % 4); };
-    Numbers registers;
-    for (int64_t j = 0; j < WeightCodes::registers; ++j) {
-      auto [low, high] = codes.columnsOf(j);
-      Number bits = packBf16(element(low), element(high));
-      registers.push_back(units * WeightCodes::unitColumns > width ? select(isInside, bits, b.integer32(0)) : bits);
-    }
+    Numbers operands = codes.operandsOf(loaded.slice(size_t(i * WeightCodes::loadsOfUnit), WeightCodes::loadsOfUnit), isInside);
     activationSlot(unit)
         .plusBytes(PermutedRows::place(row + i * rowsAtOnce, chunk))
         .as(b.i32)
-        .store(b.gather(registers), chunkBytes);
+        .store(b.gather(operands), chunkBytes);
   }
 }
 
@@ -74,30 +70,20 @@ void TileProduct::storeActivations(Number unit, ArrayRef<Number> loaded) {
 void TileProduct::multiplyUnit(Number unit, const BlockScales &scales, ArrayRef<Number> loadedScales,
                                MutableArrayRef<Number> sums) {
   Number inStep = unit & b.integer(codes.unitsOfStep() - 1);
-  SmallVector<Numbers> left; // of each piece
-  Numbers factors;
+  SmallVector<BlockScales::Decoded> left; // of each piece
   for (int64_t piece = 0; piece < piecesOfWarp; ++piece) {
-    left.push_back(codes.decode(codes.load(weightSlot(stepOf(unit)) + piece * WeightCodes::pieceBytes, inStep),
-                                scales.zero(loadedScales, 0, piece)));
-    if (scales.areOfBlocks())
-      factors.push_back(scales.scale(loadedScales, 0, piece));
+    Numbers words = codes.load(weightSlot(stepOf(unit)) + piece * WeightCodes::pieceBytes, inStep);
+    left.push_back(scales.decode(codes, words, loadedScales, 0, piece));
   }
   Pointer right = activationSlot(unit).plusBytes(PermutedRows::place(b.lane() / 4, b.lane() % 4));
   for (int64_t tile = 0; tile < rightTiles; ++tile) {
-    Number four = (right + tile * MatrixTile::columns * PermutedRows::stride).as(b.i32).load(4, chunkBytes);
-    for (int64_t of = 0; of < leftTiles; ++of) {
-      MutableArrayRef<Number> total = sums.slice(size_t((of * rightTiles + tile) * accumulators), accumulators);
-      const Numbers &upper = left[size_t(of * 2)], &lower = left[size_t(of * 2 + 1)];
-      Numbers sum = scales.areOfBlocks() ? Numbers(accumulators, b.real(0)) : Numbers(total);
-      for (int64_t product = 0; product < WeightCodes::productsOfUnit; ++product) {
-        const size_t low = size_t(product * rightRegisters), high = low + 1;
-        multiplyAdd(b, {upper[low], lower[low], upper[high], lower[high]}, {four.lane(int64_t(low)), four.lane(int64_t(high))},
-                    sum);
-      }
-      for (int64_t i = 0; i < accumulators; ++i)
-        total[size_t(i)] =
-            factors.empty() ? sum[size_t(i)] : fma(factors[size_t(of * 2 + i / 2)], sum[size_t(i)], total[size_t(i)]);
-    }
+    Number chunk = (right + tile * MatrixTile::columns * PermutedRows::stride).as(b.i32).load(WeightCodes::registers, chunkBytes);
+    Numbers operands;
+    for (int64_t i = 0; i < WeightCodes::registers; ++i)
+      operands.push_back(chunk.lane(i));
+    for (int64_t of = 0; of < leftTiles; ++of)
+      BlockScales::addProducts(b, left[size_t(of * 2)], left[size_t(of * 2 + 1)], operands,
+                               sums.slice(size_t((of * rightTiles + tile) * accumulators), accumulators));
   }
 }
 

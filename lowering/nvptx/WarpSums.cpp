@@ -10,8 +10,7 @@ using namespace moec::lowering::nvptx;
 
 /// Units of activations, of all tiles, that a lane has on their way.
 static constexpr int64_t mostUnitsAhead = 4;
-/// Vectors of four that a lane's columns of a unit are loaded in.
-static constexpr int64_t loadsOfUnit = WeightCodes::laneColumns / 4;
+static constexpr int64_t loadsOfUnit = WeightCodes::loadsOfUnit;
 
 WarpSums::WarpSums(KernelBuilder &b, const WeightCodes &codes, const Storage &storage, int64_t width, int64_t ahead, Pointer memory,
                    ArrayRef<WeightRow> weights, ArrayRef<Pointer> activations)
@@ -73,19 +72,12 @@ KernelBuilder::Numbers WarpSums::loadActivations(Number firstUnit) const {
 }
 
 SmallVector<KernelBuilder::Numbers> WarpSums::operands(Number unit, ArrayRef<Number> loaded) const {
-  Number isInside = column(unit) + b.lane() % 4 * WeightCodes::laneColumns < width;
+  std::optional<Number> isInside;
+  if (codes.isRagged())
+    isInside = column(unit) + b.lane() % 4 * WeightCodes::laneColumns < width;
   SmallVector<Numbers> right;
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    auto element = [&](int64_t column) { return loaded[size_t(tile * loadsOfUnit + column / 4)].lane(column % 4); };
-    Numbers &registers = right.emplace_back();
-    for (int64_t i = 0; i < WeightCodes::registers; ++i) {
-      auto [low, high] = codes.columnsOf(i);
-      Number bits = packBf16(element(low), element(high));
-      if (codes.isRagged()) // no code there matters, but what was loaded instead of activations may be infinite
-        bits = select(isInside, bits, b.integer32(0));
-      registers.push_back(bits);
-    }
-  }
+  for (int64_t tile = 0; tile < tiles; ++tile)
+    right.push_back(codes.operandsOf(loaded.slice(size_t(tile * loadsOfUnit), loadsOfUnit), isInside));
   return right;
 }
 
@@ -101,23 +93,11 @@ KernelBuilder::Numbers WarpSums::loadScales(Number firstUnit) const {
 void WarpSums::multiply(ArrayRef<Numbers> words, ArrayRef<Number> loadedScales, int64_t inStep, ArrayRef<Numbers> right,
                         MutableArrayRef<Number> sums) const {
   for (int64_t group = 0; group < groups; ++group) {
-    Numbers halves[2], factors;
-    for (int64_t half : {0, 1}) {
-      halves[half] = codes.decode(words[size_t(group * 2 + half)], scales.zero(loadedScales, inStep, group * 2 + half));
-      if (scales.areOfBlocks())
-        factors.push_back(scales.scale(loadedScales, inStep, group * 2 + half));
-    }
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      MutableArrayRef<Number> total = sums.slice(size_t((group * tiles + tile) * accumulators), accumulators);
-      Numbers unit = scales.areOfBlocks() ? Numbers(accumulators, b.real(0)) : Numbers(total);
-      for (int64_t product = 0; product < WeightCodes::productsOfUnit; ++product) {
-        const size_t low = size_t(product * rightRegisters), high = low + 1;
-        multiplyAdd(b, {halves[0][low], halves[1][low], halves[0][high], halves[1][high]},
-                    ArrayRef(right[size_t(tile)]).slice(low, rightRegisters), unit);
-      }
-      for (int64_t i = 0; i < accumulators; ++i)
-        total[size_t(i)] = factors.empty() ? unit[size_t(i)] : fma(factors[size_t(i / 2)], unit[size_t(i)], total[size_t(i)]);
-    }
+    auto decoded = [&](int64_t row) { return scales.decode(codes, words[size_t(row)], loadedScales, inStep, row); };
+    const BlockScales::Decoded upper = decoded(group * 2), lower = decoded(group * 2 + 1);
+    for (int64_t tile = 0; tile < tiles; ++tile)
+      BlockScales::addProducts(b, upper, lower, right[size_t(tile)],
+                               sums.slice(size_t((group * tiles + tile) * accumulators), accumulators));
   }
 }
 

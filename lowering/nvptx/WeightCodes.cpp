@@ -73,6 +73,18 @@ std::pair<int64_t, int64_t> WeightCodes::columnsOf(int64_t index) const {
   return {first, first + apart};
 }
 
+KernelBuilder::Numbers WeightCodes::operandsOf(ArrayRef<Number> loaded, std::optional<Number> isInside) const {
+  auto element = [&](int64_t column) { return loaded[size_t(column / 4)].lane(column % 4); };
+  KernelBuilder::Numbers operands;
+  for (int64_t i = 0; i < registers; ++i) {
+    auto [low, high] = columnsOf(i);
+    Number bits = packBf16(element(low), element(high));
+    // No code there matters, but what was loaded instead of activations may be infinite.
+    operands.push_back(isInside ? select(*isInside, bits, b.integer32(0)) : bits);
+  }
+  return operands;
+}
+
 /// A number in both halves.
 static Number twice(Number half) { return half * half.like(int64_t(0x10001)); }
 static Number twice(KernelBuilder &b, int64_t half) { return b.integer32(int64_t(int32_t(uint32_t(half) * 0x10001u))); }

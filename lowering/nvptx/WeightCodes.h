@@ -45,12 +45,17 @@ public:
 
   /// Registers of a unit for one row: two neighbours of the depth each, as many for the first product as for the second.
   static constexpr int64_t registers = laneColumns / 2;
-  /// Which of the lane's columns the halves of register `index` are.
-  std::pair<int64_t, int64_t> columnsOf(int64_t index) const;
+  /// Vectors of four that a lane's columns of a unit are loaded in.
+  static constexpr int64_t loadsOfUnit = laneColumns / 4;
+  /// The registers of activations that meet those of codes, from the lane's columns of a unit in vectors of four; zeros if the unit
+  /// may lie behind the end of a row and is not `isInside`.
+  KernelBuilder::Numbers operandsOf(llvm::ArrayRef<Number> loaded, std::optional<Number> isInside) const;
   /// The registers that codes become. `zero` is the stored zero of their block, a byte, where blocks have one.
   KernelBuilder::Numbers decode(llvm::ArrayRef<Number> words, Number zero = {}) const;
 
 private:
+  /// Which of the lane's columns the halves of register `index` are.
+  std::pair<int64_t, int64_t> columnsOf(int64_t index) const;
   Number addend(Number zero) const;
   Number poison(llvm::ArrayRef<Number> words) const;
 
