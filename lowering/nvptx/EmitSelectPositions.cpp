@@ -60,8 +60,8 @@ private:
     Number count = countOf(token), sequence = (batch.tokenSequence + token).load().toInteger(b.i64);
     auto rowOf = [&](Number position) { return frame.cacheRow(cache, batch, sequence, position * cache.block); };
     auto store = [&](Number position, Number score) { (keysOf(token) + position).store(ordered(score)); };
-    b.ifThen(count > k, [&] {
-      Number first = share * atOnce, stride = b.integer(shares * atOnce);
+    Number first = share * atOnce, stride = b.integer(shares * atOnce);
+    b.ifThen((count > k) & (first < count), [&] {
       if (byMatrix)
         return frame.alternative([&] {
           ScoresByMatrix(frame, heads, cache.width)
