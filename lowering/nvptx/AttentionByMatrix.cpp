@@ -11,7 +11,7 @@ using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
 /// What spans leave for each other is a small part of what they read where keys and values are read for a few heads only.
-static constexpr Spans spansOfToken{.shortest = 256, .most = 16};
+static constexpr int64_t shortestSpan = 256, mostSpans = 16;
 
 /// If more blocks have a token and heads to work on, each takes all spans of them: there are enough to fill a GPU, and the many
 /// without a span would take longer to come and go than those with one to work.
@@ -36,13 +36,19 @@ static MatrixAttention::Shape entryShapeOf(const AttentionOperands &operands, mo
   return shape;
 }
 
-static int64_t kindsOf(const AttentionOperands &operands) { return operands.entries ? 2 : 1; }
+/// Of positions, and of entries if there are any.
+static SmallVector<Spans, 2> kindsOf(const AttentionOperands &operands, moe::AttentionOp op) {
+  SmallVector<Spans, 2> kinds{Spans::forRows(shortestSpan, mostSpans, int64_t(op.getWindow().value_or(op.getChunk().value_or(0))))};
+  if (operands.entries)
+    kinds.push_back(Spans::forRows(shortestSpan, mostSpans, operands.listed));
+  return kinds;
+}
 
 bool AttentionByMatrix::covers(const Target &target, const AttentionOperands &operands, moe::AttentionOp op) {
   int64_t rowTiles = SpanAttention::tileOf(headsOf(operands)).rowTiles;
   return target.hasMatrixUnits && op.getCompute() == moe::Compute::BF16 && operands.keys.base.element.isBF16() &&
          operands.values.base.element.isBF16() &&
-         operands.group * kindsOf(operands) * spansOfToken.most * 4 <= target.sharedBytes && // factors that spans are added with
+         operands.group * SpanSums::countOf(kindsOf(operands, op)) * 4 <= target.sharedBytes && // factors that spans are added with
          MatrixAttention::fits(target, shapeOf(operands, op), rowTiles) &&
          (!operands.entries ||
           (operands.entries->base.element.isBF16() && MatrixAttention::fits(target, entryShapeOf(operands, op), rowTiles)));
@@ -50,9 +56,9 @@ bool AttentionByMatrix::covers(const Target &target, const AttentionOperands &op
 
 AttentionByMatrix::AttentionByMatrix(KernelFrame &frame, const AttentionOperands &operands, moe::AttentionOp op)
     : frame(frame), b(frame.b), operands(operands), op(op), order(frame, stageCount),
-      sums(frame, spansOfToken, operands.keyHeads * operands.group, operands.valueDim, kindsOf(operands)),
+      sums(frame, kindsOf(operands, op), operands.keyHeads * operands.group, operands.valueDim),
       spans(frame, operands.batch, headsOf(operands), shapeOf(operands, op), sums),
-      takesAll(frame.tokens * (spans.piecesOfToken() / spansOfToken.most) > fewBlocks) {
+      takesAll(frame.tokens * (spans.piecesOfToken() / spans.spansOfToken()) > fewBlocks) {
   if (operands.entries)
     entrySpans.emplace(frame, operands.batch, headsOf(operands), entryShapeOf(operands, op), sums, /*kind=*/1);
   if (operands.listed)
@@ -104,8 +110,8 @@ void AttentionByMatrix::addSpans(Number piece) {
   SmallVector<SpanSums::Range> ranges{sums.rangeOf(0, firstVisible(op, position), position)};
   if (entrySpans)
     ranges.push_back(sums.rangeOf(1, b.integer(0), lastEntryOf(token)));
-  Pointer factors = frame.allocateShared(b.f32, operands.group * sums.count);
-  auto factorsOf = [&](Number inGroup) { return factors + inGroup * sums.count; };
+  Pointer factors = frame.allocateShared(b.f32, operands.group * sums.count());
+  auto factorsOf = [&](Number inGroup) { return factors + inGroup * sums.count(); };
   b.forThreads(b.integer(operands.group), spans.threads(), [&](Number inGroup) {
     Number head = firstHead + inGroup;
     std::optional<Number> sink;
@@ -127,22 +133,27 @@ void AttentionByMatrix::emit() {
   frame.launch(spans.threads(), {frame.perRow(1, ofToken + entriesOfToken + operands.keyHeads)});
   Number piece = order.piece(), positionPieces = frame.tokens * ofToken,
          attentionPieces = frame.tokens * (ofToken + entriesOfToken);
-  Number spansOfBlock = select(takesAll, b.integer(spansOfToken.most), b.integer(1));
-  auto attendToPositions = [&] { frame.alternative([&] { attend(piece); }); };
+  // A block that takes all spans does so for the first; the others' blocks have nothing to do.
+  auto spansOfBlock = [&](const SpanAttention &of) { return select(takesAll, b.integer(of.spansOfToken()), b.integer(1)); };
+  auto take = [&](const SpanAttention &of, Number own, function_ref<void()> body) {
+    b.ifThen(own % spansOfBlock(of) == 0, [&] {
+      frame.alternative(body);
+      order.finish(attention);
+    });
+  };
+  auto takePositions = [&] { take(spans, piece, [&] { attend(piece); }); };
+  auto takeEntries = [&] {
+    Number own = piece - positionPieces;
+    take(*entrySpans, own, [&] { attendToEntries(own); });
+  };
   b.ifThenElse(
       piece < attentionPieces,
+      [&] { entrySpans ? b.ifThenElse(piece < positionPieces, takePositions, takeEntries) : takePositions(); },
       [&] {
-        b.ifThen(piece % spansOfBlock == 0, [&] {
-          if (entrySpans)
-            b.ifThenElse(piece < positionPieces, attendToPositions,
-                         [&] { frame.alternative([&] { attendToEntries(piece - positionPieces); }); });
-          else
-            attendToPositions();
-          order.finish(attention);
-        });
-      },
-      [&] {
-        order.waitFor(attention, attentionPieces / spansOfBlock);
+        Number taken = positionPieces / spansOfBlock(spans);
+        if (entrySpans)
+          taken = taken + (attentionPieces - positionPieces) / spansOfBlock(*entrySpans);
+        order.waitFor(attention, taken);
         frame.alternative([&] { addSpans(piece - attentionPieces); });
         order.finishLast(frame.tokens * operands.keyHeads);
       });

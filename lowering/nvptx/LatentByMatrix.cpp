@@ -40,12 +40,6 @@ bool LatentByMatrix::fits(const Target &target, const LatentOperands &operands, 
          product + reserve <= target.sharedBytes && MatrixAttention::fits(target, shapeOf(operands, sizes, 1), rowTiles);
 }
 
-/// Of lists with so many positions, or of all positions if there are no lists.
-static int64_t spansFor(int64_t listed, int64_t most) {
-  return listed ? std::min<int64_t>(most, int64_t(llvm::PowerOf2Ceil(llvm::divideCeil(uint64_t(listed), uint64_t(shortestSpan)))))
-                : most;
-}
-
 LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale,
                                int64_t mostSpans)
     : frame(frame), b(frame.b), operands(operands), sizes(sizes), rowTiles(SpanAttention::tileOf(headsOf(sizes)).rowTiles),
@@ -53,7 +47,7 @@ LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operand
       latentQueries(frame.allocateForRows(b.bf16, sizes.heads * width)),
       lists(operands.listed ? std::optional<PositionLists>({b, operands.positions, operands.listed}) : std::nullopt),
       lengths(lists ? frame.allocateForRows(b.i32, 1) : Pointer()),
-      sums(frame, {.shortest = shortestSpan, .most = spansFor(operands.listed, mostSpans)}, sizes.heads, sizes.latent),
+      sums(frame, Spans::forRows(shortestSpan, mostSpans, operands.listed), sizes.heads, sizes.latent),
       spans(frame, operands.batch, headsOf(sizes), shapeOf(operands, sizes, scale), sums) {}
 
 /// For those who are to know the lists' lengths one by one.
@@ -123,7 +117,7 @@ void LatentByMatrix::attend(Number piece) {
 /// W_UV c of a head, for some columns of its value; the weight is on its way while the spans are being attended to.
 void LatentByMatrix::projectValues(Number piece) {
   StagedProduct product(frame, rowTiles * valueTiles, valueParts, sizes.latent, StagedProduct::Stored::byColumn);
-  Pointer factors = frame.allocateShared(b.f32, StagedProduct::rowsAtOnce * sums.count);
+  Pointer factors = frame.allocateShared(b.f32, StagedProduct::rowsAtOnce * sums.count());
   int64_t piecesOfHead = valuePieces() / sizes.heads;
   Tokens tokens = tokensOf(piece / valuePieces());
   Number head = piece % valuePieces() / piecesOfHead, first = piece % piecesOfHead * product.columns();
@@ -132,7 +126,7 @@ void LatentByMatrix::projectValues(Number piece) {
                       [&](Number row) { return operands.valueUp.matrixRow(head, first + row); });
   order.waitFor(attention, frame.tokens * spans.piecesOfToken());
   auto spansOf = [&](Number token) { return sums.rangeOf(0, b.integer(0), lastOf(token)); };
-  auto factorsOf = [&](Number token) { return factors + token % StagedProduct::rowsAtOnce * sums.count; };
+  auto factorsOf = [&](Number token) { return factors + token % StagedProduct::rowsAtOnce * sums.count(); };
   product.multiply(
       count, tokens.count,
       [&](Number inPiece, Number column) {

@@ -22,7 +22,7 @@ SpanAttention::SpanAttention(KernelFrame &frame, const Batch &batch, Heads heads
 /// A tile of tokens begins at a multiple of its size, or where the sequence does in this step; its first token's block takes it.
 /// All its tokens have the same spans, as lengths of spans are multiples of its size.
 SpanAttention::Rows SpanAttention::rowsAt(Number piece, const Inputs &inputs) {
-  int64_t spans = sums.spans.most;
+  int64_t spans = spansOfToken();
   Rows rows;
   rows.keyHead = piece / (spans * tile.groups) % heads.ofKeys;
   rows.group = piece / spans % tile.groups;
@@ -30,7 +30,7 @@ SpanAttention::Rows SpanAttention::rowsAt(Number piece, const Inputs &inputs) {
   rows.sequence = load(batch.tokenSequence, rows.token);
   rows.position = inputs.lastGathered ? inputs.lastGathered(rows.token) : load(batch.positions, rows.token);
   rows.tokens = b.integer(1);
-  rows.length = sums.lengthAt(rows.position);
+  rows.length = sums.lengthAt(kind, rows.position);
   rows.spans = (rows.position + rows.length) / rows.length;
   if (tile.tokens > 1) {
     Number inTile = rows.position % tile.tokens, isFirst = (inTile == 0) | (load(batch.starts, rows.sequence) == rows.token);
@@ -42,7 +42,7 @@ SpanAttention::Rows SpanAttention::rowsAt(Number piece, const Inputs &inputs) {
 
 void SpanAttention::attend(Number piece, Number takesAll, const Inputs &inputs) {
   Rows rows = rowsAt(piece, inputs);
-  Number first = piece % sums.spans.most;
+  Number first = piece % spansOfToken();
   b.forRange(select(takesAll, rows.spans, b.integer(1)), [&](Number i) {
     attendToSpan(rows, first + i, inputs);
     b.barrier(); // shared memory is the next span's
@@ -83,13 +83,13 @@ void SpanAttention::attendToSpan(const Rows &rows, Number span, const Inputs &in
     auto storeContext = [&](Number row, Number column, Number two) {
       b.ifThen(isRow(row), [&] {
         auto [ofToken, head] = place(row);
-        sums.storeContext(ofToken, span + kind * sums.spans.most, head, column, two);
+        sums.storeContext(ofToken, span + sums.countBefore(kind), head, column, two);
       });
     };
     auto storeWeights = [&](Number row, Number largest, Number sum) {
       b.ifThen(isRow(row), [&] {
         auto [ofToken, head] = place(row);
-        sums.storeWeights(ofToken, span + kind * sums.spans.most, head, largest, sum);
+        sums.storeWeights(ofToken, span + sums.countBefore(kind), head, largest, sum);
       });
     };
     attention.attend(first, end, {query, visible}, {inputs.keys.stride, keyRow}, {inputs.values.stride, valueRow},

@@ -24,7 +24,8 @@ public:
 
   int64_t threads() const { return MatrixAttention::threadsOf(tile.rowTiles); }
   /// Pieces for every token of the step. Some are empty: those of spans beyond a token, and of tokens that are in another's tile.
-  int64_t piecesOfToken() const { return heads.ofKeys * tile.groups * sums.spans.most; }
+  int64_t piecesOfToken() const { return heads.ofKeys * tile.groups * spansOfToken(); }
+  int64_t spansOfToken() const { return sums.kinds[size_t(kind)].most; }
 
   /// Whom rows are read for.
   struct Reader {

@@ -7,15 +7,25 @@ using namespace mlir;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-SpanSums::SpanSums(KernelFrame &frame, Spans spans, int64_t heads, int64_t width, int64_t kinds)
-    : spans(spans), count(kinds * spans.most), b(frame.b), heads(heads), width(width),
-      contexts(frame.allocateForRows(b.f32, count * heads * width)), weights(frame.allocateForRows(b.f32, count * heads * 2)) {}
+SpanSums::SpanSums(KernelFrame &frame, ArrayRef<Spans> kinds, int64_t heads, int64_t width)
+    : kinds(kinds), b(frame.b), heads(heads), width(width), contexts(frame.allocateForRows(b.f32, count() * heads * width)),
+      weights(frame.allocateForRows(b.f32, count() * heads * 2)) {}
 
-Number SpanSums::lengthAt(Number position) { return b.integer(spans.shortest) << spans.doublings(position); }
+int64_t SpanSums::countOf(ArrayRef<Spans> kinds) {
+  int64_t count = 0;
+  for (const Spans &spans : kinds)
+    count += spans.most;
+  return count;
+}
+
+Number SpanSums::lengthAt(int64_t kind, Number position) {
+  const Spans &spans = kinds[size_t(kind)];
+  return b.integer(spans.shortest) << spans.doublings(position);
+}
 
 SpanSums::Range SpanSums::rangeOf(int64_t kind, Number first, Number last) {
-  Number length = lengthAt(last);
-  int64_t before = kind * spans.most;
+  Number length = lengthAt(kind, last);
+  int64_t before = countBefore(kind);
   return {first / length + before, (last + length) / length + before};
 }
 
@@ -54,7 +64,7 @@ Number SpanSums::contextOf(Number token, ArrayRef<Range> ranges, Number head, Nu
     return fma(two, (factors + span).load().splat(2), before);
   };
   Number zero = b.real(0).splat(2);
-  if (count == 1) // without a loop, the loads of several columns are on their way together
+  if (count() == 1) // without a loop, the loads of several columns are on their way together
     return add(b.integer(0), zero);
   return forSpans(ranges, zero, add);
 }

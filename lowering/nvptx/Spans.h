@@ -15,6 +15,12 @@ struct Spans {
   int64_t shortest; ///< a multiple of a page
   int64_t most;     ///< spans of a token
 
+  /// At most `most` spans, and no more than `rows` behind each other fill, if that is not 0: a token then sees no others.
+  static constexpr Spans forRows(int64_t shortest, int64_t most, int64_t rows) {
+    int64_t filled = rows ? int64_t(std::bit_ceil(uint64_t((rows - 1) / shortest + 1))) : most;
+    return {shortest, filled < most ? filled : most};
+  }
+
   /// How often `shortest` is doubled for `most` spans to reach beyond `position`. A template, so that it may be a number of a
   /// kernel that is being written.
   template <typename Index> constexpr Index doublings(Index position) const { return bitLength(position / (shortest * most)); }

@@ -128,3 +128,15 @@ TEST(AttentionToBlocks, Listed) {
     run.expectSameRowsAlone();
   }
 }
+
+/// Entries have other spans than positions, and a step may have so many tokens that a block takes all spans of one.
+TEST(AttentionToBlocks, SpansOfEachKind) {
+  KernelRun run(attention(8, 4, 16, 1, 0, "bf16"));
+  for (std::vector<Sequence> step : {std::vector<Sequence>{{600, 1}, {255, 2}, {1, 1}}, {{600, 2}, {0, 68}}}) {
+    SCOPED_TRACE(step.size());
+    run.setStep(step);
+    run.makeUp(2);
+    run.expectAsEvaluated(2e-2);
+  }
+  run.expectSameRowsAlone();
+}

@@ -69,9 +69,9 @@ static void expectGrouped(int64_t heads, int64_t keyHeads, int64_t dim, const ch
 }
 
 /// Of a window, and of entries of blocks: all, or those that are listed.
-static void expectEntries(int64_t heads, int64_t dim, int64_t block, int64_t listed) {
+static std::string attentionToEntries(int64_t heads, int64_t dim, int64_t block, int64_t listed) {
   std::string lists = llvm::formatv("tensor<?x{0}xi32>", listed);
-  expectNoSpill(llvm::formatv(
+  return llvm::formatv(
       "plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64: {0}>{5}] {{\n"
       "^bb0(%q: tensor<?x{1}xf32>, %batch: !moe.batch, %sinks: tensor<{0}xf32>{6}):\n"
       "  moe.cache @cache0 : tensor<?x{2}xbf16>\n  moe.cache @cache1 : tensor<?x{2}xbf16> {{block = {3} : i64}\n"
@@ -80,7 +80,11 @@ static void expectEntries(int64_t heads, int64_t dim, int64_t block, int64_t lis
       "    scale = 0.1 : f64, window = 128 : i64, compute = #moe<compute bf16>} : tensor<?x{1}xf32> -> tensor<?x{1}xf32>\n"
       "  plan.return %o : tensor<?x{1}xf32>\n}\n",
       heads, heads * dim, dim, block, listed ? " among %p (" + lists + ")" : "", listed ? ", array<i64>" : "",
-      listed ? ", %p: " + lists : ""));
+      listed ? ", %p: " + lists : "");
+}
+
+static void expectEntries(int64_t heads, int64_t dim, int64_t block, int64_t listed) {
+  expectNoSpill(attentionToEntries(heads, dim, block, listed));
 }
 
 static void expectSelection(int64_t heads, int64_t width, int64_t k, int64_t block) {
@@ -107,5 +111,20 @@ TEST(AttentionSizes, DeepSeekV4) {
   expectEntries(64, 512, 128, 0);
   expectEntries(128, 512, 4, 1024);
 }
+
+/// A token's workspace is what its spans leave: one of a window that the shortest span holds, of entries as many as are listed
+/// fill.
+TEST(AttentionSizes, KeepSpansOfEachKind) {
+  for (auto [listed, spans] : {std::pair(512, 1 + 2), {1024, 1 + 4}, {0, 1 + 16}}) {
+    mlir::MLIRContext context;
+    loadKernelDialects(context);
+    auto module = mlir::parseSourceString<mlir::ModuleOp>(attentionToEntries(64, 512, 4, listed), &context);
+    ASSERT_TRUE(module);
+    auto codes = nvptx::generateCode(*module, {nvptx::findTarget("sm_80")});
+    ASSERT_TRUE(mlir::succeeded(codes));
+    EXPECT_EQ(codes->front().shapes.front().workspace.factor, spans * 64 * (512 + 2) * 4) << listed;
+  }
+}
+
 TEST(AttentionSizes, SelectionOfDeepSeekV32) { expectSelection(64, 128, 2048, 1); }
 TEST(AttentionSizes, SelectionOfDeepSeekV4) { expectSelection(64, 128, 512, 4); }

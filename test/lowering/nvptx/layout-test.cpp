@@ -83,3 +83,14 @@ TEST(Spans, ReachThePosition) {
         EXPECT_GE(position / (length / 2), spans.most);
     }
 }
+
+/// Of few rows there are no more spans than these can fill, so that nothing is kept for others.
+TEST(Spans, AreAsManyAsRowsFill) {
+  EXPECT_EQ(Spans::forRows(256, 16, 0).most, 16); // of any number of rows
+  EXPECT_EQ(Spans::forRows(256, 16, 1).most, 1);
+  EXPECT_EQ(Spans::forRows(256, 16, 256).most, 1);
+  EXPECT_EQ(Spans::forRows(256, 16, 257).most, 2);
+  EXPECT_EQ(Spans::forRows(256, 16, 1024).most, 4);
+  EXPECT_EQ(Spans::forRows(256, 16, int64_t(1) << 62).most, 16);
+  EXPECT_EQ(Spans::forRows(512, 1, 4096).most, 1);
+}
