@@ -17,12 +17,15 @@ static const std::vector<std::vector<Sequence>> steps = {
 /// The least of them that make a block meet its edges.
 static const std::vector<std::vector<Sequence>> fewSteps = {{{63, 1}, {64, 1}, {150, 1}}, {{0, 5}, {61, 10}}};
 
-static void check(const std::string &text, double tolerance, const std::vector<std::vector<Sequence>> &steps = ::steps) {
+/// Queries are `factor` times as large as what is made up.
+static void check(const std::string &text, double tolerance, const std::vector<std::vector<Sequence>> &steps = ::steps,
+                  double factor = 1) {
   KernelRun run(text);
   for (const std::vector<Sequence> &step : steps) {
     SCOPED_TRACE(text + " with " + std::to_string(step.size()) + " sequences");
     run.setStep(step);
     run.makeUp(step.size());
+    run.scale(0, factor);
     run.expectAsEvaluated(tolerance);
   }
   run.setStep({{0, 5}, {60, 10}});
@@ -139,6 +142,50 @@ TEST(AbsorbedAttention, Tiles) {
   check(latent("absorbed_attention", "tokens", 16, 16, 16, 20, 136, "bf16"), 2e-2, fewSteps);
   check(latent("absorbed_attention", "tokens", 20, 6, 8, 8, 40, "bf16"), 2e-2, fewSteps);
   check(latent("absorbed_attention", "tokens", 33, 4, 8, 4, 16, "bf16"), 2e-2, fewSteps);
+}
+
+/// The same with up-projections in codes, cut from one tensor that has the rows of a head's keys before those of its values.
+static std::string latentOfCodes(const char *op, const char *extent, int64_t heads, int64_t nope, int64_t rotary, int64_t value,
+                                 int64_t latentWidth, const char *element, int64_t rows, int64_t columns, const char *scale,
+                                 const char *more = "") {
+  int64_t blocks = (latentWidth + columns - 1) / columns, ofRows = (heads * (nope + value) + rows - 1) / rows;
+  auto stored = [&](int64_t width) { return llvm::formatv("tensor<{0}x{1}x{2}x{3}>", heads, width, latentWidth, element).str(); };
+  auto plain = [&](int64_t width) { return llvm::formatv("tensor<{0}x{1}x{2}xf32>", heads, width, latentWidth).str(); };
+  std::string scales = llvm::formatv("tensor<{0}x{1}x{2}>", ofRows, blocks, scale);
+  auto dequantize = [&](const char *name, int64_t first, int64_t width) {
+    return llvm::formatv(
+               "  %{0} = moe.dequantize %{0}v by %s as <rows = {1}, columns = {2}{3}, first_row = {4}, tensor_rows = {5}> : "
+               "{6}, {7}\n",
+               name, rows, columns, more, first, nope + value, stored(width), scales)
+        .str();
+  };
+  std::string text =
+      llvm::formatv("plan.kernel @k items {0} per {1} rows tokens parts [array<i64>, array<i64>, array<i64: 1>, array<i64: "
+                    "1>, array<i64: {2}>] {{\n"
+                    "^bb0(%q: tensor<?x{3}xf32>, %batch: !moe.batch, %ukv: {4}, %uvv: {5}, %s: {6}):\n"
+                    "  moe.cache @cache0 : tensor<?x{7}xbf16>\n",
+                    heads, extent, ofRows, heads * (nope + rotary), stored(nope), stored(value), scales, latentWidth + rotary);
+  text += dequantize("uk", 0, nope) + dequantize("uv", nope, value);
+  return text + llvm::formatv(
+                    "  %o = moe.{0} %q over @cache0 at %batch with %uk, %uv {{scale = 1.5e-1 : f64, compute = #moe<compute bf16>}\n"
+                    "    : tensor<?x{1}xf32>, {2}, {3} -> tensor<?x{4}xf32>\n"
+                    "  plan.return %o : tensor<?x{4}xf32>\n}\n",
+                    op, heads * (nope + rotary), plain(nope), plain(value), heads * value)
+                    .str();
+}
+
+/// By matrix units, which take up-projections in codes as bf16: blocks of rows that reach from one head to the next, groups of
+/// columns, blocks of which there is a ragged last one. Codes are large numbers: queries are small, or scores would be so large
+/// that one position alone counts.
+TEST(AbsorbedAttention, UpProjectionsInCodes) {
+  constexpr double small = 1.0 / 64;
+  check(latentOfCodes("absorbed_attention", "tokens", 5, 16, 8, 20, 136, "f8E4M3FN", 128, 128, "f32"), 2e-2, fewSteps, small);
+  check(latentOfCodes("absorbed_attention", "tokens", 3, 12, 8, 40, 64, "ui4", 1, 32, "bf16", ", zero_point = 8"), 2e-2, fewSteps,
+        small);
+  check(latentOfCodes("absorbed_attention", "tokens", 2, 16, 16, 8, 32, "f4E2M1FN", 1, 16, "f8E4M3FN"), 2e-2, fewSteps, small);
+}
+TEST(LatentAttention, UpProjectionsInCodes) {
+  check(latentOfCodes("latent_attention", "sequences", 5, 16, 8, 20, 136, "f8E4M3FN", 128, 128, "f32"), 2e-2, fewSteps, 1.0 / 64);
 }
 
 /// Contexts of many spans, of lengths around those of pages and spans, in one batch and alone.
