@@ -1,7 +1,7 @@
 // The positions that score highest for each token, in one launch: blocks score positions, then a block a token lists the best.
 #include "lowering/nvptx/Emit.h"
 #include "lowering/nvptx/KeySelection.h"
-#include "lowering/nvptx/LaunchOrder.h"
+#include "lowering/nvptx/RowOrder.h"
 #include "lowering/nvptx/ScoresByMatrix.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -17,6 +17,8 @@ static constexpr int64_t threads = KeySelection::threads;
 static_assert(threads == ScoresByMatrix::threads);
 /// Blocks that share the positions of a token at most.
 static constexpr int64_t mostShares = 64;
+/// Tokens whose scores there is room for at once: enough to keep a GPU busy, and more as long as they take little.
+static constexpr int64_t fewTokens = 64, manyTokens = 512, littleBytes = 64 << 20;
 /// Heads whose products a thread adds up at once.
 static constexpr int64_t headsAtOnce = 8;
 
@@ -29,37 +31,28 @@ public:
         query(frame.buffer(op.getQuery())), weights(frame.buffer(op.getWeights())), result(frame.result(0)),
         heads(moe::widthOf(op.getWeights().getType())), k(moe::widthOf(op.getPositions().getType())),
         byMatrix(ScoresByMatrix::fits(b.target, cache, heads)), atOnce(byMatrix ? ScoresByMatrix::positionsAtOnce : threads),
-        shares(std::min(mostShares, int64_t(llvm::divideCeil(frame.mostCachedRows(cache), atOnce)))), order(frame, stageCount),
-        keys(frame.allocateForRows(b.i32, frame.mostCachedRows(cache))) {}
+        shares(std::min(mostShares, int64_t(llvm::divideCeil(frame.mostCachedRows(cache), atOnce)))),
+        positions(frame.mostCachedRows(cache)),
+        tokensAtOnce(std::min(frame.mostRows, std::clamp(littleBytes / (4 * positions), fewTokens, manyTokens))),
+        order(frame, shares, tokensAtOnce), keys(frame.allocateForStep(b.i32, tokensAtOnce * positions)) {}
 
   void emit() {
-    frame.launch(threads, {frame.perRow(1, shares + 1)});
-    Number piece = order.piece(), scorePieces = frame.tokens * shares;
-    auto score = [&] {
-      scoreShare(piece / shares, piece % shares);
-      order.finish(scores);
-    };
-    auto list = [&] {
-      order.waitFor(scores, scorePieces);
-      listBest(piece - scorePieces);
-      order.finishLast(frame.tokens);
-    };
-    b.ifThenElse(piece < scorePieces, score, list);
+    frame.launch(threads, {order.grid()});
+    order.take([&](Number token, Number slot, Number share) { scoreShare(token, keysOf(slot), share); },
+               [&](Number token, Number slot) { listBest(token, keysOf(slot)); });
   }
 
 private:
-  enum Stage : int64_t { scores, lists, stageCount };
-
   Number positionOf(Number token) { return (batch.positions + token).load().toInteger(b.i64); }
   /// How many positions, or blocks of them, a token sees.
   Number countOf(Number token) { return (positionOf(token) + 1) / cache.block; }
-  Pointer keysOf(Number token) { return keys + token * frame.mostCachedRows(cache); }
+  Pointer keysOf(Number slot) { return keys + slot * positions; }
 
   /// Every share-th part of a token's scores, as integers of the same order; where all positions are chosen, none is asked for.
-  void scoreShare(Number token, Number share) {
+  void scoreShare(Number token, Pointer keys, Number share) {
     Number count = countOf(token), sequence = (batch.tokenSequence + token).load().toInteger(b.i64);
     auto rowOf = [&](Number position) { return frame.cacheRow(cache, batch, sequence, position * cache.block); };
-    auto store = [&](Number position, Number score) { (keysOf(token) + position).store(ordered(score)); };
+    auto store = [&](Number position, Number score) { (keys + position).store(ordered(score)); };
     Number first = share * atOnce, stride = b.integer(shares * atOnce);
     b.ifThen((count > k) & (first < count), [&] {
       if (byMatrix)
@@ -109,14 +102,14 @@ private:
     return select(bits < 0, bits.like(int64_t(std::numeric_limits<int32_t>::min())) - bits, bits);
   }
 
-  void listBest(Number token) {
+  void listBest(Number token, Pointer keys) {
     Pointer list = result + token * k;
     Number count = countOf(token);
     auto takeAll = [&] {
       b.forThreads(b.integer(k), threads,
                    [&](Number i) { (list + i).store(select(i < count, i, b.integer(-1)).toInteger(b.i32)); });
     };
-    auto takeLargest = [&] { frame.alternative([&] { KeySelection(frame, k).takeLargest(keysOf(token), count, list); }); };
+    auto takeLargest = [&] { frame.alternative([&] { KeySelection(frame, k).takeLargest(keys, count, list); }); };
     b.ifThenElse(count > k, takeLargest, takeAll);
   }
 
@@ -126,11 +119,13 @@ private:
   Cache cache;
   Pointer query, weights, result;
   int64_t heads, k;
-  bool byMatrix;  ///< whether matrix units score
-  int64_t atOnce; ///< positions that a block scores at once
-  int64_t shares; ///< blocks that share a token's positions
-  LaunchOrder order;
-  Pointer keys; ///< i32 [tokens, positions]
+  bool byMatrix;        ///< whether matrix units score
+  int64_t atOnce;       ///< positions that a block scores at once
+  int64_t shares;       ///< blocks that share a token's positions
+  int64_t positions;    ///< of a token at most
+  int64_t tokensAtOnce; ///< whose scores there is room for
+  RowOrder order;
+  Pointer keys; ///< i32 [tokens at once, positions]
 };
 
 } // namespace

@@ -53,9 +53,16 @@ Pointer KernelFrame::allocateForRows(Type element, int64_t count) {
   return memory.as(element);
 }
 
+Pointer KernelFrame::allocateForStep(Type element, int64_t count) {
+  assert(workspacePerRow == 0 && "rows lie behind");
+  Pointer memory = workspace + shape.workspace.addend;
+  shape.workspace.addend += roundedBytes(element, count, 256);
+  return memory.as(element);
+}
+
 Pointer KernelFrame::allocateCounters(int64_t count) {
-  assert(workspacePerRow == 0 && "rows lie behind the counters");
-  shape.counterBytes = roundedBytes(b.i32, count, 256);
-  shape.workspace.addend = shape.counterBytes;
-  return workspace.as(b.i32);
+  assert(shape.workspace.addend == 0 && "counters come first");
+  Pointer counters = allocateForStep(b.i32, count);
+  shape.counterBytes = shape.workspace.addend;
+  return counters;
 }

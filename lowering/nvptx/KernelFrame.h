@@ -33,8 +33,9 @@ public:
   Pointer allocateForRow(mlir::Type element, int64_t count, Number row);
   /// Global memory of `count` elements for every row of the step, one row after the other, each at a multiple of 32 bytes.
   Pointer allocateForRows(mlir::Type element, int64_t count);
-  /// i32 in global memory that are zero when the kernel starts, and must be when it ends; to be called before any other memory of
-  /// the workspace is allocated.
+  /// Global memory of `count` elements whatever the step, at a multiple of 256 bytes; to be called before rows get any.
+  Pointer allocateForStep(mlir::Type element, int64_t count);
+  /// i32 there that are zero when the kernel starts, and must be when it ends; to be called before any other.
   Pointer allocateCounters(int64_t count);
 
 private:

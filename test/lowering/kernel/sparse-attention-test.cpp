@@ -71,6 +71,14 @@ TEST(SelectPositions, LongContexts) {
     }
 }
 
+/// More tokens than scores are kept of at once: some wait for the room that others had.
+TEST(SelectPositions, TokensThatTakeTurns) {
+  KernelRun run(select(2, 8, 3, "bf16", 640));
+  run.setStep({{0, 500}, {100, 40}});
+  run.makeUp(1);
+  run.expectAsEvaluated(0);
+}
+
 static std::string latent(const char *op, const char *extent, int64_t heads, int64_t nope, int64_t rotary, int64_t value,
                           int64_t latentWidth, int64_t listed, const char *type) {
   std::string keyUp = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", heads, nope, latentWidth),

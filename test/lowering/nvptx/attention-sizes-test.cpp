@@ -87,17 +87,33 @@ static void expectEntries(int64_t heads, int64_t dim, int64_t block, int64_t lis
   expectNoSpill(attentionToEntries(heads, dim, block, listed));
 }
 
+static std::string selection(int64_t heads, int64_t width, int64_t k, int64_t block) {
+  return llvm::formatv("plan.model \"m\" {{vocabulary = 8 : i64, layers = 1 : i64, parameters = 1 : i64, max_sequence = 163840 : "
+                       "i64, max_batch = 4 : i64, page_size = 64 : i64, eos = array<i64>, compute = \"bf16\"}\n"
+                       "plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64>] {{\n"
+                       "^bb0(%q: tensor<?x{0}xf32>, %w: tensor<?x{1}xf32>, %batch: !moe.batch):\n"
+                       "  moe.cache @cache0 : tensor<?x{2}xbf16> {{block = {4} : i64}\n"
+                       "  %p = moe.select_positions %q, %w over @cache0 at %batch : tensor<?x{0}xf32>, tensor<?x{1}xf32> -> "
+                       "tensor<?x{3}xi32>\n"
+                       "  plan.return %p : tensor<?x{3}xi32>\n}\n",
+                       heads * width, heads, width, k, block);
+}
+
 static void expectSelection(int64_t heads, int64_t width, int64_t k, int64_t block) {
-  expectNoSpill(
-      llvm::formatv("plan.model \"m\" {{vocabulary = 8 : i64, layers = 1 : i64, parameters = 1 : i64, max_sequence = 163840 : "
-                    "i64, max_batch = 4 : i64, page_size = 64 : i64, eos = array<i64>, compute = \"bf16\"}\n"
-                    "plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64>] {{\n"
-                    "^bb0(%q: tensor<?x{0}xf32>, %w: tensor<?x{1}xf32>, %batch: !moe.batch):\n"
-                    "  moe.cache @cache0 : tensor<?x{2}xbf16> {{block = {4} : i64}\n"
-                    "  %p = moe.select_positions %q, %w over @cache0 at %batch : tensor<?x{0}xf32>, tensor<?x{1}xf32> -> "
-                    "tensor<?x{3}xi32>\n"
-                    "  plan.return %p : tensor<?x{3}xi32>\n}\n",
-                    heads * width, heads, width, k, block));
+  expectNoSpill(selection(heads, width, k, block));
+}
+
+static LaunchShape shapeOf(const std::string &plan) {
+  mlir::MLIRContext context;
+  loadKernelDialects(context);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(plan, &context);
+  mlir::FailureOr<std::vector<GpuCode>> codes = mlir::failure();
+  if (module)
+    codes = nvptx::generateCode(*module, {nvptx::findTarget("sm_80")});
+  if (mlir::succeeded(codes))
+    return codes->front().shapes.front();
+  ADD_FAILURE() << plan;
+  return {};
 }
 
 TEST(AttentionSizes, DeepSeekV3) { expectLatent(128, 128, 64, 128, 512); }
@@ -115,15 +131,16 @@ TEST(AttentionSizes, DeepSeekV4) {
 /// A token's workspace is what its spans leave: one of a window that the shortest span holds, of entries as many as are listed
 /// fill.
 TEST(AttentionSizes, KeepSpansOfEachKind) {
-  for (auto [listed, spans] : {std::pair(512, 1 + 2), {1024, 1 + 4}, {0, 1 + 16}}) {
-    mlir::MLIRContext context;
-    loadKernelDialects(context);
-    auto module = mlir::parseSourceString<mlir::ModuleOp>(attentionToEntries(64, 512, 4, listed), &context);
-    ASSERT_TRUE(module);
-    auto codes = nvptx::generateCode(*module, {nvptx::findTarget("sm_80")});
-    ASSERT_TRUE(mlir::succeeded(codes));
-    EXPECT_EQ(codes->front().shapes.front().workspace.factor, spans * 64 * (512 + 2) * 4) << listed;
-  }
+  for (auto [listed, spans] : {std::pair(512, 1 + 2), {1024, 1 + 4}, {0, 1 + 16}})
+    EXPECT_EQ(shapeOf(attentionToEntries(64, 512, 4, listed)).workspace.factor, spans * 64 * (512 + 2) * 4) << listed;
+}
+
+/// Scores of 163,840 positions are kept of 102 tokens, however many there are.
+TEST(AttentionSizes, KeepScoresOfSomeTokens) {
+  LaunchDimension workspace = shapeOf(selection(64, 128, 2048, 1)).workspace;
+  EXPECT_EQ(workspace.factor, 0);
+  EXPECT_LE(workspace.addend, (64 << 20) + (64 << 10));
+  EXPECT_GE(workspace.addend, 102 * 163840 * 4);
 }
 
 TEST(AttentionSizes, SelectionOfDeepSeekV32) { expectSelection(64, 128, 2048, 1); }
