@@ -7,11 +7,13 @@ using namespace moec::lowering::nvptx;
 void GridBarrier::meet(Number isNeeded) {
   meetings = meetings + select(isNeeded, b.integer(1), b.integer(0));
   b.barrier();
-  b.ifThen(isNeeded & (b.thread() == 0), [&] {
-    arrivals.raise();
-    arrivals.await(b.gridSize() * meetings);
+  b.ifThen(isNeeded, [&] {
+    b.ifThen(b.thread() == 0, [&] {
+      arrivals.raise();
+      arrivals.await(b.gridSize() * meetings);
+    });
+    b.barrier();
   });
-  b.barrier();
 }
 
 void GridBarrier::leave() {
