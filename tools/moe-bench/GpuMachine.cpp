@@ -27,11 +27,11 @@ public:
 
   Status prepare(int number) {
     MOEC_RETURN_IF_ERROR(take(gpu, Gpu::find(driver, number)));
-    MOEC_RETURN_IF_ERROR(acquire(context, driver.contextCreate, driver.contextDestroy, 0, gpu.ordinal));
+    MOEC_RETURN_IF_ERROR(createContext(context, driver, gpu.ordinal));
+    Current current(driver, context.get());
+    MOEC_RETURN_IF_ERROR(current.status());
     MOEC_RETURN_IF_ERROR(acquire(stream, driver.streamCreate, driver.streamDestroy, nonBlocking));
-    MOEC_RETURN_IF_ERROR(acquire(result, driver.memoryAllocate, driver.memoryFree, 256));
-    Context created;
-    return driver.contextPop(&created);
+    return acquire(result, driver.memoryAllocate, driver.memoryFree, 256);
   }
 
   const Gpu &which() const { return gpu; }

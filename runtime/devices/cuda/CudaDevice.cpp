@@ -88,9 +88,7 @@ CudaDevice::~CudaDevice() {
 Status CudaDevice::prepare(const DeviceOptions &options) {
   MOEC_RETURN_IF_ERROR(take(gpu, Gpu::find(*driver, options.gpu)));
   MOEC_RETURN_IF_ERROR(take(code, gpu::chooseGpuCode(artifact, options.isa, gpu.capability, gpu.name)));
-  MOEC_RETURN_IF_ERROR(acquire(context, driver->contextCreate, driver->contextDestroy, 0, gpu.ordinal));
-  Context created;
-  MOEC_RETURN_IF_ERROR(driver->contextPop(&created)); // a new context is current; everything below says itself when it is
+  MOEC_RETURN_IF_ERROR(createContext(context, *driver, gpu.ordinal));
   Current current(*driver, context.get());
   MOEC_RETURN_IF_ERROR(current.status());
   MOEC_RETURN_IF_ERROR(kernels.load(artifact, *code, gpu));

@@ -43,7 +43,7 @@ Result<std::unique_ptr<Driver>> Driver::load(const std::string &path) {
   findAll(d.moduleLoad, d.moduleUnload, d.moduleGetFunction, d.functionGetAttribute, d.functionSetAttribute);
   findAll(d.memoryGetInfo, d.memoryAllocate, d.memoryFree, d.pinnedAllocate, d.pinnedFree, d.copyToDevice, d.copyToHost, d.fill);
   findAll(d.streamCreate, d.streamDestroy, d.streamSynchronize, d.eventCreate, d.eventDestroy, d.eventRecord, d.eventSynchronize);
-  findAll(d.launchKernel, d.launchCooperativeKernel, d.residentBlocks);
+  findAll(d.launchKernel, d.launchCooperativeKernel, d.blocksOfMultiprocessor);
   findAll(d.beginCapture, d.endCapture, d.graphDestroy, d.graphInstantiate, d.graphLaunch, d.graphExecDestroy);
   MOEC_RETURN_IF_ERROR(finder.missing);
   MOEC_RETURN_IF_ERROR(d.init(0));

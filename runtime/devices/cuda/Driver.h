@@ -91,7 +91,7 @@ struct Driver {
       "cuLaunchKernel"};
   EntryPoint<Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void **>
       launchCooperativeKernel{"cuLaunchCooperativeKernel"};
-  EntryPoint<int *, Function, int, size_t> residentBlocks{"cuOccupancyMaxActiveBlocksPerMultiprocessor"};
+  EntryPoint<int *, Function, int, size_t> blocksOfMultiprocessor{"cuOccupancyMaxActiveBlocksPerMultiprocessor"};
   EntryPoint<Stream, int> beginCapture{"cuStreamBeginCapture_v2"};
   EntryPoint<Stream, Graph *> endCapture{"cuStreamEndCapture"};
   EntryPoint<Graph> graphDestroy{"cuGraphDestroy"};

@@ -109,9 +109,9 @@ Status Kernels::prepare(const gpu::Entry &entry, const Gpu &gpu) {
                                std::to_string(gpu.maxSharedBytes) + " for a block; compile for another target");
   if (entry.sharedBytes)
     MOEC_RETURN_IF_ERROR(driver.functionSetAttribute(function, maxDynamicSharedBytes, int(entry.sharedBytes)));
-  int resident = 0;
+  int ofMultiprocessor = 0;
   if (entry.isChain && gpu.isCooperative)
-    MOEC_RETURN_IF_ERROR(driver.residentBlocks(&resident, function, int(entry.threads), entry.sharedBytes));
-  entries.push_back({entry, function, uint64_t(resident) * gpu.multiprocessors});
+    MOEC_RETURN_IF_ERROR(driver.blocksOfMultiprocessor(&ofMultiprocessor, function, int(entry.threads), entry.sharedBytes));
+  entries.push_back({entry, function, uint64_t(ofMultiprocessor) * gpu.multiprocessors});
   return {};
 }

@@ -42,6 +42,13 @@ Status acquire(Owned<Handle> &owner, const EntryPoint<Handle *, Parameters...> &
   return {};
 }
 
+/// A new context on GPU `ordinal`, which is not the calling thread's current one: whoever needs it says so.
+inline Status createContext(Owned<Context> &context, const Driver &driver, int ordinal) {
+  MOEC_RETURN_IF_ERROR(acquire(context, driver.contextCreate, driver.contextDestroy, 0, ordinal));
+  Context created;
+  return driver.contextPop(&created); // as it is made current
+}
+
 /// A context is the calling thread's current one as long as this lives; what was current before is so again afterwards.
 class Current {
 public:

@@ -32,8 +32,8 @@ static Status check(const Function &entry, const LaunchArguments &arguments) {
     return refuse("expected 1 to 1024 threads in a block, got " + words(block));
   if (!grid.count() || grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535)
     return refuse("expected a grid of at least one block and at most 2147483647x65535x65535, got " + words(grid));
-  if (arguments.cooperative && grid.count() > residentBlocks)
-    return refuse("expected at most " + std::to_string(residentBlocks) + " blocks in a cooperative launch, got " +
+  if (arguments.cooperative && grid.count() > mostResidentBlocks)
+    return refuse("expected at most " + std::to_string(mostResidentBlocks) + " blocks in a cooperative launch, got " +
                   std::to_string(grid.count()));
   if (arguments.parameters.size() != entry.parameterBytes)
     return refuse("expected " + std::to_string(entry.parameterBytes) + " bytes of parameters, got " +

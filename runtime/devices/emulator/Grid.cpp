@@ -84,7 +84,7 @@ public:
       // All of a cooperative launch are to start before any is tried again.
       if (!launch.cooperative)
         resumeWaiting();
-      if (waiting.size() > residentBlocks)
+      if (waiting.size() > mostResidentBlocks)
         finishWaiting();
     }
     finishWaiting();

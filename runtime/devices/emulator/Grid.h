@@ -7,8 +7,8 @@
 
 namespace moec::runtime::emulator {
 
-/// Blocks of a cooperative launch, all of which are there at once: as many as a large device holds.
-constexpr uint64_t residentBlocks = 2048;
+/// Of a cooperative launch, whose blocks are all there at once: as many as a large device holds.
+constexpr uint64_t mostResidentBlocks = 2048;
 
 /// Runs all blocks, spread over threads of the host, each to its end or until it waits for what another does. Blocks start in the
 /// order of their numbers; in a launch that is not cooperative none may wait for a later one, which need not have started.

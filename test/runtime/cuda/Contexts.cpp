@@ -189,7 +189,7 @@ int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int
       return invalidHandle;
     if (threads < 1 || threads > 1024 || shared > size_t(state().machine.sharedBytes))
       return state().complain(invalidValue, "blocks that no multiprocessor holds");
-    *blocks = state().machine.residentBlocks;
+    *blocks = state().machine.blocksOfMultiprocessor;
     return success;
   });
 }

@@ -11,7 +11,7 @@ struct StandInMachine {
   int capability = 80; ///< 10 x major + minor
   int sharedBytes = 163 << 10;
   bool isCooperative = true;
-  int multiprocessors = 4, residentBlocks = 2; ///< of each, whatever the kernel
+  int multiprocessors = 4, blocksOfMultiprocessor = 2; ///< of each, whatever the kernel
   size_t freeBytes = size_t(1) << 30;
   bool loadsAssembled = false; ///< accept code for a chip, which is then not executed; else refuse it as of another chip
 };

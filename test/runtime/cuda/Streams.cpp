@@ -129,7 +129,7 @@ int cuLaunchCooperativeKernel(void *function, unsigned gridX, unsigned gridY, un
   return state().call(__func__, Needs::context, Injected::replaces, [&]() -> int {
     const StandInMachine &machine = state().machine;
     emulator::Dimensions grid{gridX, gridY, gridZ};
-    if (!machine.isCooperative || grid.count() > uint64_t(machine.multiprocessors) * machine.residentBlocks)
+    if (!machine.isCooperative || grid.count() > uint64_t(machine.multiprocessors) * machine.blocksOfMultiprocessor)
       return state().complain(tooLargeForCooperation, "more blocks than can wait for each other");
     return launch(function, grid, {blockX, blockY, blockZ}, shared, stream, parameters, true);
   });
