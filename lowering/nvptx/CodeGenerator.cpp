@@ -3,10 +3,10 @@
 
 #include "lowering/kernel/EmitByFamily.h"
 #include "lowering/kernel/LowerToLLVM.h"
-#include "lowering/nvptx/ChainLaunches.h"
 #include "lowering/nvptx/Emit.h"
-#include "lowering/nvptx/EmitChain.h"
 #include "lowering/nvptx/MachineCode.h"
+#include "lowering/nvptx/launches/ChainLaunches.h"
+#include "lowering/nvptx/launches/EmitChain.h"
 #include "lowering/plan/BufferSize.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$1"
 
 status=0
-for folder in dialects importers lowering passes runtime test tools dialects/*/ lowering/*/ runtime/*/; do
+for folder in dialects importers lowering passes runtime test tools dialects/*/ lowering/*/ lowering/*/*/ runtime/*/; do
   folder=${folder%/}
   [[ -d $folder ]] || continue
   # A part of one or two files is told by its stage.

@@ -1,0 +1,61 @@
+// Latent attention by matrix units in one launch: queries over the latent, attention to spans of the cache, values of the heads.
+//
+// Pieces of three stages follow each other (LaunchOrder): a head's query projection for some columns of the latent and some tokens;
+// the heads of a token over a span of positions, or of the token's list of them; a head's value projection for some columns and
+// tokens, which adds up the spans first.
+#ifndef MOEC_LOWERING_NVPTX_ATTENTION_LATENTBYMATRIX_H
+#define MOEC_LOWERING_NVPTX_ATTENTION_LATENTBYMATRIX_H
+
+#include "lowering/kernel/Operands.h"
+#include "lowering/nvptx/attention/SpanAttention.h"
+#include "lowering/nvptx/launches/LaunchOrder.h"
+#include "lowering/nvptx/positions/PositionLists.h"
+#include "lowering/nvptx/products/StagedProduct.h"
+
+namespace moec::lowering::nvptx {
+
+class LatentByMatrix {
+public:
+  static constexpr int64_t spansOfDecode = 16;
+
+  /// Whether weights, sizes and memory allow it; caches are bf16.
+  static bool fits(const Target &target, const LatentOperands &operands, const LatentSizes &sizes);
+
+  /// At most `mostSpans` blocks share the positions of a token.
+  LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale, int64_t mostSpans);
+  void emit();
+
+private:
+  enum Stage : int64_t { queries, attention, values, stageCount };
+  /// Of a step, those of one projection's piece.
+  struct Tokens {
+    Number first, count;
+  };
+
+  Tokens tokensOf(Number group);
+  int64_t queryPieces() const; ///< for tokens of one group
+  int64_t valuePieces() const;
+  void projectQueries(Number piece);
+  void attend(Number piece);
+  void projectValues(Number piece);
+  void storeLengths();
+  Number lastOf(Number token);
+  Pointer queryRow(Number token, Number head) { return latentQueries + (token * sizes.heads + head) * width; }
+
+  KernelFrame &frame;
+  KernelBuilder &b;
+  const LatentOperands &operands;
+  const LatentSizes &sizes;
+  const int64_t rowTiles; ///< of a block's queries
+  const int64_t width;    ///< of a row of the cache
+  LaunchOrder order;
+  Pointer latentQueries; ///< bf16 [tokens, heads, width]: the query over the latent, then its rotary part
+  std::optional<PositionLists> lists;
+  Pointer lengths; ///< i32 [tokens], of the lists, if there are any
+  SpanSums sums;
+  SpanAttention spans;
+};
+
+} // namespace moec::lowering::nvptx
+
+#endif // MOEC_LOWERING_NVPTX_ATTENTION_LATENTBYMATRIX_H

@@ -1,0 +1,61 @@
+// Tiles for matrix units, or columns for warps.
+#include "lowering/nvptx/products/Product.h"
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+using namespace moec::lowering::nvptx;
+
+Product::Product(KernelFrame &frame, bool byMatrix, const Storage &storage, moe::Compute compute, int64_t width,
+                 ArrayRef<int64_t> strides, int64_t groups)
+    : b(frame.b), groups(groups) {
+  if (hasTiles(frame, byMatrix)) {
+    frame.alternative([&] { matrix.emplace(frame, storage, width, groups); });
+    tile.emplace(frame, storage, width, groups);
+  } else if (byMatrix) {
+    matrix.emplace(frame, storage, width, groups);
+  } else {
+    warp.emplace(b, storage, compute, width, strides);
+  }
+}
+
+void Product::forShare(KernelFrame &frame, int64_t columns, int64_t planes, Share share) const {
+  const int64_t rows = rowsOfBlock(), blocks = blocksOf(columns, bool(matrix));
+  frame.launch(threads, {KernelFrame::constant(blocks), frame.perRow(rows), KernelFrame::constant(planes)});
+  auto take = [&](Blocks cut, Number block, Number first) {
+    share(cut, block, first, minimum(frame.rows - first, b.integer(rows)));
+  };
+  auto narrow = [&] { take(Blocks::narrow, b.block(0), b.block(1) * rows); };
+  if (!tile)
+    return narrow();
+  // There are fewer tiles than blocks; neighbours have the same weights.
+  auto inTiles = [&] {
+    Number index = b.block(1) * blocks + b.block(0), rowTiles = (frame.rows + (rows - 1)) / rows, column = index / rowTiles;
+    b.ifThen(column < tilesOf(columns, groups), [&] { take(Blocks::tiles, column, index % rowTiles * rows); });
+  };
+  b.ifThenElse(tilesPay(frame.rows), inTiles, narrow);
+}
+
+void Product::multiply(Blocks blocks, Number block, int64_t columns, Number rows, MatrixProduct::Weights weight,
+                       MatrixProduct::ActivationRow activation, Store store) {
+  if (blocks == Blocks::tiles)
+    return tile->multiply(block * tile->columns(), columns, rows, weight, activation, store);
+  if (matrix) {
+    b.forRange(b.integer(0), rows, MatrixProduct::rows, [&](Number first) {
+      Number count = minimum(rows - first, b.integer(MatrixProduct::rows));
+      matrix->multiply(
+          block * MatrixProduct::columns, columns, count, weight, [&](Number row) { return activation(first + row); },
+          [&](Number row, Number column, ArrayRef<Number> sums) { store(first + row, column, sums); });
+    });
+    return;
+  }
+  Number column = block * productWarps + b.warp();
+  b.ifThen(column < columns, [&] {
+    b.forRange(rows, [&](Number row) {
+      KernelBuilder::Numbers sums;
+      for (int64_t group = 0; group < groups; ++group)
+        sums.push_back(warp->dot(weight(group, column), activation(row)));
+      b.ifThen(b.lane() == 0, [&] { store(row, column, sums); });
+    });
+  });
+}

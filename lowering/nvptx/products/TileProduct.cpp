@@ -1,0 +1,166 @@
+// The slots of a tile, and how its sums leave.
+#include "lowering/nvptx/products/TileProduct.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace moec::lowering;
+using namespace moec::lowering::nvptx;
+
+TileProduct::TileProduct(KernelFrame &frame, const Storage &storage, int64_t width, int64_t groups)
+    : b(frame.b), storage(storage), codes(frame.b, storage, width), width(width), groups(groups),
+      units(int64_t(llvm::divideCeil(width, codes.stepColumns())) * codes.unitsOfStep()),
+      weightMemory(frame.allocateShared(frame.b.i8, weightSlots * weightSlotBytes)),
+      activationMemory(frame.allocateShared(frame.b.i8, activationSlots * activationSlotBytes)),
+      totals(frame.allocateShared(frame.b.f32, rows * sumStride)) {}
+
+template <typename Body> void TileProduct::forOwnSums(Body body) const {
+  Number row = b.lane() % 4 * 2, column = b.warp() * rowsOfWarp + b.lane() / 4;
+  Pointer own = totals + (row * sumStride + column);
+  for (int64_t left = 0; left < leftTiles; ++left)
+    for (int64_t right = 0; right < rightTiles; ++right)
+      for (int64_t i = 0; i < accumulators; ++i)
+        body(own + ((right * MatrixTile::columns + i % 2) * sumStride + left * MatrixTile::rows + i / 2 * 8),
+             (left * rightTiles + right) * accumulators + i);
+}
+
+Pointer TileProduct::weightSlot(Number step) const {
+  return weightMemory.plusBytes((step & b.integer(weightSlots - 1)) * weightSlotBytes +
+                                b.warp() * (rowsOfWarp * PermutedRows::stride));
+}
+
+Pointer TileProduct::activationSlot(Number unit) const {
+  return activationMemory.plusBytes((unit & b.integer(activationSlots - 1)) * activationSlotBytes);
+}
+
+Number TileProduct::stepOf(Number unit) const { return unit >> int64_t(llvm::Log2_64(uint64_t(codes.unitsOfStep()))); }
+
+void TileProduct::copyWeights(const Rows &own, Number step) {
+  for (auto [i, row] : llvm::enumerate(own.weights))
+    codes.beginCopy(weightSlot(step) + int64_t(i) * WeightCodes::pieceBytes, row, step);
+}
+
+/// The thread's columns of a unit; behind the end of a row its beginning.
+KernelBuilder::Numbers TileProduct::loadActivations(const Rows &own, Number unit) {
+  Number column = unit * WeightCodes::unitColumns + b.thread() % PermutedRows::chunks * WeightCodes::laneColumns;
+  column = select(column < width, column, b.integer(0));
+  Numbers loaded;
+  for (Pointer row : own.activations)
+    for (int64_t load = 0; load < WeightCodes::loadsOfUnit; ++load)
+      loaded.push_back((row + column + load * 4).load(4, 16));
+  return loaded;
+}
+
+/// In the order in which codes become operands; behind the end of a row zeros.
+void TileProduct::storeActivations(Number unit, ArrayRef<Number> loaded) {
+  Number row = b.thread() / PermutedRows::chunks, chunk = b.thread() % PermutedRows::chunks;
+  std::optional<Number> isInside;
+  if (units * WeightCodes::unitColumns > width)
+    isInside = unit * WeightCodes::unitColumns + chunk * WeightCodes::laneColumns < width;
+  for (int64_t i = 0; i < loadsOfThread; ++i) {
+    Numbers operands = codes.operandsOf(loaded.slice(size_t(i * WeightCodes::loadsOfUnit), WeightCodes::loadsOfUnit), isInside);
+    activationSlot(unit)
+        .plusBytes(PermutedRows::place(row + i * rowsAtOnce, chunk))
+        .as(b.i32)
+        .store(b.gather(operands), chunkBytes);
+  }
+}
+
+/// sums += this warp's part of a unit, [left tile, right tile].
+void TileProduct::multiplyUnit(Number unit, const BlockScales &scales, ArrayRef<Number> loadedScales,
+                               MutableArrayRef<Number> sums) {
+  Number inStep = unit & b.integer(codes.unitsOfStep() - 1);
+  SmallVector<BlockScales::Decoded> left; // of each piece
+  for (int64_t piece = 0; piece < piecesOfWarp; ++piece) {
+    Numbers words = codes.load(weightSlot(stepOf(unit)) + piece * WeightCodes::pieceBytes, inStep);
+    left.push_back(scales.decode(codes, words, loadedScales, 0, piece));
+  }
+  Pointer right = activationSlot(unit).plusBytes(PermutedRows::place(b.lane() / 4, b.lane() % 4));
+  for (int64_t tile = 0; tile < rightTiles; ++tile) {
+    Number chunk = (right + tile * MatrixTile::columns * PermutedRows::stride).as(b.i32).load(WeightCodes::registers, chunkBytes);
+    Numbers operands;
+    for (int64_t i = 0; i < WeightCodes::registers; ++i)
+      operands.push_back(chunk.lane(i));
+    for (int64_t of = 0; of < leftTiles; ++of)
+      BlockScales::addProducts(b, left[size_t(of * 2)], left[size_t(of * 2 + 1)], operands,
+                               sums.slice(size_t((of * rightTiles + tile) * accumulators), accumulators));
+  }
+}
+
+void TileProduct::accumulate(const Rows &own) {
+  const int64_t unitsOfStep = codes.unitsOfStep(), unitsAhead = (weightSlots - 1) * unitsOfStep;
+  for (int64_t unit = 0; unit < unitsAhead; ++unit) {
+    if (unit < units && unit % unitsOfStep == 0)
+      copyWeights(own, b.integer(unit / unitsOfStep));
+    closeGroup(b);
+  }
+  storeActivations(b.integer(0), loadActivations(own, b.integer(0)));
+  forOwnSums([&](Pointer place, int64_t) { place.store(b.real(0)); });
+  const BlockScales scales(storage, width, own.weights, 1);
+  // As MatrixProduct does, so that an element is the same whichever computes it: parts of the columns, then their sum.
+  // Carried on are the activations of the next two units, as loads take about as long as a unit's products, and this one's scales;
+  // beside sums that are scaled there are registers for one unit's.
+  const int64_t loadedUnits = scales.areOfBlocks() ? 1 : 2;
+  Numbers carried;
+  for (int64_t unit = 1; unit <= loadedUnits; ++unit)
+    llvm::append_range(carried, loadActivations(own, b.integer(unit)));
+  const size_t carriedLoads = carried.size(), loadCount = carriedLoads / size_t(loadedUnits);
+  llvm::append_range(carried, scales.load(b.integer(0)));
+  b.forRange(b.integer(0), b.integer(units), codes.unitsOfPart(), carried, [&](Number first, ArrayRef<Number> before) {
+    Numbers initial(sumCount, b.real(0));
+    llvm::append_range(initial, before);
+    Number end = minimum(first + codes.unitsOfPart(), b.integer(units));
+    Numbers after = b.forRange(first, end, 1, initial, [&](Number unit, ArrayRef<Number> given) {
+      Numbers sums(given.take_front(sumCount));
+      awaitGroups(b, unitsAhead - 1);
+      b.barrier(); // this unit is complete, and nobody reads the one before any more
+      Number ahead = unit + unitsAhead;
+      b.ifThen(((unit & b.integer(unitsOfStep - 1)) == 0) & (ahead < units), [&] { copyWeights(own, stepOf(ahead)); });
+      closeGroup(b);
+      storeActivations(unit + 1, given.slice(sumCount, loadCount));
+      Numbers next(given.slice(sumCount + loadCount, carriedLoads - loadCount));
+      llvm::append_range(next, loadActivations(own, unit + (loadedUnits + 1)));
+      llvm::append_range(next, scales.load((unit + 1) * WeightCodes::unitColumns));
+      multiplyUnit(unit, scales, given.drop_front(sumCount + carriedLoads), sums);
+      llvm::append_range(sums, next);
+      return sums;
+    });
+    b.keepRolled(after);
+    forOwnSums([&](Pointer place, int64_t i) {
+      const WeightRow &row = own.weights[size_t(i / (rightTiles * accumulators) * 2 + i % accumulators / 2)];
+      place.store(place.load() + (row.factor.builder ? after[size_t(i)] * row.factor : after[size_t(i)]));
+    });
+    return Numbers(ArrayRef(after).drop_front(sumCount));
+  });
+}
+
+void TileProduct::multiply(Number first, int64_t count, Number activations, MatrixProduct::Weights weight,
+                           MatrixProduct::ActivationRow activation, MatrixProduct::Store store) {
+  // A warp's rows of weights are the same columns of each group in turn, so that a thread has an element's products of all groups.
+  const int64_t columnsOfWarp = columns() / warps;
+  auto rowOf = [&](int64_t group, Number column) { // of the sums
+    return column / columnsOfWarp * rowsOfWarp + column % columnsOfWarp + group * columnsOfWarp;
+  };
+  // Rows beyond the last are read as the last; what comes of them is not stored.
+  Rows own;
+  for (int64_t piece = 0; piece < piecesOfWarp; ++piece) {
+    const int64_t group = piece * WeightCodes::pieceRows / columnsOfWarp, inGroup = piece * WeightCodes::pieceRows % columnsOfWarp;
+    Number column = first + b.warp() * columnsOfWarp + b.lane() / PermutedRows::chunks + inGroup;
+    own.weights.push_back(weight(group, minimum(column, b.integer(count - 1))));
+  }
+  for (int64_t i = 0; i < loadsOfThread; ++i)
+    own.activations.push_back(activation(minimum(b.thread() / PermutedRows::chunks + i * rowsAtOnce, activations - 1)));
+  accumulate(own);
+
+  b.barrier();
+  b.forThreads(activations * columns(), threads, [&](Number i) {
+    Number column = i % columns(), of = i / columns();
+    b.ifThen(first + column < count, [&] {
+      Numbers products;
+      for (int64_t group = 0; group < groups; ++group)
+        products.push_back((totals + (of * sumStride + rowOf(group, column))).load());
+      store(of, first + column, products);
+    });
+  });
+  b.barrier();
+}

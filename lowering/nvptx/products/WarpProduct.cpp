@@ -1,0 +1,34 @@
+// A lane takes every 32nd group of elements; the lanes' sums meet in a tree.
+#include "lowering/nvptx/products/WarpProduct.h"
+
+#include "lowering/kernel/NumberFormat.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+using namespace moec::lowering::nvptx;
+
+WarpProduct::WarpProduct(KernelBuilder &b, const Storage &storage, moe::Compute compute, int64_t width, ArrayRef<int64_t> strides)
+    : b(b), storage(storage), compute(compute), width(width), step(8) {
+  int64_t multiple = std::gcd(width, storage.scaleColumns); // what is loaded at once shares a scale
+  for (int64_t stride : strides)
+    multiple = std::gcd(multiple, stride);
+  while (multiple % step)
+    step /= 2;
+}
+
+Number WarpProduct::dot(const WeightRow &weights, Pointer activations) const {
+  int64_t lanes = step == 1 ? 0 : step;
+  Number zero = lanes ? b.real(0).splat(lanes) : b.real(0);
+  Number sum = b.forRange(b.lane() * step, b.integer(width), warpSize * step, {zero}, [&](Number i, ArrayRef<Number> sums) {
+    int64_t alignment = std::max<int64_t>(step * storage.element.getIntOrFloatBitWidth() / 8, 1);
+    Number weight = loadElements(storage, weights, i, lanes, alignment);
+    Number activation = (activations + i).load(lanes, std::min<int64_t>(step * 4, 16));
+    if (compute == moe::Compute::BF16)
+      activation = b.roundToBf16(activation);
+    return KernelBuilder::Numbers{fma(weight, activation, sums[0])};
+  })[0];
+  return b.sumOverWarp(b.sumOfElements(sum));
+}
