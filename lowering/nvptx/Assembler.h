@@ -8,10 +8,10 @@
 
 namespace moec::lowering::nvptx {
 
-/// `code` assembled for `chip` by the program at `assembler`, and what it says of each of `kernels`. A message of the assembler
-/// beyond that (a warning) is an error: it means code that is slower than it looks.
-llvm::Expected<ChipCode> assemble(llvm::StringRef assembler, const GpuCode &code, llvm::StringRef chip,
-                                  llvm::ArrayRef<llvm::StringRef> kernels);
+/// `code` assembled for each of `chips`, all at once, by the program at `assembler`, and what it says of each of `kernels`. A
+/// message of the assembler beyond that (a warning) is an error: it means code that is slower than it looks.
+llvm::Expected<std::vector<ChipCode>> assemble(llvm::StringRef assembler, const GpuCode &code,
+                                               llvm::ArrayRef<llvm::StringRef> chips, llvm::ArrayRef<llvm::StringRef> kernels);
 
 } // namespace moec::lowering::nvptx
 

@@ -107,13 +107,13 @@ Error Compilation::assemble(lowering::GpuCode &code) {
   for (const lowering::LaunchChain &chain : code.chains)
     kernels.push_back(chain.name);
   const lowering::nvptx::Target &target = *lowering::nvptx::findTarget(code.target);
-  for (const std::string &chip : options.chips) {
-    if (!llvm::is_contained(target.chips, StringRef(chip)))
-      continue;
-    Expected<lowering::ChipCode> assembled = lowering::nvptx::assemble(options.assembler, code, chip, kernels);
-    if (!assembled)
-      return createStringError(code.target + ": " + toString(assembled.takeError()));
-    code.chips.push_back(std::move(*assembled));
-  }
+  SmallVector<StringRef> chips;
+  for (const std::string &chip : options.chips)
+    if (llvm::is_contained(target.chips, StringRef(chip)) && !llvm::is_contained(chips, StringRef(chip)))
+      chips.push_back(chip);
+  auto assembled = lowering::nvptx::assemble(options.assembler, code, chips, kernels);
+  if (!assembled)
+    return createStringError(code.target + ": " + toString(assembled.takeError()));
+  code.chips = std::move(*assembled);
   return Error::success();
 }

@@ -33,12 +33,14 @@ static void expectNoSpill(const std::string &plan) {
   auto codes = nvptx::generateCode(*module, {target});
   ASSERT_TRUE(mlir::succeeded(codes));
   EXPECT_NE(codes->front().text.find("mma.sync"), std::string::npos) << "expected matrix units:\n" << plan;
-  for (const char *chip : target->chips) {
-    llvm::Expected<ChipCode> assembled = nvptx::assemble(assembler, codes->front(), chip, {"k"});
-    ASSERT_TRUE(bool(assembled)) << llvm::toString(assembled.takeError());
-    const AssembledKernel &kernel = assembled->kernels.front();
+  llvm::SmallVector<llvm::StringRef> chips(target->chips);
+  auto assembled = nvptx::assemble(assembler, codes->front(), chips, {"k"});
+  ASSERT_TRUE(bool(assembled)) << llvm::toString(assembled.takeError());
+  ASSERT_EQ(assembled->size(), chips.size());
+  for (const ChipCode &code : *assembled) {
+    const AssembledKernel &kernel = code.kernels.front();
     EXPECT_GT(kernel.registers, 0);
-    EXPECT_EQ(kernel.localBytes + kernel.spillStoreBytes + kernel.spillLoadBytes, 0) << chip << ":\n" << plan;
+    EXPECT_EQ(kernel.localBytes + kernel.spillStoreBytes + kernel.spillLoadBytes, 0) << code.chip << ":\n" << plan;
   }
 }
 
