@@ -93,7 +93,8 @@ static llvm::Error readNumberFormats(const ModelFolder &folder, Decoder &decoder
   return config.finish();
 }
 
-llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(StringRef path, mlir::MLIRContext &context) {
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(StringRef path, mlir::MLIRContext &context,
+                                                                               bool widens) {
   context.loadDialect<moe::MoEDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect>();
   const bool isGraph = path.ends_with(".onnx");
   StringRef parent = isGraph ? llvm::sys::path::parent_path(path) : path;
@@ -104,7 +105,7 @@ llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(S
   if (!graph)
     return graph.takeError();
   if (!graph->empty())
-    return onnx::importModel(*folder, *graph, context);
+    return onnx::importModel(*folder, *graph, context, widens);
   llvm::Expected<const safetensors::Form *> form = formOf(*folder);
   if (!form)
     return form.takeError();

@@ -41,9 +41,9 @@ void GraphBuilder::define(StringRef name, Tensor tensor) {
 }
 
 /// A stored tensor as a value; nothing is made of it before it is used.
-static Tensor fromStored(const StoredTensor &stored) {
+static Tensor fromStored(const StoredTensor &stored, WeightTable &weights) {
   Tensor tensor;
-  tensor.type = stored.type;
+  tensor.type = weights.seenAs(stored.type);
   tensor.stored = &stored;
   tensor.shape.assign(stored.dims.begin(), stored.dims.end());
   return tensor;
@@ -57,7 +57,7 @@ LogicalResult GraphBuilder::build(const Graph &graph) {
     if (stored.type == DataType::String || !onnx::typeOf(stored.type, shared.emitter.b.getContext()))
       return refuse("tensor '" + stored.name + "': tensors of " + nameOf(stored.type) + " are not supported");
     else
-      define(stored.name, fromStored(stored));
+      define(stored.name, fromStored(stored, shared.emitter.weights));
   for (const Node &node : graph.nodes)
     if (failed(buildNode(node)) || !shared.problem.empty())
       return failure();

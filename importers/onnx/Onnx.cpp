@@ -23,8 +23,8 @@ namespace {
 
 class ModuleBuilder {
 public:
-  ModuleBuilder(Model &model, ModuleOp module)
-      : model(model), module(module), b(module.getLoc(), module.getContext()), weights(module, model), emitter(b, weights),
+  ModuleBuilder(Model &model, ModuleOp module, bool widens)
+      : model(model), module(module), b(module.getLoc(), module.getContext()), weights(module, model, widens), emitter(b, weights),
         building{model, emitter, {}, ""}, graph(building, model.opsets, nullptr, nullptr) {
     for (const Function &function : model.functions)
       building.functions[keyOf(function.domain, function.name, function.overload)] = &function;
@@ -32,6 +32,7 @@ public:
 
   /// Answers the problem, if there is one.
   std::string build();
+  bool hasWidened() const { return weights.hasWidened; }
 
 private:
   LogicalResult refuse(const Twine &why) {
@@ -65,7 +66,8 @@ LogicalResult ModuleBuilder::checkDefault(const ValueInfo &input, const StoredTe
 LogicalResult ModuleBuilder::declareInput(const ValueInfo &input, func::FuncOp function) {
   if (input.kind != "tensor")
     return refuse("input '" + input.name + "': expected a tensor, got " + (input.kind.empty() ? "nothing declared" : input.kind));
-  Type element = onnx::typeOf(input.type, b.getContext());
+  DataType seen = weights.seenAs(input.type);
+  Type element = onnx::typeOf(seen, b.getContext());
   if (!element)
     return refuse("input '" + input.name + "': tensors of " + nameOf(input.type) + " are not supported");
   if (!input.hasShape)
@@ -96,7 +98,7 @@ LogicalResult ModuleBuilder::declareInput(const ValueInfo &input, func::FuncOp f
       }
     shape.push_back(size);
   }
-  graph.define(input.name, emitter.tensor(argument, input.type, shape));
+  graph.define(input.name, emitter.tensor(argument, seen, shape));
   return success();
 }
 
@@ -145,7 +147,7 @@ std::string ModuleBuilder::build() {
 
 } // namespace
 
-llvm::Expected<OwningOpRef<ModuleOp>> onnx::buildModel(Model &model, MLIRContext &context) {
+llvm::Expected<OwningOpRef<ModuleOp>> onnx::buildModel(Model &model, MLIRContext &context, bool widens) {
   context.loadDialect<moe::MoEDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, tensor::TensorDialect,
                       linalg::LinalgDialect, scf::SCFDialect, cf::ControlFlowDialect>();
   if (llvm::Error error = onnx::sort(model))
@@ -155,7 +157,8 @@ llvm::Expected<OwningOpRef<ModuleOp>> onnx::buildModel(Model &model, MLIRContext
   OwningOpRef<ModuleOp> module = ModuleOp::create(NameLoc::get(StringAttr::get(&context, model.path)));
   (*module)->setAttr("moe.family", StringAttr::get(&context, "onnx"));
   (*module)->setAttr("moe.folder", StringAttr::get(&context, model.folder));
-  std::string problem = ModuleBuilder(model, *module).build();
+  ModuleBuilder builder(model, *module, widens);
+  std::string problem = builder.build();
   if (!problem.empty())
     return refuse(model.path + ": " + problem);
   std::string complaint;
@@ -164,14 +167,17 @@ llvm::Expected<OwningOpRef<ModuleOp>> onnx::buildModel(Model &model, MLIRContext
   passes.addPass(createCSEPass());
   if (failed(verify(*module)) || failed(passes.run(*module)))
     return refuse(model.path + ": the imported model is not valid: " + complaint);
+  if (builder.hasWidened())
+    (*module)->setAttr("moe.widened", UnitAttr::get(&context));
   return module;
 }
 
-llvm::Expected<OwningOpRef<ModuleOp>> onnx::importModel(const ModelFolder &folder, StringRef fileName, MLIRContext &context) {
+llvm::Expected<OwningOpRef<ModuleOp>> onnx::importModel(const ModelFolder &folder, StringRef fileName, MLIRContext &context,
+                                                        bool widens) {
   llvm::Expected<std::unique_ptr<Model>> model = openModel(folder, fileName);
   if (!model)
     return model.takeError();
-  llvm::Expected<OwningOpRef<ModuleOp>> module = buildModel(**model, context);
+  llvm::Expected<OwningOpRef<ModuleOp>> module = buildModel(**model, context, widens);
   if (!module)
     return module.takeError();
   if (llvm::Error error = describeText(folder, fileName, **module))

@@ -13,10 +13,10 @@ namespace moec::importers::onnx {
 /// Imports the model in the file `fileName` in `folder`: a module whose function @main has the graph's inputs and outputs. Whoever
 /// wrote the file, the answer is a verified module or an error that names the file and the node or tensor.
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> importModel(const ModelFolder &folder, llvm::StringRef fileName,
-                                                              mlir::MLIRContext &context);
+                                                              mlir::MLIRContext &context, bool widens = false);
 
 /// The same of a model that was read.
-llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> buildModel(Model &model, mlir::MLIRContext &context);
+llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> buildModel(Model &model, mlir::MLIRContext &context, bool widens = false);
 
 } // namespace moec::importers::onnx
 

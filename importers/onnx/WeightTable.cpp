@@ -73,12 +73,39 @@ DenseElementsAttr WeightTable::constant(const StoredTensor &tensor) {
   return made = floats.empty() ? DenseElementsAttr::get(type, integers) : DenseElementsAttr::get(type, floats);
 }
 
+/// The same numbers as f32.
+static DenseElementsAttr widened(DenseElementsAttr halves) {
+  auto type = cast<RankedTensorType>(halves.getType()).clone(Float32Type::get(halves.getContext()));
+  SmallVector<float> floats;
+  for (llvm::APFloat half : halves.getValues<llvm::APFloat>()) {
+    bool losesInfo;
+    half.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+    floats.push_back(half.convertToFloat());
+  }
+  return DenseElementsAttr::get(type, ArrayRef(floats));
+}
+
 Value WeightTable::get(ImplicitLocOpBuilder &b, const StoredTensor &tensor) {
+  bool isWidened = seenAs(tensor.type) != tensor.type;
+  Type element = isWidened ? onnx::typeOf(tensor.type, builder.getContext()) : Type();
   if (tensor.bytes <= constantBytes) {
-    auto made = arith::ConstantOp::create(b, constant(tensor));
-    if (!tensor.file.empty() && !tensor.dims.empty() && tensor.elements > 0 && moe::isWeight(made.getType()))
+    auto made = arith::ConstantOp::create(b, isWidened ? widened(constant(tensor)) : constant(tensor));
+    if (!tensor.file.empty() && !tensor.dims.empty() && tensor.elements > 0 && moe::isWeight(made.getType())) {
       made->setAttr("moe.stored", slice(tensor, 0, tensor.dims.front()));
+      if (isWidened)
+        made->setAttr("moe.stored_as", TypeAttr::get(element));
+    }
     return made;
+  }
+  if (isWidened) {
+    auto type = RankedTensorType::get(tensor.dims, builder.getF32Type());
+    moe::WeightOp weight = tensor.dims.empty() || tensor.elements == 0
+                               ? moe::WeightOp()
+                               : declare(tensor, "", type, slice(tensor, 0, tensor.dims.front()));
+    if (!weight)
+      return arith::ConstantOp::create(b, widened(constant(tensor)));
+    weight->setAttr("moe.stored_as", TypeAttr::get(element));
+    return moe::GetWeightOp::create(b, type, weight.getSymName());
   }
   if (moe::WeightOp weight = whole(tensor)) {
     Value stored = moe::GetWeightOp::create(b, weight.getType(), weight.getSymName());

@@ -12,7 +12,16 @@ namespace moec::importers::onnx {
 
 class WeightTable {
 public:
-  WeightTable(mlir::ModuleOp module, const Model &model) : module(module), model(model), builder(module.getContext()) {}
+  /// With `widens`, half floats are looked at as f32: see importModel.
+  WeightTable(mlir::ModuleOp module, const Model &model, bool widens = false)
+      : widens(widens), module(module), model(model), builder(module.getContext()) {}
+
+  /// What elements of `type` are looked at as.
+  DataType seenAs(DataType type) {
+    bool isHalf = widens && (type == DataType::Float16 || type == DataType::BFloat16);
+    hasWidened |= isHalf;
+    return isHalf ? DataType::Float32 : type;
+  }
 
   /// The tensor's value, made where `b` stands.
   mlir::Value get(mlir::ImplicitLocOpBuilder &b, const StoredTensor &tensor);
@@ -31,6 +40,8 @@ public:
 
   /// The first problem of reading bytes, which then were zeros.
   std::string problem;
+  const bool widens;
+  bool hasWidened = false;
 
 private:
   llvm::StringRef bytesOf(const StoredTensor &tensor);

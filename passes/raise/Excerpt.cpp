@@ -92,7 +92,39 @@ std::optional<Between> passes::opsBetween(ArrayRef<Value> inputs, Value output) 
   return between;
 }
 
-std::optional<Excerpt> Excerpt::make(Value output, ArrayRef<Value> inputs, evaluator::Budget *budget) {
+/// Has what is looked at as wider floats be read as what it is.
+static void seeAsStored(moe::GetWeightOp get, moe::WeightOp weight, Type stored) {
+  auto wide = cast<RankedTensorType>(get.getType());
+  weight->setAttr(weight.getTypeAttrName(), TypeAttr::get(wide.clone(stored)));
+  get.getResult().setType(wide.clone(stored));
+  OpBuilder builder(get->getContext());
+  builder.setInsertionPointAfter(get);
+  Value widened = arith::ExtFOp::create(builder, get.getLoc(), wide, get.getResult());
+  get.getResult().replaceAllUsesExcept(widened, widened.getDefiningOp());
+}
+
+bool Excerpt::takeWeights(ModuleOp original) {
+  constexpr int64_t most = 1 << 23; // elements of one
+  if (auto folder = original->getAttr("moe.folder"))
+    (*module)->setAttr("moe.folder", folder);
+  OpBuilder builder = OpBuilder::atBlockBegin(module->getBody());
+  return !function
+              .walk([&](moe::GetWeightOp get) {
+                auto type = cast<RankedTensorType>(get.getType());
+                auto weight = SymbolTable::lookupNearestSymbolFrom<moe::WeightOp>(original, get.getWeightAttr());
+                if (!tables || !weight || !isa<FloatType, IntegerType>(type.getElementType()) || countOf(type.getShape()) > most)
+                  return WalkResult::interrupt();
+                auto own = module->lookupSymbol<moe::WeightOp>(get.getWeight());
+                if (!own)
+                  own = cast<moe::WeightOp>(builder.clone(*weight));
+                if (auto stored = own->getAttrOfType<TypeAttr>("moe.stored_as"))
+                  seeAsStored(get, own, stored.getValue());
+                return WalkResult::advance();
+              })
+              .wasInterrupted();
+}
+
+std::optional<Excerpt> Excerpt::make(Value output, ArrayRef<Value> inputs, evaluator::Budget *budget, evaluator::Weights *tables) {
   std::optional<Between> between = opsBetween(inputs, output);
   if (!between)
     return std::nullopt;
@@ -101,6 +133,7 @@ std::optional<Excerpt> Excerpt::make(Value output, ArrayRef<Value> inputs, evalu
   Location loc = output.getLoc();
   Excerpt excerpt;
   excerpt.budget = budget;
+  excerpt.tables = tables;
   excerpt.module = ModuleOp::create(loc);
   builder.setInsertionPointToStart(excerpt.module->getBody());
   SmallVector<Type> types(ValueRange(inputs).getTypes());
@@ -132,8 +165,8 @@ std::optional<Excerpt> Excerpt::make(Value output, ArrayRef<Value> inputs, evalu
     }
     body->eraseArgument(cast<BlockArgument>(standIn).getArgNumber());
   }
-  bool readsWeights = excerpt.function.walk([](moe::GetWeightOp) { return WalkResult::interrupt(); }).wasInterrupted();
-  return readsWeights ? std::nullopt : std::optional(std::move(excerpt));
+  auto original = output.getParentRegion()->getParentOfType<ModuleOp>();
+  return original && !excerpt.takeWeights(original) ? std::nullopt : std::optional(std::move(excerpt));
 }
 
 std::optional<evaluator::Tensor> Excerpt::evaluate(ArrayRef<evaluator::Tensor> inputs, Sizes &sizes) {
@@ -147,11 +180,11 @@ std::optional<evaluator::Tensor> Excerpt::evaluate(ArrayRef<evaluator::Tensor> i
   // Not to be able to evaluate is an answer, not an error; what other threads report meanwhile is not ours to silence.
   ScopedDiagnosticHandler silence(
       function.getContext(), [thread = llvm::get_threadid()](Diagnostic &) { return success(llvm::get_threadid() == thread); });
-  evaluator::Weights weights{evaluator::WeightOptions()};
+  evaluator::Weights none{evaluator::WeightOptions()};
   evaluator::Caches caches;
   std::vector<evaluator::Argument> arguments(inputs.begin(), inputs.end());
   FailureOr<std::vector<evaluator::Tensor>> results =
-      evaluator::evaluate(function, arguments, weights, caches, /*trace=*/nullptr, budget ? budget : &own);
+      evaluator::evaluate(function, arguments, tables ? *tables : none, caches, /*trace=*/nullptr, budget ? budget : &own);
   if (failed(results))
     return std::nullopt;
   return std::move(results->front());
@@ -160,6 +193,9 @@ std::optional<evaluator::Tensor> Excerpt::evaluate(ArrayRef<evaluator::Tensor> i
 unsigned Excerpt::precision() {
   unsigned bits = 24;
   function.walk([&](Operation *op) {
+    // Constants may be looked at as wider floats than they are stored as.
+    if (auto stored = op->getAttrOfType<TypeAttr>("moe.stored_as"))
+      bits = std::min(bits, cast<FloatType>(stored.getValue()).getFPMantissaWidth());
     for (Type type : op->getResultTypes())
       if (auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type)))
         bits = std::min(bits, element.getFPMantissaWidth());
@@ -170,7 +206,22 @@ unsigned Excerpt::precision() {
 std::string Excerpt::text() {
   std::string text;
   llvm::raw_string_ostream stream(text);
+  // Whatever sizes it was evaluated at before.
+  Builder builder(function.getContext());
+  for (auto &[original, constant] : numbers)
+    constant.setValueAttr(builder.getIntegerAttr(original.getType(), 0));
   function.print(stream, OpPrintingFlags().elideLargeElementsAttrs(std::numeric_limits<int64_t>::max()));
+  return text;
+}
+
+std::string Excerpt::numbersAt(Sizes &sizes) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  for (auto &[original, constant] : numbers)
+    if (std::optional<int64_t> number = sizes.number(original))
+      stream << *number << ' ';
+    else
+      stream << "? ";
   return text;
 }
 

@@ -26,8 +26,10 @@ std::optional<Between> opsBetween(llvm::ArrayRef<mlir::Value> inputs, mlir::Valu
 /// that depend on none of them are what Sizes makes of them.
 class Excerpt {
 public:
-  /// Nothing when `output` depends on anything else. What all its evaluations may do together is `budget`, or one of its own.
-  static std::optional<Excerpt> make(mlir::Value output, llvm::ArrayRef<mlir::Value> inputs, evaluator::Budget *budget = nullptr);
+  /// Nothing when `output` depends on anything else. What all its evaluations may do together is `budget`, or one of its own. What
+  /// is made of weights is nothing without `tables`, which reads those that are small enough.
+  static std::optional<Excerpt> make(mlir::Value output, llvm::ArrayRef<mlir::Value> inputs, evaluator::Budget *budget = nullptr,
+                                     evaluator::Weights *tables = nullptr);
 
   /// Nothing when a size is not known, or the evaluation failed, or there is nothing left of the budget.
   std::optional<evaluator::Tensor> evaluate(llvm::ArrayRef<evaluator::Tensor> inputs, Sizes &sizes);
@@ -40,8 +42,14 @@ public:
   std::string key();
   /// As text, without the sizes that it takes from outside.
   std::string text();
+  /// Those sizes.
+  std::string numbersAt(Sizes &sizes);
 
 private:
+  /// Takes the weights that it reads over from `original`; whether they are not too large.
+  bool takeWeights(mlir::ModuleOp original);
+
+  evaluator::Weights *tables = nullptr;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp function;
   evaluator::Budget *budget = nullptr, own{uint64_t(1) << 28};

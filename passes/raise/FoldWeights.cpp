@@ -77,13 +77,15 @@ Value Folder::get(OpBuilder &builder, Location loc, const WeightView &view) {
   if (!slices || !isWeight(view.type()))
     return {};
   ArrayAttr attribute = builder.getArrayAttr(*slices);
-  WeightOp &weight = declared[{attribute, view.type()}];
+  WeightOp &weight = declared[{attribute, view.type().clone(view.storedType())}];
   if (!weight) {
     OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
     if (last)
       top.setInsertionPointAfter(last);
     auto name = top.getStringAttr(view.name());
     weight = last = WeightOp::create(top, NameLoc::get(name), name, TypeAttr::get(view.type()), attribute);
+    if (view.storedType() != view.type().getElementType())
+      weight->setAttr("moe.stored_as", TypeAttr::get(view.storedType()));
     symbols.insert(weight); // under a name of its own
   }
   return GetWeightOp::create(builder, loc, view.type(), weight.getSymName());

@@ -4,6 +4,8 @@
 
 #include "llvm/ADT/SetVector.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::passes;
@@ -25,12 +27,16 @@ SmallVector<Value> passes::movedInto(Value value) {
   return sorted;
 }
 
-std::optional<Origins> Origins::of(Value value, ArrayRef<Value> sources, Sizes &sizes) {
-  constexpr int64_t most = 1 << 20; // elements of a source
-  std::optional<Excerpt> excerpt = Excerpt::make(value, sources);
+std::optional<Origins> Origins::of(Value value, ArrayRef<Value> sources, Sizes &sizes, evaluator::Budget *budget,
+                                   ArrayRef<Value> deciding, ArrayRef<Tensor> decisions) {
+  constexpr int64_t most = 1 << 20;            // elements of a source
+  constexpr int64_t before = int64_t(1) << 40; // numbers that no decision is
+  SmallVector<Value> inputs(sources);
+  llvm::append_range(inputs, deciding);
+  std::optional<Excerpt> excerpt = Excerpt::make(value, inputs, budget);
   if (!excerpt)
     return std::nullopt;
-  // Elements are numbered, beginning with 1, and come out where they are moved.
+  // Elements are numbered, and come out where they are moved.
   Origins origins;
   std::vector<Tensor> numbered;
   for (auto [index, source] : llvm::enumerate(sources)) {
@@ -39,17 +45,19 @@ std::optional<Origins> Origins::of(Value value, ArrayRef<Value> sources, Sizes &
       return std::nullopt;
     Tensor tensor(std::vector<int64_t>(shape->begin(), shape->end()));
     for (auto [at, element] : llvm::enumerate(tensor.elements))
-      element = double(1 + int64_t(at) + int64_t(index) * most);
+      element = double(before + int64_t(at) + int64_t(index) * most);
     numbered.push_back(std::move(tensor));
     origins.sourceShapes.push_back(*shape);
   }
+  llvm::append_range(numbered, decisions);
   std::optional<Tensor> moved = excerpt->evaluate(numbered, sizes);
   if (!moved)
     return std::nullopt;
   origins.shape.assign(moved->shape.begin(), moved->shape.end());
   for (double number : moved->elements) {
-    auto element = int64_t(number) - 1;
-    bool isNumber = double(element + 1) == number && element >= 0 && element / most < int64_t(sources.size());
+    bool isWhole = number >= double(before) && number < double(2 * before) && number == std::floor(number);
+    int64_t element = isWhole ? int64_t(number) - before : 0;
+    bool isNumber = isWhole && element / most < int64_t(sources.size());
     origins.elements.push_back(isNumber ? std::optional(Origin{size_t(element / most), element % most}) : std::nullopt);
   }
   return origins;

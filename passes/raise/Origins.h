@@ -21,8 +21,11 @@ struct Origins {
   llvm::SmallVector<llvm::SmallVector<int64_t>> sourceShapes;
   std::vector<std::optional<Origin>> elements;
 
-  /// Nothing when `value` is not made of the sources by movements, or not at these sizes.
-  static std::optional<Origins> of(mlir::Value value, llvm::ArrayRef<mlir::Value> sources, Sizes &sizes);
+  /// Nothing when `value` is not made of the sources by movements, or not at these sizes, or there is nothing left of the budget.
+  /// Integers may say what goes where: those that are no sizes are `deciding`, and what they are.
+  static std::optional<Origins> of(mlir::Value value, llvm::ArrayRef<mlir::Value> sources, Sizes &sizes,
+                                   evaluator::Budget *budget = nullptr, llvm::ArrayRef<mlir::Value> deciding = {},
+                                   llvm::ArrayRef<evaluator::Tensor> decisions = {});
 };
 
 } // namespace moec::passes

@@ -69,10 +69,23 @@ static std::optional<std::string> tryBoth(Excerpt &before, Excerpt &after, Array
 }
 
 std::optional<std::string> passes::differenceOf(Value old, Value candidate, ArrayRef<Value> inputs, Differences &known) {
-  std::optional<Excerpt> before = Excerpt::make(old, inputs), after = Excerpt::make(candidate, inputs);
+  std::optional<Excerpt> before = Excerpt::make(old, inputs, &known.budget),
+                         after = Excerpt::make(candidate, inputs, &known.budget);
   if (!before || !after)
     return "it depends on more than can be evaluated";
-  auto [entry, isNew] = known.try_emplace(before->key() + after->text());
+  // With the sizes that they are tried at, both say all that is tried.
+  std::string key = before->text() + after->text();
+  for (const std::vector<int64_t> &choices : trialSizes()) {
+    Sizes sizes(choices);
+    for (Value input : inputs)
+      if (std::optional<SmallVector<int64_t>> shape = sizes.shape(input))
+        for (int64_t size : *shape)
+          key += std::to_string(size) + ' ';
+      else
+        key += "? ";
+    key += before->numbersAt(sizes) + ';' + after->numbersAt(sizes) + ';';
+  }
+  auto [entry, isNew] = known.found.try_emplace(std::move(key));
   if (isNew)
     entry->second = tryBoth(*before, *after, inputs);
   return entry->second;

@@ -15,8 +15,11 @@ std::optional<evaluator::Tensor> drawFor(mlir::Value value, double deviation, Dr
 /// The choices of sizes on which values are tried: different ones, and equal ones for graphs that demand it.
 llvm::ArrayRef<std::vector<int64_t>> trialSizes();
 
-/// What was found of earlier values: layers that are the same function are tried once.
-using Differences = std::map<std::string, std::optional<std::string>>;
+/// What was found of earlier values of a function, and what trying others may take: layers that are the same are tried once.
+struct Differences {
+  std::map<std::string, std::optional<std::string>> found;
+  evaluator::Budget budget{uint64_t(1) << 32};
+};
 
 /// Evaluates both, given random `inputs` of several sizes and magnitudes; answers how they differ, or nothing. Where the old value
 /// is no number, the new one may be anything.

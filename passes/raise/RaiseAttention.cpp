@@ -16,7 +16,7 @@ namespace {
 
 struct RaiseAttention : impl::RaiseAttentionBase<RaiseAttention> {
   void runOnOperation() override {
-    known.clear();
+    known = {};
     if (getOperation().isDeclaration() || !getOperation().getBody().hasOneBlock())
       return;
     Block &block = getOperation().getBody().front();

@@ -17,7 +17,7 @@ namespace {
 
 struct RaiseLatentAttention : impl::RaiseLatentAttentionBase<RaiseLatentAttention> {
   void runOnOperation() override {
-    known.clear();
+    known = {};
     if (getOperation().isDeclaration() || !getOperation().getBody().hasOneBlock())
       return;
     Flow flow(getOperation().getBody().front());

@@ -1,4 +1,5 @@
 // Finds products of rows with weights.
+#include "passes/Remarks.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/Rows.h"
 #include "passes/raise/Structure.h"
@@ -30,15 +31,15 @@ bool isZeros(Value value) {
   return fill && matchPattern(fill.getInputs().front(), m_AnyZeroFloat());
 }
 
-/// Has a product add the vector that is added to it, in whatever shape its rows are seen then.
-void takeBias(LinearOp linear) {
+/// Has a product add the vector that is added to it, in whatever shape its rows are seen then. A reason where it cannot.
+StringRef takeBias(LinearOp linear) {
   Value sum = linear.getResult();
   while (sum.hasOneUse() && isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(*sum.user_begin()) &&
          rowWidth(sum.user_begin()->getResult(0)) == widthOf(linear.getType()))
     sum = sum.user_begin()->getResult(0);
   auto add = sum.hasOneUse() ? dyn_cast<linalg::GenericOp>(*sum.user_begin()) : linalg::GenericOp();
   if (!computes<arith::AddFOp>(add) || add.getNumDpsInputs() != 2 || add->getResult(0).getType() != sum.getType())
-    return;
+    return "";
   for (unsigned at : {0, 1}) {
     OpOperand *vector = add.getDpsInputOperand(at), *rows = add.getDpsInputOperand(1 - at);
     auto type = dyn_cast<RankedTensorType>(vector->get().getType());
@@ -49,22 +50,35 @@ void takeBias(LinearOp linear) {
                       AffineMap::get(add.getNumLoops(), 0, getAffineDimExpr(add.getNumLoops() - 1, add.getContext()));
     if (!isBias)
       continue;
-    if (linear->isBeforeInBlock(stored))
-      stored->moveBefore(linear);
+    if (add->getBlock() != linear->getBlock())
+      return "is added in another block than the product";
+    // The vector may be of a block around that one.
+    Operation *ancestor = stored->getBlock()->findAncestorOpInBlock(*linear);
+    if (!ancestor)
+      return "is of another block than the product";
+    if (ancestor->isBeforeInBlock(stored))
+      stored->moveBefore(ancestor);
     linear.getBiasMutable().assign(vector->get());
     add->getResult(0).replaceAllUsesWith(sum);
     add.erase();
-    return;
+    return "";
   }
+  return "";
 }
 
 struct RaiseLinears : impl::RaiseLinearsBase<RaiseLinears> {
   void runOnOperation() override {
     getOperation().walk([&](linalg::MatmulOp product) { raise(product); });
-    getOperation().walk([&](LinearOp linear) {
-      if (!linear.getBias() && !linear.getResidual())
-        takeBias(linear);
-    });
+    // Sums go, so that nothing may be walking over them.
+    SmallVector<LinearOp> linears;
+    getOperation().walk([&](LinearOp linear) { linears.push_back(linear); });
+    for (LinearOp linear : linears) {
+      if (linear.getBias() || linear.getResidual())
+        continue;
+      if (StringRef problem = takeBias(linear); !problem.empty())
+        remark::missed(linear.getLoc(), remarkOf(getArgument(), linear))
+            << ("a vector stays beside a product: it " + problem).str();
+    }
   }
 
   void raise(linalg::MatmulOp product) {

@@ -52,7 +52,7 @@ std::optional<Candidate> candidateAt(moe::LinearOp down) {
 
 struct RaiseMLP : impl::RaiseMLPBase<RaiseMLP> {
   void runOnOperation() override {
-    known.clear();
+    known = {};
     SmallVector<moe::LinearOp> products(getOperation().getOps<moe::LinearOp>());
     for (moe::LinearOp down : products)
       if (isPlain(down))

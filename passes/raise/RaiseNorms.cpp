@@ -1,4 +1,4 @@
-// Finds norms in products of rows with what their squares add up to and with a vector.
+// Finds norms in products of rows with what their squares add up to and with a vector, and with another one that is added.
 #include "passes/Remarks.h"
 #include "passes/raise/Draft.h"
 #include "passes/raise/Flow.h"
@@ -25,9 +25,13 @@ namespace moec::passes {
 
 namespace {
 
-/// A value that may be the norm of `input` with `weight`.
+/// A value that may be the norm of `input` with `weight`, and with `bias` that of what is left without its mean.
 struct Candidate {
-  Value input, weight, output;
+  Value input, weight, bias, output;
+
+  SmallVector<Value, 3> inputs() const {
+    return bias ? SmallVector<Value, 3>{input, weight, bias} : SmallVector<Value, 3>{input, weight};
+  }
 };
 
 /// The double that prints as the float nearest to `value` does: what a graph's f32 was written as.
@@ -46,10 +50,18 @@ bool isVector(Value value, int64_t width) {
          type.getDimSize(0) == width && isa<FloatType>(type.getElementType());
 }
 
+/// Whether `op` adds a vector to rows.
+bool addsVector(Operation *op) {
+  return computes<arith::AddFOp>(op) &&
+         llvm::any_of(op->getOperands(), [&](Value value) { return isVector(value, rowWidth(op->getResult(0))); });
+}
+
 /// Whether `op` takes a root, whose argument a norm adds its epsilon to.
 bool takesRoot(Operation *op) { return contains<math::SqrtOp>(op) || contains<math::RsqrtOp>(op) || contains<math::PowFOp>(op); }
 
+/// What ends in a product with one vector, or in a sum with one of two.
 std::optional<Candidate> candidateAt(Value output, const Flow &flow) {
+  size_t vectors = computes<arith::MulFOp>(output.getDefiningOp()) ? 1 : 2;
   constexpr unsigned most = 16; // values between a norm and what it is of
   unsigned steps = 0;
   std::optional<Candidate> found;
@@ -57,17 +69,18 @@ std::optional<Candidate> candidateAt(Value output, const Flow &flow) {
     if (input == output || input.getType() != output.getType())
       return ++steps < most;
     std::optional<Between> between = opsBetween(input, output);
-    if (!between || between->ops.size() > 2 * most)
+    if (!between || between->ops.size() > (vectors + 1) * most)
       return ++steps < most;
-    if (!llvm::any_of(between->ops, isReduction) || !llvm::any_of(between->ops, takesRoot))
+    // Of what is left without its mean, that is the second sum.
+    if (llvm::count_if(between->ops, isReduction) < int64_t(vectors) || !llvm::any_of(between->ops, takesRoot))
       return ++steps < most;
     SetVector<Value> weights;
     for (Operation *op : between->ops)
       for (Value read : op->getOperands())
         if (isVector(read, rowWidth(output)))
           weights.insert(read);
-    if (weights.size() == 1)
-      found = Candidate{input, weights.front(), output};
+    if (weights.size() == vectors)
+      found = Candidate{input, weights.front(), vectors == 2 ? weights.back() : Value(), output};
     return false;
   };
   flow.visitBottlenecks(output, [](Value) { return false; }, visit);
@@ -76,28 +89,33 @@ std::optional<Candidate> candidateAt(Value output, const Flow &flow) {
 
 struct RaiseNorms : impl::RaiseNormsBase<RaiseNorms> {
   void runOnOperation() override {
-    known.clear();
+    known = {};
     epsilons.clear();
     if (getOperation().isDeclaration() || !getOperation().getBody().hasOneBlock())
       return;
     Block &block = getOperation().getBody().front();
     Flow flow(block);
-    SmallVector<Value> products;
+    // Sums first: what they add to is a norm of its own, of what is left without its mean.
+    SmallVector<Value> outputs, products;
     for (Operation &op : block)
-      if (computes<arith::MulFOp>(&op) && rowWidth(op.getResult(0)) &&
+      if ((computes<arith::MulFOp>(&op) || addsVector(&op)) && rowWidth(op.getResult(0)) &&
           cast<RankedTensorType>(op.getResult(0).getType()).getElementType().isF32())
-        products.push_back(op.getResult(0));
-    for (Value product : products)
-      if (std::optional<Candidate> candidate = candidateAt(product, flow))
+        (computes<arith::MulFOp>(&op) ? products : outputs).push_back(op.getResult(0));
+    llvm::append_range(outputs, products);
+    for (Value output : outputs)
+      if (std::optional<Candidate> candidate = candidateAt(output, flow)) {
+        // Of two vectors, either may be the bias.
+        if (candidate->bias && !epsilonOf(*candidate))
+          std::swap(candidate->weight, candidate->bias);
         raise(*candidate);
+      }
     eraseDead(getOperation());
   }
 
   /// What is added to the mean of squares: with equal elements so small that nothing else counts.
   std::optional<double> epsilonOf(const Candidate &candidate) {
     constexpr double small = 1e-6;
-    Value inputs[] = {candidate.input, candidate.weight};
-    std::optional<Excerpt> excerpt = Excerpt::make(candidate.output, inputs);
+    std::optional<Excerpt> excerpt = Excerpt::make(candidate.output, candidate.inputs(), &known.budget);
     if (!excerpt)
       return std::nullopt;
     auto [entry, isNew] = epsilons.try_emplace(excerpt->key());
@@ -108,14 +126,26 @@ struct RaiseNorms : impl::RaiseNormsBase<RaiseNorms> {
       std::optional<SmallVector<int64_t>> shape = sizes.shape(candidate.input);
       if (!shape)
         return std::nullopt;
-      Tensor rows(std::vector<int64_t>(shape->begin(), shape->end())), ones({shape->back()});
+      Tensor rows(std::vector<int64_t>(shape->begin(), shape->end())), ones({shape->back()}), zeros({shape->back()});
       llvm::fill(rows.elements, small);
       llvm::fill(ones.elements, 1);
-      std::optional<Tensor> norm = excerpt->evaluate({rows, ones}, sizes);
+      double meanSquare = small * small;
+      if (candidate.bias) { // with mean 0
+        int64_t width = shape->back();
+        for (auto [index, element] : llvm::enumerate(rows.elements)) {
+          int64_t column = int64_t(index) % width;
+          element = column == width - 1 && width % 2 ? 0 : column % 2 ? -small : small;
+        }
+        meanSquare *= double(width - width % 2) / double(width);
+      }
+      SmallVector<Tensor> arguments{rows, ones};
+      if (candidate.bias)
+        arguments.push_back(zeros);
+      std::optional<Tensor> norm = excerpt->evaluate(arguments, sizes);
       if (!norm || norm->elements.empty())
         continue;
-      double epsilon = std::pow(small / norm->elements.front(), 2) - small * small;
-      if (epsilon > 0 && std::isfinite(epsilon))
+      double epsilon = std::pow(small / norm->elements.front(), 2) - meanSquare;
+      if (epsilon > 1e-3 * small * small && std::isfinite(epsilon)) // less is rounding
         return entry->second = shortest(epsilon);
     }
     return std::nullopt;
@@ -130,12 +160,16 @@ struct RaiseNorms : impl::RaiseNormsBase<RaiseNorms> {
     OpBuilder &builder = draft.builder;
     Location loc = last->getLoc();
     Value rows = toRows(builder, loc, candidate.input);
-    Value norm =
-        moe::RMSNormOp::create(builder, loc, rows.getType(), rows, candidate.weight, llvm::APFloat(*epsilon), IntegerAttr());
+    Value norm;
+    if (candidate.bias)
+      norm =
+          moe::LayerNormOp::create(builder, loc, rows.getType(), rows, candidate.weight, candidate.bias, llvm::APFloat(*epsilon));
+    else
+      norm = moe::RMSNormOp::create(builder, loc, rows.getType(), rows, candidate.weight, llvm::APFloat(*epsilon), IntegerAttr());
     Value result = fromRows(builder, loc, norm, candidate.output, candidate.input);
     std::optional<std::string> problem = "its sizes depend on data";
     if (result)
-      problem = differenceOf(candidate.output, result, {candidate.input, candidate.weight}, known);
+      problem = differenceOf(candidate.output, result, candidate.inputs(), known);
     if (problem) {
       remark::missed(loc, remarkOf(getArgument(), last)) << "a quotient by a root of a sum stays as it is: " << *problem;
       return;

@@ -281,7 +281,7 @@ Value beginningOf(Value factor, int64_t width, const Flow &flow) {
 
 struct RaiseRope : impl::RaiseRopeBase<RaiseRope> {
   void runOnOperation() override {
-    known.clear();
+    known = {};
     if (getOperation().isDeclaration() || !getOperation().getBody().hasOneBlock())
       return;
     Block &block = getOperation().getBody().front();

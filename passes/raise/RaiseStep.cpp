@@ -17,6 +17,11 @@ namespace moec::passes {
 
 namespace {
 
+/// What looking may take together, in steps of the evaluator.
+constexpr uint64_t mostSteps = uint64_t(1) << 31;
+/// What tables of angles or masks may take while they are looked at.
+constexpr size_t mostBytes = size_t(1) << 28;
+
 struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
   using RaiseStepBase::RaiseStepBase;
 
@@ -26,26 +31,20 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
     if (functions.size() != 1 || !moe::isOfFunctions(module) || !functions.front().getBody().hasOneBlock())
       return;
     func::FuncOp function = functions.front();
-    if (!findEmbedding(function))
-      return; // no language model
-    // Looked at in a copy, in which sizes and what is the same in all layers are made alike.
-    OpBuilder builder(function);
-    auto copy = cast<func::FuncOp>(builder.clone(*function));
-    Embedding embedding = *findEmbedding(copy);
-    const int64_t vocabulary = cast<RankedTensorType>(embedding.table.getType()).getDimSize(0);
     std::string problem;
-    func::FuncOp step;
-    for (const StepArguments &arguments : StepArguments::guesses(copy, embedding.ids, problem)) {
-      arguments.readSizesOfArguments(copy);
-      eraseDead(copy);
-      StepBuilder attempt(copy, embedding, arguments);
-      step = attempt.build();
-      if (step)
-        break;
-      if (problem.empty())
-        problem = attempt.problem();
+    std::optional<Embedding> found = findEmbedding(function, problem);
+    if (!found) { // no language model
+      if (!problem.empty())
+        remark::missed(function.getLoc(), remarkOf(getArgument(), function)) << "a language model stays a function: " << problem;
+      return;
     }
-    copy.erase();
+    const int64_t vocabulary = cast<RankedTensorType>(found->table.getType()).getDimSize(0);
+    evaluator::Budget budget(mostSteps);
+    evaluator::Weights tables({evaluator::WeightOptions::Source::Files, /*seed=*/0, mostBytes});
+    func::FuncOp step;
+    bool isLast = false;
+    for (size_t choice = 0; !step && !isLast; ++choice)
+      step = attempt(function, choice, {&budget, &tables}, isLast, problem);
     if (!step) {
       remark::missed(function.getLoc(), remarkOf(getArgument(), function)) << "a language model stays a function: " << problem;
       return;
@@ -53,6 +52,47 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
     remark::passed(function.getLoc(), remarkOf(getArgument(), function)) << "a decoder's step over a batch";
     function.erase();
     finish(step, vocabulary);
+    narrowWeights();
+  }
+
+  /// Has weights that were looked at as wider floats be what they are: moe ops read them as well.
+  void narrowWeights() {
+    ModuleOp module = getOperation();
+    module->removeAttr("moe.widened");
+    SymbolTable symbols(module);
+    module.walk([&](moe::GetWeightOp get) {
+      auto stored = symbols.lookup<moe::WeightOp>(get.getWeight())->getAttrOfType<TypeAttr>("moe.stored_as");
+      if (stored)
+        get.getResult().setType(cast<RankedTensorType>(get.getType()).clone(stored.getValue()));
+    });
+    for (auto weight : module.getOps<moe::WeightOp>())
+      if (auto stored = weight->getAttrOfType<TypeAttr>("moe.stored_as")) {
+        weight->setAttr(weight.getTypeAttrName(), TypeAttr::get(cast<RankedTensorType>(weight.getType()).clone(stored.getValue())));
+        weight->removeAttr("moe.stored_as");
+      }
+  }
+
+  /// Takes the arguments in the way that comes as number `choice`, and as the last one or behind it. Looks at a copy, in which
+  /// sizes and what is the same in all layers are made alike: they are so for this choice alone.
+  func::FuncOp attempt(func::FuncOp function, size_t choice, Means means, bool &isLast, std::string &problem) {
+    OpBuilder builder(function);
+    auto copy = cast<func::FuncOp>(builder.clone(*function));
+    std::string ignored;
+    Embedding embedding = *findEmbedding(copy, ignored);
+    std::vector<StepArguments> guesses = StepArguments::guesses(copy, embedding.ids, means, problem);
+    isLast = choice + 1 >= guesses.size();
+    func::FuncOp step;
+    if (choice < guesses.size()) {
+      const StepArguments &arguments = guesses[choice];
+      arguments.readSizesOfArguments(copy);
+      eraseDead(copy);
+      StepBuilder builder(copy, embedding, arguments);
+      step = builder.build();
+      if (!step && problem.empty())
+        problem = builder.problem();
+    }
+    copy.erase();
+    return step;
   }
 
   void finish(func::FuncOp step, int64_t vocabulary) {

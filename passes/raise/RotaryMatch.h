@@ -5,6 +5,8 @@
 #include "dialects/moe/MoE.h"
 #include "passes/raise/StepArguments.h"
 
+#include <map>
+
 namespace moec::passes {
 
 struct RotaryMatch {
@@ -13,7 +15,10 @@ struct RotaryMatch {
 };
 
 /// `rotary` with the frequencies and the multiplier by which `cos` and `sin`, [tokens, pairs], follow from the tokens' positions.
-RotaryMatch matchRotary(mlir::Value cos, mlir::Value sin, moe::RotaryAttr rotary, const StepArguments &arguments);
+/// What was found of earlier angles: those of all layers are mostly the same.
+using RotaryMatches = std::map<std::string, RotaryMatch>;
+RotaryMatch matchRotary(mlir::Value cos, mlir::Value sin, moe::RotaryAttr rotary, const StepArguments &arguments,
+                        RotaryMatches &known);
 
 } // namespace moec::passes
 

@@ -13,7 +13,7 @@ std::optional<std::pair<int64_t, int64_t>> passes::dimsOfPast(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor || !tensor.getElementType().isF32() || tensor.getRank() < 3 || tensor.getNumDynamicDims() != 2)
     return std::nullopt;
-  constexpr int64_t widestPast = 1 << 20; // of a position: its elements are numbered
+  constexpr int64_t widestPast = 1 << 16; // of a position: its elements are numbered
   int64_t width = 1;
   SmallVector<int64_t, 2> dynamic;
   for (auto [dim, size] : llvm::enumerate(tensor.getShape()))
@@ -26,8 +26,9 @@ std::optional<std::pair<int64_t, int64_t>> passes::dimsOfPast(Type type) {
   return std::pair(dynamic[0], dynamic[1]);
 }
 
-std::vector<StepArguments> StepArguments::guesses(func::FuncOp function, Value ids, std::string &problem) {
+std::vector<StepArguments> StepArguments::guesses(func::FuncOp function, Value ids, Means means, std::string &problem) {
   StepArguments arguments;
+  arguments.means = means;
   arguments.ids = ids;
   SmallVector<bool> looksLikeMask;
   for (BlockArgument argument : function.getArguments()) {
@@ -89,15 +90,25 @@ Sizes StepArguments::sizes(StepShape shape) const {
 }
 
 ArrayRef<StepShape> StepArguments::trials() const {
-  static constexpr StepShape withPast[] = {{2, 3, 5}, {3, 2, 1}}, without[] = {{2, 3, 0}, {3, 5, 0}};
+  static constexpr StepShape withPast[] = {{2, 3, 5}, {3, 2, 1}, {1, 1, 4}, {1, 2, 0}},
+                             without[] = {{2, 3, 0}, {3, 5, 0}, {1, 1, 0}};
   return past.empty() ? ArrayRef(without) : ArrayRef(withPast);
 }
 
 std::optional<Excerpt> StepArguments::excerptOf(Value value) const {
   // Sizes of what is made of the arguments are known, unless they are asked for as data.
-  if (std::optional<Excerpt> excerpt = Excerpt::make(value, {}))
+  if (std::optional<Excerpt> excerpt = Excerpt::make(value, {}, means.budget, means.tables))
     return excerpt;
-  return Excerpt::make(value, whole);
+  return Excerpt::make(value, whole, means.budget, means.tables);
+}
+
+std::string StepArguments::keyOf(Excerpt &excerpt, ArrayRef<StepShape> shapes) const {
+  std::string key = excerpt.text();
+  for (StepShape shape : shapes) {
+    Sizes known = sizes(shape);
+    key += excerpt.numbersAt(known) + '\n';
+  }
+  return key;
 }
 
 std::optional<Tensor> StepArguments::evaluate(Excerpt &excerpt, StepShape shape) const {
@@ -106,26 +117,33 @@ std::optional<Tensor> StepArguments::evaluate(Excerpt &excerpt, StepShape shape)
 }
 
 void StepArguments::readSizesOfArguments(func::FuncOp function) const {
-  // Large numbers that no sum or product of others is by chance.
-  constexpr StepShape shapes[] = {{101, 1009, 10007}, {211, 2003, 20011}};
+  // Large numbers that no sum or product of others is by chance, and small ones, at which a graph may do something else.
+  StepShape shapes[] = {{101, 1009, 10007}, {211, 2003, 20011}, {1, 1, 1}, {2, 1, 3}, {1, 7, 2}, {1, 1, 300007}};
+  if (past.empty())
+    for (StepShape &shape : shapes)
+      shape.past = 0;
   OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
   Location loc = function.getLoc();
   Value sequences = tensor::DimOp::create(builder, loc, ids, 0), length = tensor::DimOp::create(builder, loc, ids, 1);
   Value positions =
       past.empty() ? length : tensor::DimOp::create(builder, loc, past.front(), dimsOfPast(past.front().getType())->second);
   Value all = past.empty() ? length : arith::AddIOp::create(builder, loc, positions, length).getResult();
-  Sizes known[] = {sizes(shapes[0]), sizes(shapes[1])};
-  auto isAt = [&](int64_t first, int64_t second, auto sizeIn) { return first == sizeIn(shapes[0]) && second == sizeIn(shapes[1]); };
+  std::vector<Sizes> known;
+  for (StepShape shape : shapes)
+    known.push_back(sizes(shape));
   for (auto dim : llvm::make_early_inc_range(function.getBody().getOps<tensor::DimOp>())) {
-    std::optional<int64_t> first = known[0].number(dim.getResult()), second = known[1].number(dim.getResult());
-    if (!first || !second || isa<BlockArgument>(dim.getSource()))
+    if (isa<BlockArgument>(dim.getSource()))
       continue;
+    auto isAlways = [&](auto sizeIn) {
+      return llvm::all_of(llvm::zip_equal(known, shapes),
+                          [&](auto each) { return std::get<0>(each).number(dim.getResult()) == sizeIn(std::get<1>(each)); });
+    };
     Value same;
-    if (isAt(*first, *second, [](StepShape shape) { return shape.sequences; }))
+    if (isAlways([](StepShape shape) { return shape.sequences; }))
       same = sequences;
-    else if (isAt(*first, *second, [](StepShape shape) { return shape.length; }))
+    else if (isAlways([](StepShape shape) { return shape.length; }))
       same = length;
-    else if (isAt(*first, *second, [](StepShape shape) { return shape.past + shape.length; }))
+    else if (isAlways([](StepShape shape) { return shape.past + shape.length; }))
       same = all;
     if (same)
       dim.getResult().replaceAllUsesWith(same);

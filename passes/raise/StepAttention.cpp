@@ -1,6 +1,5 @@
 // Attention of a step, over caches in place of keys and values of the past.
 #include "passes/raise/StepBuilder.h"
-#include "passes/raise/VisibleKeys.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -67,7 +66,7 @@ bool StepBuilder::convertAttention(moe::AttentionOp attention) {
   std::optional<int64_t> window;
   if (attention.getWindow())
     window = int64_t(*attention.getWindow());
-  CausalMatch seen = matchCausal({attention.getLengths(), attention.getFirst(), attention.getBias(), window}, arguments);
+  CausalMatch seen = matchCausal({attention.getLengths(), attention.getFirst(), attention.getBias(), window}, arguments, masks);
   if (!seen.problem.empty())
     return refuse(seen.problem);
   // Graphs may repeat a head of keys and values for each head of the queries that it serves.
@@ -113,8 +112,10 @@ bool StepBuilder::appendHeads(moe::LatentAttentionOp attention, Value latents, A
   std::optional<Value> keys = rows.pastOf(attention.getPastKeys()), values = rows.pastOf(attention.getPastValues());
   if (!keys || !values)
     return refuse("past keys and values of heads are no arguments");
-  expanded[*keys] = {latents, Columns(key)};
-  expanded[*values] = {latents, {}};
+  if (keys == values)
+    return refuse("past keys and values are one argument");
+  expanded[*keys] = {latents, attention.getKeyUp(), Columns(key)};
+  expanded[*values] = {latents, attention.getValueUp(), {}};
   return true;
 }
 
@@ -135,7 +136,8 @@ bool StepBuilder::convertLatentAttention(moe::LatentAttentionOp attention) {
   }
   if (!latents || latents->fresh.empty())
     return refuse("latents are not those of the past followed by those of the new tokens");
-  CausalMatch seen = matchCausal({attention.getLengths(), attention.getFirst(), attention.getBias(), std::nullopt}, arguments);
+  CausalMatch seen =
+      matchCausal({attention.getLengths(), attention.getFirst(), attention.getBias(), std::nullopt}, arguments, masks);
   if (!seen.problem.empty() || seen.window)
     return refuse(seen.window ? "attention to latents has a window" : seen.problem);
 

@@ -1,11 +1,12 @@
 // Builds the step that a decoder's function is, op by op.
 #include "passes/raise/StepBuilder.h"
 #include "passes/raise/Flow.h"
-#include "passes/raise/RotaryMatch.h"
 #include "passes/raise/Structure.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/SymbolTable.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -13,46 +14,78 @@ using namespace mlir;
 using namespace moec;
 using namespace moec::passes;
 
+/// Whether `op` gives each element of its only operand in another integer type, in the same place.
+static bool convertsIntegers(Operation *op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (!generic)
+    return isa<arith::TruncIOp, arith::ExtSIOp>(op);
+  return (computes<arith::TruncIOp>(op) || computes<arith::ExtSIOp>(op)) && generic.getNumDpsInputs() == 1 &&
+         llvm::all_of(generic.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); });
+}
+
 /// The argument that `value` is, seen in other shapes and integer types.
 static BlockArgument argumentBehind(Value value) {
   while (Operation *op = value.getDefiningOp()) {
-    auto converts = [](Operation *op) { return computes<arith::TruncIOp>(op) || computes<arith::ExtSIOp>(op); };
-    if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp, arith::TruncIOp, arith::ExtSIOp>(op) && !converts(op))
+    if (!isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp>(op) && !convertsIntegers(op))
       return {};
     value = op->getOperand(0);
   }
   return dyn_cast<BlockArgument>(value);
 }
 
-std::optional<Embedding> passes::findEmbedding(func::FuncOp function) {
-  auto isIds = [](BlockArgument argument) {
-    auto type = argument ? dyn_cast<RankedTensorType>(argument.getType()) : RankedTensorType();
-    return type && type.getRank() == 2 && type.getElementType().isInteger() && type.getNumDynamicDims() == 2;
-  };
+/// `id` as an index, whatever is taken where it is negative, which an id is not.
+static Value withoutNegatives(Value row) {
+  if (auto select = row.getDefiningOp<arith::SelectOp>()) {
+    auto compare = select.getCondition().getDefiningOp<arith::CmpIOp>();
+    if (!compare || compare.getPredicate() != arith::CmpIPredicate::slt || compare.getLhs() != select.getFalseValue() ||
+        !matchPattern(compare.getRhs(), m_Zero()))
+      return {};
+    row = select.getFalseValue();
+  }
+  if (auto cast = row.getDefiningOp<arith::IndexCastOp>())
+    row = cast.getIn();
+  return row;
+}
+
+/// The table of which a gather, as it is imported, takes for each id the row that it says: elements from the row that the id says
+/// and the column that the innermost loop says, in order. Null for anything else.
+static Value tableOf(linalg::GenericOp gather) {
+  if (gather.getNumDpsInputs() != 1 || gather.getNumResults() != 1 || gather.getNumReductionLoops())
+    return {};
+  auto extract = gather.getBody()->getTerminator()->getOperand(0).getDefiningOp<tensor::ExtractOp>();
+  if (!extract || !extract.getTensor().getDefiningOp<moe::GetWeightOp>() || extract.getIndices().size() != 2)
+    return {};
+  unsigned loops = gather.getNumLoops();
+  auto column = extract.getIndices()[1].getDefiningOp<linalg::IndexOp>();
+  auto type = cast<RankedTensorType>(gather->getResult(0).getType());
+  AffineMap ofIds = gather.getMatchingIndexingMap(gather.getDpsInputOperand(0));
+  bool isRow = column && column.getDim() + 1 == loops &&
+               ofIds == AffineMap::getMultiDimIdentityMap(loops, gather.getContext()).dropResult(loops - 1) &&
+               gather.getMatchingIndexingMap(gather.getDpsInitOperand(0)).isIdentity() &&
+               type.getShape().back() == cast<RankedTensorType>(extract.getTensor().getType()).getDimSize(1);
+  return isRow && withoutNegatives(extract.getIndices()[0]) == gather.getBody()->getArgument(0) ? extract.getTensor() : Value();
+}
+
+std::optional<Embedding> passes::findEmbedding(func::FuncOp function, std::string &problem) {
   for (Operation &op : function.getBody().front()) {
-    if (auto embed = dyn_cast<moe::EmbedOp>(op))
-      if (BlockArgument ids = argumentBehind(embed.getIds()); isIds(ids))
-        return Embedding{ids, embed.getTable(), embed.getResult()};
-    // A gather as it is imported: elements of a table, from the row that an id says and the column that the loop says.
-    auto gather = dyn_cast<linalg::GenericOp>(op);
-    if (!gather || gather.getNumDpsInputs() != 1 || gather.getNumResults() != 1 || gather.getNumReductionLoops())
+    Value ids, table;
+    if (auto embed = dyn_cast<moe::EmbedOp>(op)) {
+      ids = embed.getIds(), table = embed.getTable();
+    } else if (auto gather = dyn_cast<linalg::GenericOp>(op)) {
+      table = tableOf(gather);
+      ids = table ? gather.getDpsInputs()[0] : Value();
+    }
+    BlockArgument argument = ids ? argumentBehind(ids) : BlockArgument();
+    auto type = argument ? dyn_cast<RankedTensorType>(argument.getType()) : RankedTensorType();
+    if (!type || !type.getElementType().isInteger())
       continue;
-    auto extract = gather.getBody()->getTerminator()->getOperand(0).getDefiningOp<tensor::ExtractOp>();
-    BlockArgument ids = argumentBehind(gather.getDpsInputs()[0]);
-    if (!extract || !isIds(ids) || !extract.getTensor().getDefiningOp<moe::GetWeightOp>() || extract.getIndices().size() != 2)
-      continue;
-    auto column = extract.getIndices()[1].getDefiningOp<linalg::IndexOp>();
-    AffineMap map = gather.getMatchingIndexingMap(gather.getDpsInputOperand(0));
-    bool isRow = column && column.getDim() + 1 == gather.getNumLoops() && !map.isFunctionOfDim(gather.getNumLoops() - 1) &&
-                 map.isProjectedPermutation() && gather.getMatchingIndexingMap(gather.getDpsInitOperand(0)).isIdentity();
-    // Ids that are no negative numbers are the rows themselves.
-    Value row = extract.getIndices()[0];
-    if (auto select = row.getDefiningOp<arith::SelectOp>())
-      row = select.getFalseValue();
-    if (auto cast = row.getDefiningOp<arith::IndexCastOp>())
-      row = cast.getIn();
-    if (isRow && row == gather.getBody()->getArgument(0))
-      return Embedding{ids, extract.getTensor(), gather.getResult(0)};
+    if (type.getRank() == 2 && type.getNumDynamicDims() == 2)
+      return Embedding{argument, table, op.getResult(0)};
+    if (problem.empty()) {
+      llvm::raw_string_ostream(problem) << "its token ids are '" << type
+                                        << "': export it with a dynamic number of sequences and of tokens, tensor<?x?x"
+                                        << type.getElementType() << '>';
+    }
   }
   return std::nullopt;
 }
@@ -138,8 +171,8 @@ static Operation *makerOf(Value value) {
   return nullptr;
 }
 
-Value StepBuilder::rowsFor(Value value) {
-  std::optional<Columns> columns = rows.rowsOf(value);
+Value StepBuilder::rowsFor(Value value, Tokens *tokens) {
+  std::optional<Columns> columns = rows.rowsOf(value, tokens);
   if (columns)
     return rowsWith(*columns, value.getLoc());
   Operation *maker = makerOf(value);
@@ -164,18 +197,25 @@ Value StepBuilder::weightFor(Value value) {
 
 bool StepBuilder::convertRowwise(Operation *op) {
   IRMapping operands;
+  std::optional<Tokens> all;
   for (Value operand : op->getOperands()) {
     auto type = dyn_cast<RankedTensorType>(operand.getType());
-    Value own = type && type.hasStaticShape() ? weightFor(operand) : rowsFor(operand);
+    bool isStored = type && type.hasStaticShape();
+    Tokens tokens = Tokens::All;
+    Value own = isStored ? weightFor(operand) : rowsFor(operand, &tokens);
     if (!own)
       return false;
+    if (!isStored && all.value_or(tokens) != tokens)
+      return refuse("a '" + op->getName().getStringRef() + "' has rows of all tokens and of the last ones");
+    if (!isStored)
+      all = tokens;
     if (own.getType() != operand.getType())
       return refuse("a '" + op->getName().getStringRef() + "' has rows of a part of a token");
     operands.map(operand, own);
   }
   Operation *made = builder.clone(*op, operands);
   for (auto [old, result] : llvm::zip_equal(op->getResults(), made->getResults()))
-    rows.seat(old, result);
+    rows.seat(old, result, all.value_or(Tokens::All));
   if (auto route = dyn_cast<moe::RouteOp>(made))
     choices.emplace_back(route.getIds(), "routing." + std::to_string(layers - 1));
   return true;
@@ -191,11 +231,12 @@ bool StepBuilder::convertNorm(moe::RMSNormOp norm) {
     return moe::RMSNormOp::create(builder, norm.getLoc(), input.getType(), input, weight, norm.getEpsilonAttr(),
                                   norm.getGroupAttr());
   };
-  if (std::optional<Columns> columns = rows.rowsOf(norm.getInput())) {
+  Tokens tokens = Tokens::All;
+  if (std::optional<Columns> columns = rows.rowsOf(norm.getInput(), &tokens)) {
     Value input = rowsWith(*columns, norm.getLoc());
     if (!input)
       return false;
-    rows.seat(norm.getResult(), create(input));
+    rows.seat(norm.getResult(), create(input), tokens);
     return true;
   }
   if (std::optional<Value> input = rows.shuffled(norm.getInput(), group)) {
@@ -249,7 +290,7 @@ bool StepBuilder::convertRope(moe::RopeOp rope) {
     return refuse("a rotary embedding turns parts of heads of different widths");
   auto hypothesis = moe::RotaryAttr::get(rotary.getContext(), rotary.getDims(), std::nullopt, layout, rotary.getOffset() + offset,
                                          rotary.getMultiplier(), rotary.getInverse(), {});
-  RotaryMatch match = matchRotary(rope.getCos(), rope.getSin(), hypothesis, arguments);
+  RotaryMatch match = matchRotary(rope.getCos(), rope.getSin(), hypothesis, arguments, turns);
   if (!match.rotary)
     return refuse(match.problem);
   if (moe::YarnAttr yarn = match.rotary.getYarn(); yarn && !llvm::is_contained(factors, double(yarn.getFactor())))
@@ -274,12 +315,15 @@ bool StepBuilder::convertSum(linalg::GenericOp sum) {
   for (OpOperand *operand : sum.getDpsInputOperands())
     if (!sum.getMatchingIndexingMap(operand).isIdentity())
       return refuse("a sum repeats one of its sides");
-  Value left = rowsFor(sum.getDpsInputs()[0]), right = left ? rowsFor(sum.getDpsInputs()[1]) : Value();
+  Tokens ofLeft = Tokens::All, ofRight = Tokens::All;
+  Value left = rowsFor(sum.getDpsInputs()[0], &ofLeft), right = left ? rowsFor(sum.getDpsInputs()[1], &ofRight) : Value();
   if (!right)
     return false;
+  if (ofLeft != ofRight)
+    return refuse("a sum has rows of all tokens and of the last ones");
   if (left.getType() != right.getType())
     return refuse("a sum has sides of different widths");
-  rows.seat(sum.getResult(0), arith::AddFOp::create(builder, sum.getLoc(), left, right));
+  rows.seat(sum.getResult(0), arith::AddFOp::create(builder, sum.getLoc(), left, right), ofLeft);
   return true;
 }
 
@@ -291,22 +335,45 @@ FlatSymbolRefAttr StepBuilder::declareCache(StringRef name, int64_t width) {
   return FlatSymbolRefAttr::get(builder.getContext(), symbol);
 }
 
-/// Whether columns of heads are products with latents, then in each head the key that all share.
-static bool areMadeOf(ArrayRef<Column> columns, Value latents, ArrayRef<Column> key) {
-  auto isOfLatents = [&](const Column &column) {
+const WeightView *StepBuilder::viewOf(Value weight) {
+  auto get = weight.getDefiningOp<moe::GetWeightOp>();
+  if (!get)
+    return nullptr;
+  auto stored = SymbolTable::lookupNearestSymbolFrom<moe::WeightOp>(function, get.getWeightAttr());
+  auto [entry, isNew] = views.try_emplace(stored);
+  if (isNew)
+    entry->second = WeightView::of(stored);
+  return entry->second ? &*entry->second : nullptr;
+}
+
+/// Whether columns of heads are products of the latents with the rows that attention multiplies them with, and then in each head
+/// the key that all share.
+bool StepBuilder::areMadeOf(ArrayRef<Column> columns, const Expansion &heads) {
+  auto type = cast<RankedTensorType>(heads.up.getType());
+  const WeightView *up = viewOf(heads.up);
+  int64_t own = type.getDimSize(1), latent = type.getDimSize(2), dim = own + int64_t(heads.key.size());
+  if (!up || int64_t(columns.size()) != type.getDimSize(0) * dim)
+    return false;
+  for (auto [index, column] : llvm::enumerate(columns)) {
+    int64_t head = int64_t(index) / dim, place = int64_t(index) % dim;
+    if (place >= own) {
+      if (column != heads.key[size_t(place - own)])
+        return false;
+      continue;
+    }
     auto linear = column.from.getDefiningOp<moe::LinearOp>();
-    return linear && linear.getInput() == latents;
-  };
-  size_t nope = 0;
-  while (nope < columns.size() && isOfLatents(columns[nope]))
-    ++nope;
-  if (key.empty() || nope == 0)
-    return nope == columns.size();
-  size_t dim = nope + key.size();
-  for (auto [index, column] : llvm::enumerate(columns))
-    if (index % dim < nope ? !isOfLatents(column) : column != key[index % dim - nope])
+    const WeightView *weight = linear ? viewOf(linear.getWeight()) : nullptr;
+    if (!weight || linear.getInput() != heads.latents || linear.getBias() || linear.getResidual() ||
+        weight->type().getElementType() != type.getElementType())
       return false;
-  return columns.size() % dim == 0;
+    // Elements of a row lie evenly: where the first and the last lie, the others do.
+    for (int64_t element : {int64_t(0), latent - 1}) {
+      std::optional<WeightView::Place> there = weight->placeOf({column.index, element});
+      if (!there || there != up->placeOf({head, place, element}))
+        return false;
+    }
+  }
+  return true;
 }
 
 bool StepBuilder::isPresent(Value result) {
@@ -322,7 +389,7 @@ bool StepBuilder::isPresent(Value result) {
     if (column != Column{past, int64_t(index)})
       return false;
   if (auto heads = expanded.find(past); heads != expanded.end())
-    return areMadeOf(context->fresh, heads->second.first, heads->second.second);
+    return areMadeOf(context->fresh, heads->second);
   auto known = appended.find(past);
   return known != appended.end() && known->second == context->fresh;
 }
@@ -353,7 +420,8 @@ bool StepBuilder::convertResults() {
     auto name = function.getResultAttrOfType<StringAttr>(unsigned(index), "moe.output");
     if (!name)
       return refuse("its output " + Twine(index) + " has no name");
-    if (std::optional<Columns> columns = rows.rowsOf(result)) {
+    Tokens tokens = Tokens::All;
+    if (std::optional<Columns> columns = rows.rowsOf(result, &tokens)) {
       Value found = rowsWith(*columns, result.getLoc());
       if (logits || !found || !found.getDefiningOp<moe::LinearOp>())
         return refuse("its output '" + name.getValue() + "' is neither logits nor what a later call takes");

@@ -5,7 +5,10 @@
 #include "dialects/moe/MoE.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/raise/RotaryMatch.h"
 #include "passes/raise/StepRows.h"
+#include "passes/raise/VisibleKeys.h"
+#include "passes/raise/WeightView.h"
 
 #include <map>
 
@@ -15,7 +18,8 @@ namespace moec::passes {
 struct Embedding {
   mlir::Value ids, table, result;
 };
-std::optional<Embedding> findEmbedding(mlir::func::FuncOp function);
+/// Nothing where there is none; `problem` says then why not, if there is one of token ids in another form than a step takes.
+std::optional<Embedding> findEmbedding(mlir::func::FuncOp function, std::string &problem);
 
 class StepBuilder {
 public:
@@ -37,6 +41,14 @@ private:
   /// Remembers what arguments hold of the past and what a step adds to it.
   void append(const Context &context);
   bool appendHeads(moe::LatentAttentionOp attention, mlir::Value latents, llvm::ArrayRef<Column> key);
+  /// What keys or values of heads are that latents stand for.
+  struct Expansion {
+    mlir::Value latents, up; ///< the rows of the step, and the function's weight [heads, own columns, latent]
+    Columns key;             ///< that all heads share, behind their own columns
+  };
+  bool areMadeOf(llvm::ArrayRef<Column> columns, const Expansion &heads);
+  /// Where a weight lies; null where that is not to be said.
+  const WeightView *viewOf(mlir::Value weight);
   /// The function's results as the step's; the first ones are logits.
   bool convertResults();
   bool isPresent(mlir::Value result);
@@ -47,7 +59,7 @@ private:
   }
   /// Rows with these columns; null, and problem(), when they are not neighbours.
   mlir::Value rowsWith(llvm::ArrayRef<Column> columns, mlir::Location loc);
-  mlir::Value rowsFor(mlir::Value value);
+  mlir::Value rowsFor(mlir::Value value, Tokens *tokens = nullptr);
   /// A weight within the step; null, and problem(), when it is computed.
   mlir::Value weightFor(mlir::Value value);
   mlir::FlatSymbolRefAttr declareCache(llvm::StringRef name, int64_t width);
@@ -66,9 +78,11 @@ private:
   std::map<mlir::Operation *, std::string> problems;              ///< of ops that have no form in a step
   int64_t layers = 0;                                             ///< that have begun
   llvm::DenseMap<mlir::Value, Columns> appended;                  ///< to what an argument holds of the past
-  /// Arguments of keys or values of heads that latents stand for: these, and the columns that all heads share.
-  llvm::DenseMap<mlir::Value, std::pair<mlir::Value, Columns>> expanded;
+  llvm::DenseMap<mlir::Value, Expansion> expanded;                ///< of arguments of keys or values of heads
+  llvm::DenseMap<mlir::Operation *, std::optional<WeightView>> views;
   llvm::SmallVector<double> factors; ///< of YaRN, that rotary embeddings have
+  CausalMatches masks;               ///< that were tried
+  RotaryMatches turns;               ///< that were tried
   std::string why;
 };
 

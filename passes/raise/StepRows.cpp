@@ -39,61 +39,89 @@ std::optional<SmallVector<int64_t>> passes::orderInHeads(ArrayRef<Column> column
 static constexpr int64_t longest = 1 << 24;
 
 StepRows::StepRows(const StepArguments &arguments)
-    : trials(arguments.trials()),
+    : arguments(arguments), trials(arguments.trials()),
       longSizes(arguments.sizes(arguments.pasts().empty() ? StepShape{1, longest, 0} : StepShape{1, 1, longest - 1})) {
   for (StepShape trial : trials)
     sizes.push_back(arguments.sizes(trial));
   for (Value past : arguments.pasts()) {
-    auto [sequenceDim, positionDim] = *dimsOfPast(past.getType());
-    auto seat = std::make_unique<Seat>(Seat{past, 1, {}, {}, {}});
+    int64_t width = 1;
     for (int64_t size : cast<RankedTensorType>(past.getType()).getShape())
-      seat->width *= ShapedType::isDynamic(size) ? 1 : size;
-    for (auto [trial, shape] : llvm::enumerate(trials)) {
-      std::vector<int64_t> &numbers = seat->numbers.emplace_back();
-      SmallVector<int64_t> dims = *sizes[trial].shape(past);
-      evaluator::forEachPlace(dims, [&, sequenceDim = sequenceDim, positionDim = positionDim](std::span<const int64_t> place) {
-        int64_t column = 0;
-        for (auto [dim, index] : llvm::enumerate(place))
-          if (int64_t(dim) != sequenceDim && int64_t(dim) != positionDim)
-            column = column * dims[dim] + index;
-        int64_t row = place[size_t(sequenceDim)] * shape.past + place[size_t(positionDim)];
-        numbers.push_back(row * seat->width + column);
-        return true;
-      });
-    }
-    seats[past] = std::move(seat);
+      width *= ShapedType::isDynamic(size) ? 1 : size;
+    seats[past] = std::make_unique<Seat>(Seat{past, width, numbersOfPast(past.getType())});
   }
 }
 
-void StepRows::seat(Value value, Value rows) {
-  std::vector<int64_t> all(size_t(widthOf(rows)));
-  std::iota(all.begin(), all.end(), 0);
-  seat(value, rows, all);
-}
-
-void StepRows::seat(Value value, Value rows, ArrayRef<int64_t> columns) {
-  auto seat = std::make_unique<Seat>(Seat{rows, widthOf(rows), {}, {}, {}});
+std::shared_ptr<const StepRows::Numbers> StepRows::numbersOfPast(Type type) {
+  std::shared_ptr<const Numbers> &known = pasts[type];
+  if (known)
+    return known;
+  auto [sequenceDim, positionDim] = *dimsOfPast(type);
+  Numbers all;
   for (StepShape shape : trials) {
-    std::vector<int64_t> &numbers = seat->numbers.emplace_back();
-    for (int64_t row = 0; row < shape.sequences * shape.length; ++row)
-      for (int64_t column : columns)
-        numbers.push_back(row * seat->width + column);
+    std::vector<int32_t> &numbers = all.emplace_back();
+    SmallVector<int64_t> dims(cast<RankedTensorType>(type).getShape());
+    dims[size_t(sequenceDim)] = shape.sequences;
+    dims[size_t(positionDim)] = shape.past;
+    evaluator::forEachPlace(dims, [&, sequenceDim = sequenceDim, positionDim = positionDim](std::span<const int64_t> place) {
+      int64_t column = 0, width = 1;
+      for (auto [dim, index] : llvm::enumerate(place))
+        if (int64_t(dim) != sequenceDim && int64_t(dim) != positionDim) {
+          column = column * dims[dim] + index;
+          width *= dims[dim];
+        }
+      int64_t row = place[size_t(sequenceDim)] * shape.past + place[size_t(positionDim)];
+      numbers.push_back(int32_t(row * width + column));
+      return true;
+    });
   }
-  seats[value] = std::move(seat);
+  return known = std::make_shared<const Numbers>(std::move(all));
+}
+
+void StepRows::seat(Value value, Value rows, Tokens tokens) { seat(value, rows, {}, tokens); }
+
+/// Of how many tokens rows are at that shape, and which one row `row` is of.
+static int64_t rowCountOf(Tokens tokens, StepShape shape) { return shape.sequences * (tokens == Tokens::All ? shape.length : 1); }
+static int64_t tokenOf(Tokens tokens, StepShape shape, int64_t row) {
+  return tokens == Tokens::All ? row : (row + 1) * shape.length - 1;
+}
+
+void StepRows::seat(Value value, Value rows, ArrayRef<int64_t> columns, Tokens tokens) {
+  seats[value] = std::make_unique<Seat>(Seat{rows, widthOf(rows), nullptr, tokens, SmallVector<int64_t>(columns)});
 }
 
 void StepRows::seatLike(Value value, Value rows, Value like) {
-  auto seat = std::make_unique<Seat>(Seat{rows, widthOf(rows), {}, {}, std::vector<bool>(size_t(widthOf(rows)))});
+  auto seat = std::make_unique<Seat>(Seat{rows, widthOf(rows), nullptr});
+  seat->turned.resize(size_t(seat->width));
+  Numbers all;
   for (size_t trial = 0; trial < trials.size(); ++trial) {
-    std::vector<int64_t> &numbers = seat->numbers.emplace_back();
-    std::vector<Place> places = *placesOf(like, trial);
-    for (const Place &place : places) {
-      numbers.push_back(place.row * seat->width + place.column);
+    std::vector<int32_t> &numbers = all.emplace_back();
+    std::optional<std::vector<Place>> places = placesOf(like, trial);
+    if (!places) // the budget ended
+      return;
+    for (const Place &place : *places) {
+      int64_t number = place.row * seat->width + place.column;
+      if (number > std::numeric_limits<int32_t>::max())
+        return;
+      numbers.push_back(int32_t(number));
       seat->turned[size_t(place.column)] = true;
       seat->unturned = place.seat->from;
     }
   }
+  seat->numbers = std::make_shared<const Numbers>(std::move(all));
   seats[value] = std::move(seat);
+}
+
+int64_t StepRows::countOf(const Seat &seat, size_t trial) const {
+  return seat.numbers ? int64_t((*seat.numbers)[trial].size()) : rowCountOf(seat.tokens, trials[trial]) * seat.rowWidth();
+}
+
+StepRows::Place StepRows::placeOf(const Seat &seat, size_t trial, int64_t index) const {
+  if (seat.numbers) {
+    int64_t number = (*seat.numbers)[trial][size_t(index)];
+    return {&seat, number / seat.width, number % seat.width};
+  }
+  int64_t row = tokenOf(seat.tokens, trials[trial], index / seat.rowWidth()), column = index % seat.rowWidth();
+  return {&seat, row, seat.columns.empty() ? column : seat.columns[size_t(column)]};
 }
 
 SmallVector<Value> StepRows::sourcesOf(Value value) {
@@ -117,13 +145,12 @@ SmallVector<Value> StepRows::sourcesOf(Value value) {
 }
 
 std::optional<std::vector<StepRows::Place>> StepRows::placesOf(Value value, size_t trial) {
-  auto placeOf = [&](const Seat &seat, int64_t number) { return Place{&seat, number / seat.width, number % seat.width}; };
   std::vector<Place> places;
   // A seat may lie between, so that looking stops at the first.
   for (Value seen = value;; seen = seen.getDefiningOp()->getOperand(0)) {
     if (auto known = seats.find(seen); known != seats.end()) {
-      for (int64_t number : known->second->numbers[trial])
-        places.push_back(placeOf(*known->second, number));
+      for (int64_t index = 0; index < countOf(*known->second, trial); ++index)
+        places.push_back(placeOf(*known->second, trial, index));
       return places;
     }
     if (!isa_and_nonnull<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp>(seen.getDefiningOp()))
@@ -132,22 +159,23 @@ std::optional<std::vector<StepRows::Place>> StepRows::placesOf(Value value, size
   SmallVector<Value> sources = sourcesOf(value);
   if (sources.empty())
     return std::nullopt;
-  std::optional<Origins> origins = Origins::of(value, sources, sizes[trial]);
+  std::optional<Origins> origins =
+      Origins::of(value, sources, sizes[trial], arguments.budget(), arguments.integers(), arguments.values(trials[trial]));
   if (!origins)
     return std::nullopt;
   for (const std::optional<Origin> &origin : origins->elements) {
     if (!origin)
       return std::nullopt;
     const Seat &seat = *seats[sources[origin->source]];
-    if (size_t(origin->index) >= seat.numbers[trial].size())
+    if (origin->index >= countOf(seat, trial))
       return std::nullopt;
-    places.push_back(placeOf(seat, seat.numbers[trial][size_t(origin->index)]));
+    places.push_back(placeOf(seat, trial, origin->index));
   }
   return places;
 }
 
 void StepRows::takeUnturned(Columns &columns) const {
-  DenseMap<Value, const Seat *> turnedFrom;
+  DenseMap<Value, const Seat *> turnedFrom; // the last that was made, in an order that does not depend on where values lie
   for (const auto &[value, seat] : seats)
     if (seat->unturned && llvm::any_of(columns, [&, &seat = seat](const Column &column) { return column.from == seat->from; }))
       turnedFrom[seat->unturned] = seat.get();
@@ -156,26 +184,44 @@ void StepRows::takeUnturned(Columns &columns) const {
       column.from = found->second->from;
 }
 
-std::optional<Columns> StepRows::rowsOf(Value value) {
+std::optional<Columns> StepRows::columnsOf(ArrayRef<std::vector<Place>> places, Tokens tokens) const {
   Columns columns;
-  for (auto [trial, shape] : llvm::enumerate(trials)) {
-    std::optional<std::vector<Place>> places = placesOf(value, trial);
-    int64_t tokens = shape.sequences * shape.length;
-    if (!places || places->empty() || int64_t(places->size()) % tokens)
+  for (auto [shape, elements] : llvm::zip_equal(trials, places)) {
+    int64_t count = rowCountOf(tokens, shape);
+    if (elements.empty() || int64_t(elements.size()) % count)
       return std::nullopt;
-    int64_t width = int64_t(places->size()) / tokens;
+    int64_t width = int64_t(elements.size()) / count;
     if (columns.empty())
-      for (const Place &place : ArrayRef(*places).take_front(size_t(width)))
+      for (const Place &place : ArrayRef(elements).take_front(size_t(width)))
         columns.push_back({place.seat->from, place.column});
-    for (auto [index, place] : llvm::enumerate(*places)) {
+    for (auto [index, place] : llvm::enumerate(elements)) {
       int64_t column = int64_t(index) % width;
-      if (place.row != int64_t(index) / width || column >= int64_t(columns.size()) || isa<BlockArgument>(place.seat->from) ||
-          columns[size_t(column)] != Column{place.seat->from, place.column})
+      if (place.row != tokenOf(tokens, shape, int64_t(index) / width) || column >= int64_t(columns.size()) ||
+          isa<BlockArgument>(place.seat->from) || columns[size_t(column)] != Column{place.seat->from, place.column})
         return std::nullopt;
     }
   }
   takeUnturned(columns);
   return columns;
+}
+
+std::optional<Columns> StepRows::rowsOf(Value value, Tokens *tokens) {
+  std::vector<std::vector<Place>> places;
+  for (size_t trial = 0; trial < trials.size(); ++trial)
+    if (std::optional<std::vector<Place>> elements = placesOf(value, trial))
+      places.push_back(std::move(*elements));
+    else
+      return std::nullopt;
+  for (Tokens candidate : {Tokens::All, Tokens::Last}) {
+    if (candidate == Tokens::Last && !tokens)
+      break;
+    if (std::optional<Columns> columns = columnsOf(places, candidate)) {
+      if (tokens)
+        *tokens = candidate;
+      return columns;
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<Value> StepRows::shuffled(Value value, int64_t together) {
@@ -205,8 +251,10 @@ std::optional<Value> StepRows::shuffled(Value value, int64_t together) {
 std::optional<Value> StepRows::pastOf(Value value) {
   Value past;
   for (auto [trial, shape] : llvm::enumerate(trials)) {
+    if (shape.past == 0) // of no elements it is not to be said whose they are
+      continue;
     std::optional<std::vector<Place>> places = placesOf(value, trial);
-    if (!places || places->empty())
+    if (!places || places->empty() || (past && places->front().seat->from != past))
       return std::nullopt;
     past = places->front().seat->from;
     for (auto [index, place] : llvm::enumerate(*places))
@@ -221,7 +269,7 @@ std::optional<Value> StepRows::pastOf(Value value) {
 /// Whether there are as many positions however many there have been: a cache that rolls holds no more than it has room for.
 bool StepRows::keepsAll(Value value, int64_t width) {
   std::optional<SmallVector<int64_t>> dims = longSizes.shape(value);
-  return !dims || countOf(*dims) == longest * width;
+  return !dims || passes::countOf(*dims) == longest * width;
 }
 
 std::optional<Context> StepRows::contextOf(Value value, Value like) {
@@ -238,7 +286,7 @@ std::optional<Context> StepRows::contextOf(Value value, Value like) {
       auto [sequenceDim, positionDim] = *dimsOfPast(like.getType());
       SmallVector<int64_t> dims = *sizes[trial].shape(like);
       dims[size_t(positionDim)] = positions;
-      if (countOf(dims) != int64_t(places->size()))
+      if (passes::countOf(dims) != int64_t(places->size()))
         return std::nullopt;
       evaluator::forEachPlace(dims, [&, sequenceDim = sequenceDim, positionDim = positionDim](std::span<const int64_t> place) {
         int64_t column = 0;

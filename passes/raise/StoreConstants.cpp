@@ -4,6 +4,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/SymbolTable.h"
 
+#include "llvm/ADT/TypeSwitch.h"
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::moe;
@@ -14,12 +16,34 @@ namespace moec::passes {
 
 namespace {
 
+/// Whether what a moe op reads there is a weight: not what attention or an angle is computed of, nor rows or ids.
+bool isWeightOfOp(OpOperand &use) {
+  Value value = use.get();
+  return llvm::TypeSwitch<Operation *, bool>(use.getOwner())
+      .Case<AttentionOp>([&](AttentionOp op) { return value == op.getSinks(); })
+      .Case<LatentAttentionOp, AbsorbedAttentionOp>([&](auto op) { return value == op.getKeyUp() || value == op.getValueUp(); })
+      .Case<RopeOp>([](RopeOp) { return false; })
+      .Case<EmbedOp>([&](EmbedOp op) { return value == op.getTable(); })
+      // Rows have a dynamic number: what has a known one is a weight.
+      .Default([](Operation *op) { return isa<MoEDialect>(op->getDialect()); });
+}
+
 /// Whether an op reads it as a weight, as it is or turned, cut or stacked.
-bool isWeightOf(OpOperand &use) {
-  Operation *op = use.getOwner();
-  if (isa<linalg::TransposeOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::ConcatOp>(op))
-    return llvm::any_of(op->getResult(0).getUses(), isWeightOf);
-  return isa<MoEDialect>(op->getDialect()) || (isa<linalg::MatmulOp>(op) && use.getOperandNumber() == 1);
+bool isWeightOf(OpOperand &first) {
+  constexpr size_t most = 256; // ops that are looked behind
+  SmallVector<OpOperand *> pending{&first};
+  DenseSet<Operation *> met;
+  while (!pending.empty() && met.size() < most) {
+    OpOperand &use = *pending.pop_back_val();
+    Operation *op = use.getOwner();
+    if (isWeightOfOp(use) || (isa<linalg::MatmulOp>(op) && use.getOperandNumber() == 1))
+      return true;
+    if (isa<linalg::TransposeOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::ConcatOp>(op) &&
+        met.insert(op).second)
+      for (OpOperand &next : op->getResult(0).getUses())
+        pending.push_back(&next);
+  }
+  return false;
 }
 
 struct StoreConstants : impl::StoreConstantsBase<StoreConstants> {
@@ -43,6 +67,8 @@ struct StoreConstants : impl::StoreConstantsBase<StoreConstants> {
         auto location = NameLoc::get(builder.getStringAttr(slice.getTensor()));
         weight =
             WeightOp::create(builder, location, slice.getTensor(), TypeAttr::get(constant.getType()), builder.getArrayAttr(slice));
+        if (Attribute stored = constant->getAttr("moe.stored_as"))
+          weight->setAttr("moe.stored_as", stored);
         symbols.insert(weight, builder.getInsertionPoint());
       }
       OpBuilder builder(constant);

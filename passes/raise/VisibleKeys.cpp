@@ -6,6 +6,7 @@
 
 #include "llvm/Support/FormatVariadic.h"
 
+#include <cmath>
 #include <set>
 
 using namespace mlir;
@@ -31,19 +32,31 @@ public:
     return true;
   }
 
+  /// With it, all that the trial tells is the same.
+  std::string keyAt(ArrayRef<StepShape> shapes) {
+    std::string key = visibility.window ? std::to_string(*visibility.window) : "";
+    for (std::optional<Excerpt> *excerpt : {&lengths, &first, &bias})
+      key += ';' + (*excerpt ? arguments.keyOf(**excerpt, shapes) : "");
+    return key;
+  }
+
   /// For every sequence, query and key whether it is seen; nothing, and a problem, when that is not to be said.
   std::optional<Tensor> at(StepShape shape, std::string &problem);
+  /// Whether that was so because the function does not go as far as that shape.
+  bool endsBefore() const { return ends && arguments.budget()->rest() > 0; }
 
 private:
   const Visibility &visibility;
   const StepArguments &arguments;
   std::optional<Excerpt> lengths, first, bias;
+  bool ends = false;
 };
 
 std::optional<Tensor> Trial::at(StepShape shape, std::string &problem) {
   int64_t positions = shape.past + shape.length;
   auto evaluate = [&](std::optional<Excerpt> &excerpt) { return excerpt ? arguments.evaluate(*excerpt, shape) : std::nullopt; };
   std::optional<Tensor> counts = evaluate(lengths), starts = evaluate(first), added = evaluate(bias);
+  ends = true;
   if (!counts || (first && !starts) || (bias && !added)) {
     problem = "what it attends to cannot be evaluated";
     return std::nullopt;
@@ -60,6 +73,7 @@ std::optional<Tensor> Trial::at(StepShape shape, std::string &problem) {
     problem = "its keys are not those of the past and of the new tokens";
     return std::nullopt;
   }
+  ends = false;
   auto biasAt = [&](int64_t sequence, int64_t head, int64_t query, int64_t key) {
     const int64_t place[] = {sequence, head, query, key};
     int64_t index = 0;
@@ -89,22 +103,44 @@ std::optional<Tensor> Trial::at(StepShape shape, std::string &problem) {
 
 } // namespace
 
-/// Integers that occur in what makes the values: among them is the width of a window, if there is one.
-static std::set<int64_t> integersBehind(ArrayRef<Value> values, ArrayRef<Value> inputs) {
+static constexpr int64_t widest = 1 << 17; ///< of a window
+
+/// Numbers that occur in what makes the values, as constants or as what sizes do not change: widths of windows are mostly among
+/// them.
+static std::set<int64_t> numbersBehind(ArrayRef<Value> values, const StepArguments &arguments) {
+  constexpr int64_t mostElements = 64; // of a constant, so that no table is taken for numbers
   std::set<int64_t> found;
-  auto take = [&](Value value) {
-    DenseIntElementsAttr elements;
-    APInt integer;
-    if (matchPattern(value, m_ConstantInt(&integer)) && integer.getBitWidth() > 1)
-      found.insert(std::abs(integer.getSExtValue()));
-    else if (matchPattern(value, m_Constant(&elements)) && elements.isSplat() &&
-             elements.getElementType().getIntOrFloatBitWidth() > 1)
-      found.insert(std::abs(elements.getSplatValue<APInt>().getSExtValue()));
+  auto add = [&](double number) {
+    double size = std::abs(number);
+    if (number > hidden && size >= 2 && size <= double(widest) && size == std::floor(size))
+      found.insert(int64_t(size));
   };
+  auto take = [&](Value value) {
+    Attribute constant;
+    if (!matchPattern(value, m_Constant(&constant)))
+      return;
+    if (auto integer = dyn_cast<IntegerAttr>(constant))
+      add(double(integer.getValue().getSExtValue()));
+    else if (auto real = dyn_cast<FloatAttr>(constant))
+      add(real.getValueAsDouble());
+    else if (auto integers = dyn_cast<DenseIntElementsAttr>(constant)) {
+      if (integers.isSplat() || integers.getNumElements() <= mostElements)
+        for (const APInt &element : integers)
+          add(double(element.getSExtValue()));
+    } else if (auto reals = dyn_cast<DenseFPElementsAttr>(constant)) {
+      if (reals.isSplat() || reals.getNumElements() <= mostElements)
+        for (APFloat element : reals) {
+          bool losesInfo;
+          element.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
+          add(element.convertToDouble());
+        }
+    }
+  };
+  Sizes small = arguments.sizes(arguments.trials()[0]), other = arguments.sizes(arguments.trials()[1]);
   for (Value value : values) {
     std::optional<Between> between = value ? opsBetween({}, value) : std::nullopt;
     if (value && !between)
-      between = opsBetween(inputs, value);
+      between = opsBetween(arguments.integers(), value);
     if (!between)
       continue;
     for (Operation *op : between->ops)
@@ -115,6 +151,8 @@ static std::set<int64_t> integersBehind(ArrayRef<Value> values, ArrayRef<Value> 
     while (!numbers.empty()) {
       Value number = numbers.pop_back_val();
       take(number);
+      if (std::optional<int64_t> at = small.number(number); at && at == other.number(number))
+        add(double(*at));
       Operation *op = number.getDefiningOp();
       if (op && seen.insert(number).second && isa<arith::ArithDialect>(op->getDialect()))
         llvm::append_range(numbers, op->getOperands());
@@ -135,42 +173,60 @@ static bool isCausal(const Tensor &seen, StepShape shape, std::optional<int64_t>
   return agrees;
 }
 
-CausalMatch passes::matchCausal(const Visibility &visibility, const StepArguments &arguments) {
-  constexpr int64_t widest = 1 << 17, most = 1 << 20; // of a window; keys that are tried at once
-  CausalMatch match;
-  Trial trial(visibility, arguments);
-  if (!trial.prepare()) {
-    match.problem = "what it attends to depends on more than positions and a mask";
-    return match;
-  }
-  std::set<int64_t> numbers = integersBehind({visibility.lengths, visibility.first, visibility.bias}, arguments.integers());
-  if (visibility.window)
-    numbers.insert(*visibility.window);
-  constexpr size_t mostNumbers = 24;
-  if (numbers.size() > mostNumbers) {
-    match.problem = "what it attends to is made of more numbers than can be tried for the width of a window";
-    return match;
-  }
-  bool hasPast = !arguments.pasts().empty();
-  SmallVector<StepShape> shapes(arguments.trials());
-  if (hasPast)
-    shapes.append({{1, 1, 7}, {2, 1, 4}, {1, 4, 0}});
-  // Behind each number that may be a window's width.
+/// How many keys the last query sees at that shape, when these are the last ones and not all.
+static std::optional<int64_t> widthSeen(const Tensor &seen, StepShape shape) {
+  ArrayRef<double> last = ArrayRef(seen.elements).take_back(size_t(shape.past + shape.length));
+  auto begin = llvm::find(last, 1.0);
+  bool isWindow = begin != last.begin() && std::all_of(begin, last.end(), [](double sees) { return sees == 1; });
+  return isWindow && begin != last.end() ? std::optional(last.end() - begin) : std::nullopt;
+}
+
+/// Which shapes say whether one of the numbers is the width of a window: those right behind it.
+static bool addShapes(const std::set<int64_t> &numbers, bool hasPast, SmallVector<StepShape> &shapes, std::string &problem) {
+  constexpr int64_t most = 1 << 20; // keys that are tried at once
   for (int64_t number : numbers) {
     if (number < 2 || number > widest)
       continue;
-    shapes.push_back(hasPast ? StepShape{1, 2, number + 2} : StepShape{1, number + 3, 0});
-    if (shapes.back().length * (shapes.back().past + shapes.back().length) > most) {
-      match.problem = llvm::formatv("it is too much to try whether it has a window of {0}", number).str();
-      return match;
+    StepShape shape = hasPast ? StepShape{1, 2, number + 2} : StepShape{1, number + 3, 0};
+    if (shape.length * (shape.past + shape.length) > most) {
+      problem = llvm::formatv("it is too much to try whether it has a window of {0}", number).str();
+      return false;
     }
+    shapes.push_back(shape);
   }
+  return true;
+}
+
+/// Tries the shapes, of which a function goes as far as the first `certain` ones.
+static CausalMatch match(Trial &trial, std::set<int64_t> numbers, bool hasPast, ArrayRef<StepShape> shapes, int64_t certain) {
+  CausalMatch match;
   std::vector<std::pair<StepShape, Tensor>> seen;
-  for (StepShape shape : shapes)
-    if (std::optional<Tensor> tensor = trial.at(shape, match.problem))
+  auto look = [&](StepShape shape) {
+    std::optional<Tensor> tensor = trial.at(shape, match.problem);
+    if (tensor)
       seen.emplace_back(shape, std::move(*tensor));
-    else
-      return match;
+    return tensor.has_value();
+  };
+  for (auto [index, shape] : llvm::enumerate(shapes))
+    if (!look(shape)) {
+      // No window is wider than a table that the mask is.
+      if (int64_t(index) < certain || !trial.endsBefore())
+        return match;
+      match.problem.clear();
+    }
+  // A window may also be seen, however its width is computed.
+  for (StepShape far : {hasPast ? StepShape{1, 1, widest} : StepShape{1, 400, 0}, StepShape{1, 1, hasPast ? 2000 : 0}}) {
+    std::string ignored;
+    std::optional<Tensor> tensor = trial.at(far, ignored);
+    if (!tensor)
+      continue;
+    if (std::optional<int64_t> width = widthSeen(*tensor, far); width && numbers.insert(*width).second) {
+      SmallVector<StepShape> behind;
+      if (!addShapes({*width}, hasPast, behind, match.problem) || !llvm::all_of(behind, look))
+        return match;
+    }
+    seen.emplace_back(far, std::move(*tensor));
+  }
   auto agrees = [&](std::optional<int64_t> window) {
     return llvm::all_of(seen, [&](const auto &each) { return isCausal(each.second, each.first, window); });
   };
@@ -184,4 +240,32 @@ CausalMatch passes::matchCausal(const Visibility &visibility, const StepArgument
       }
   match.problem = "tokens attend to others than those up to their own";
   return match;
+}
+
+CausalMatch passes::matchCausal(const Visibility &visibility, const StepArguments &arguments, CausalMatches &known) {
+  CausalMatch found;
+  Trial trial(visibility, arguments);
+  if (!trial.prepare()) {
+    found.problem = "what it attends to depends on more than positions and a mask";
+    return found;
+  }
+  std::set<int64_t> numbers = numbersBehind({visibility.lengths, visibility.first, visibility.bias}, arguments);
+  if (visibility.window)
+    numbers.insert(*visibility.window);
+  constexpr size_t mostNumbers = 24;
+  if (numbers.size() > mostNumbers) {
+    found.problem = "what it attends to is made of more numbers than can be tried for the width of a window";
+    return found;
+  }
+  bool hasPast = !arguments.pasts().empty();
+  SmallVector<StepShape> shapes(arguments.trials());
+  if (hasPast)
+    shapes.append({{1, 1, 7}, {2, 1, 4}, {1, 4, 0}});
+  auto certain = int64_t(shapes.size());
+  if (!addShapes(numbers, hasPast, shapes, found.problem))
+    return found;
+  auto [entry, isNew] = known.try_emplace(trial.keyAt(shapes));
+  if (isNew)
+    entry->second = match(trial, std::move(numbers), hasPast, shapes, certain);
+  return entry->second;
 }

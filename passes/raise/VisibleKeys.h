@@ -4,6 +4,8 @@
 
 #include "passes/raise/StepArguments.h"
 
+#include <map>
+
 namespace moec::passes {
 
 /// What decides on that: operands and attributes of an attention.
@@ -17,7 +19,9 @@ struct CausalMatch {
   std::optional<int64_t> window;
   std::string problem; ///< why queries see other positions than these; empty when they do not
 };
-CausalMatch matchCausal(const Visibility &visibility, const StepArguments &arguments);
+/// What was found of earlier attention: layers in which it is the same function of the arguments are tried once.
+using CausalMatches = std::map<std::string, CausalMatch>;
+CausalMatch matchCausal(const Visibility &visibility, const StepArguments &arguments, CausalMatches &known);
 
 } // namespace moec::passes
 

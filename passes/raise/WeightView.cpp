@@ -18,9 +18,11 @@ static SmallVector<int64_t> denseStrides(ArrayRef<int64_t> shape) {
 std::optional<WeightView> WeightView::of(moe::WeightOp weight) {
   auto type = cast<RankedTensorType>(weight.getType());
   WeightView view;
-  view.element = type.getElementType();
+  view.element = view.stored = type.getElementType();
+  if (auto stored = weight->getAttrOfType<TypeAttr>("moe.stored_as"))
+    view.stored = stored.getValue();
   view.shape.assign(type.getShape().begin(), type.getShape().end());
-  if (view.element.getIntOrFloatBitWidth() % 8 || type.getRank() < 1)
+  if (view.stored.getIntOrFloatBitWidth() % 8 || type.getRank() < 1)
     return std::nullopt;
   ArrayRef<int64_t> inner = ArrayRef(view.shape).drop_front();
   int64_t entryBytes = llvm::product_of(inner) * view.elementBytes();
@@ -52,6 +54,21 @@ std::optional<WeightView> WeightView::of(moe::WeightOp weight) {
   return view;
 }
 
+std::optional<WeightView::Place> WeightView::placeOf(ArrayRef<int64_t> index) const {
+  int64_t entry = index.front();
+  for (const Run &run : runs) {
+    if (entry >= run.count) {
+      entry -= run.count;
+      continue;
+    }
+    int64_t offset = run.offset + entry * run.every;
+    for (auto [at, stride] : llvm::zip_equal(index.drop_front(), run.strides))
+      offset += at * stride * elementBytes();
+    return Place{run.file, offset};
+  }
+  return std::nullopt;
+}
+
 void WeightView::join() {
   std::vector<Run> joined;
   for (Run &run : runs) {
@@ -75,7 +92,8 @@ void WeightView::join() {
 std::optional<WeightView> WeightView::concatenated(ArrayRef<WeightView> views) {
   WeightView all = views.front();
   for (const WeightView &view : views.drop_front()) {
-    if (view.element != all.element || ArrayRef(view.shape).drop_front() != ArrayRef(all.shape).drop_front())
+    if (view.element != all.element || view.stored != all.stored ||
+        ArrayRef(view.shape).drop_front() != ArrayRef(all.shape).drop_front())
       return std::nullopt;
     all.shape.front() += view.shape.front();
     all.runs.insert(all.runs.end(), view.runs.begin(), view.runs.end());

@@ -25,7 +25,17 @@ public:
   /// With dimensions of size 1 added or dropped, and others split.
   std::optional<WeightView> reshaped(llvm::ArrayRef<int64_t> shape) const;
 
+  /// A byte of a file.
+  struct Place {
+    llvm::StringRef file;
+    int64_t offset;
+    bool operator==(const Place &) const = default;
+  };
+  /// Where an element lies; nothing behind the end.
+  std::optional<Place> placeOf(llvm::ArrayRef<int64_t> index) const;
+
   mlir::RankedTensorType type() const { return mlir::RankedTensorType::get(shape, element); }
+  mlir::Type storedType() const { return stored; }
   /// As attributes of a moe.weight; nothing when they cannot say it.
   std::optional<llvm::SmallVector<mlir::Attribute>> slices() const;
   /// The name of the tensor that begins the weight.
@@ -40,11 +50,11 @@ private:
     int64_t every;                      ///< from one to the next, in bytes
     llvm::SmallVector<int64_t> strides; ///< of the other dimensions, in elements
   };
-  int64_t elementBytes() const { return element.getIntOrFloatBitWidth() / 8; }
+  int64_t elementBytes() const { return stored.getIntOrFloatBitWidth() / 8; }
   /// Joins runs that continue each other.
   void join();
 
-  mlir::Type element;
+  mlir::Type element, stored; ///< what elements are looked at as, and what they are in files
   llvm::SmallVector<int64_t> shape;
   std::vector<Run> runs;
 };

@@ -10,7 +10,11 @@ static LogicalResult castTo(Call &call, DataType type) {
   bool saturate = call.flag("saturate", true);
   if (!isKnown(type) || !call.e.elementType(type))
     return call.refuse("to: conversion to " + nameOf(type) + " is not supported");
-  call.give(0, call.e.cast(call.in(0), type, saturate));
+  // Integers are rounded as the graph says; see WeightTable::seenAs for the rest.
+  DataType seen = call.e.weights.seenAs(type);
+  bool isRounded = seen == type || isInteger(call.in(0).type);
+  Tensor result = isRounded ? call.e.cast(call.in(0), type, saturate) : call.in(0);
+  call.give(0, call.e.cast(result, seen, saturate));
   return success();
 }
 

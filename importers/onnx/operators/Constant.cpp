@@ -8,7 +8,7 @@ using namespace moec::importers::onnx;
 
 static LogicalResult giveStored(Call &call, const StoredTensor &stored) {
   Tensor tensor;
-  tensor.type = stored.type;
+  tensor.type = call.e.weights.seenAs(stored.type);
   tensor.shape.assign(stored.dims.begin(), stored.dims.end());
   tensor.stored = &stored;
   if (!call.e.elementType(stored.type))
@@ -74,7 +74,7 @@ static LogicalResult constantOfShape(Call &call) {
   if (value->elements != 1 || !call.e.elementType(value->type))
     return call.refuse("value: expected one number, got " + Twine(value->elements));
   Tensor element;
-  element.type = value->type;
+  element.type = call.e.weights.seenAs(value->type);
   element.stored = value;
   element.shape.assign(value->dims.begin(), value->dims.end());
   call.give(0, call.e.expand(call.e.reshape(element, {}), shape));

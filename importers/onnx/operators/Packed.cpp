@@ -79,7 +79,7 @@ Value onnx::rowsOfEntries(Emitter &e, const Tensor &tensor, int64_t from, int64_
     return weightOperand(e, tensor);
   if (tensor.stored) {
     SmallVector<int64_t> shape = llvm::map_to_vector(tensor.shape, [](const Extent &size) { return size.constant(); });
-    if (moe::WeightOp weight = declareRows(e, *tensor.stored, shape, e.elementType(tensor.type), from, step, count))
+    if (moe::WeightOp weight = declareRows(e, *tensor.stored, shape, e.elementType(tensor.stored->type), from, step, count))
       return moe::GetWeightOp::create(e.b, weight.getType(), weight.getSymName());
   }
   if (step == 1)
@@ -109,7 +109,7 @@ Value onnx::dequantizedWeight(Emitter &e, const Packed &packed, int64_t from, in
                    : declareRows(e, stored, of, type, from, step, count);
   };
   moe::WeightOp values = declare(*bytes.stored, shape, element);
-  moe::WeightOp factors = values ? declare(*scales.stored, grid, e.elementType(scales.type)) : moe::WeightOp();
+  moe::WeightOp factors = values ? declare(*scales.stored, grid, e.elementType(scales.stored->type)) : moe::WeightOp();
   if (!factors)
     return {};
   auto format = moe::NumberFormatAttr::get(e.b.getContext(), 1, packed.block, 1 << (packed.bits - 1), false, 0, 0);

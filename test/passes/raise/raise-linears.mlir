@@ -1,6 +1,7 @@
 // Products of rows with weights.
 // RUN: moe-opt %s --moe-raise-linears | FileCheck %s
 // RUN: moe-opt %s --check-passes --moe-raise-linears -o /dev/null
+// RUN: moe-opt %s --moe-raise-linears --remark-format=emitRemark --remarks-filter=moe-raise-linears -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
 moe.weight @w : tensor<3x6xf32> = [#moe.slice<"w" in "m" at 0 rows 3>]
 moe.weight @stored : tensor<6x3xf32> = [#moe.slice<"stored" in "m" at 72 rows 6>]
@@ -71,4 +72,42 @@ func.func @bias(%x: tensor<?x6xf32> {moe.input = "x"}) -> (tensor<?x1x3xf32> {mo
     linalg.yield %v : f32
   } -> tensor<?x1x3xf32>
   return %y : tensor<?x1x3xf32>
+}
+
+// A vector that is added to rows in a branch alone stays there, and where a vector of the function is added, product and sum are in
+// one branch.
+// CHECK-LABEL: func.func @branches
+// CHECK: %[[L:.+]] = moe.linear %arg0, %{{[^ ]+}} :
+// CHECK: scf.if
+// CHECK: arith.addf
+// CHECK: moe.linear %{{.*}} bias
+// CHECK: else
+// REMARK: [Missed] moe-raise-linears {{.*}}"a vector stays beside a product: it is added in another block than the product"
+func.func @branches(%x: tensor<?x6xf32> {moe.input = "x"}) -> (tensor<?x3xf32> {moe.output = "y"}) {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x6xf32>
+  %c = arith.cmpi sgt, %n, %c0 : index
+  %w = moe.get_weight @w : tensor<3x6xf32>
+  %b = arith.constant dense<[1.0, 2.0, 3.0]> : tensor<3xf32>
+  %l = moe.linear %x, %w : tensor<?x6xf32>, tensor<3x6xf32> -> tensor<?x3xf32>
+  %e = tensor.empty(%n) : tensor<?x3xf32>
+  %y = scf.if %c -> tensor<?x3xf32> {
+    %d = arith.constant dense<[4.0, 5.0, 6.0]> : tensor<3xf32>
+    %s = linalg.generic {indexing_maps = [affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} ins(%d, %l : tensor<3xf32>, tensor<?x3xf32>) outs(%e : tensor<?x3xf32>) {
+    ^bb0(%p: f32, %r: f32, %o: f32):
+      %v = arith.addf %p, %r : f32
+      linalg.yield %v : f32
+    } -> tensor<?x3xf32>
+    %m = moe.linear %x, %w : tensor<?x6xf32>, tensor<3x6xf32> -> tensor<?x3xf32>
+    %t = linalg.generic {indexing_maps = [affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} ins(%b, %m : tensor<3xf32>, tensor<?x3xf32>) outs(%e : tensor<?x3xf32>) {
+    ^bb0(%p: f32, %r: f32, %o: f32):
+      %v = arith.addf %p, %r : f32
+      linalg.yield %v : f32
+    } -> tensor<?x3xf32>
+    %u = linalg.add ins(%s, %t : tensor<?x3xf32>, tensor<?x3xf32>) outs(%e : tensor<?x3xf32>) -> tensor<?x3xf32>
+    scf.yield %u : tensor<?x3xf32>
+  } else {
+    scf.yield %e : tensor<?x3xf32>
+  }
+  return %y : tensor<?x3xf32>
 }

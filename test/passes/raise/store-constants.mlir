@@ -39,4 +39,18 @@ func.func @numbers(%x: tensor<4xf32> {moe.input = "x"}) -> (tensor<4xf32> {moe.o
   %y = tensor.collapse_shape %back [[0, 1]] : tensor<1x4xf32> into tensor<4xf32>
   return %y : tensor<4xf32>
 }
+
+// What angles are made of, and what hides keys, is computed with, whatever its shape is.
+// CHECK-LABEL: func.func @angles
+// CHECK: arith.constant
+// CHECK: tensor.cast
+// CHECK-NOT: moe.get_weight
+// CHECK: moe.rope
+func.func @angles(%x: tensor<?x4xf32> {moe.input = "x"}) -> (tensor<?x4xf32> {moe.output = "y"}) {
+  %c = arith.constant {moe.stored = #moe.slice<"cos" in "m" at 128 rows 2>} dense<[[1.0, 1.0], [0.5, 0.6]]> : tensor<2x2xf32>
+  %first = tensor.extract_slice %c[0, 0] [2, 2] [1, 1] : tensor<2x2xf32> to tensor<2x2xf32>
+  %cos = tensor.cast %first : tensor<2x2xf32> to tensor<?x2xf32>
+  %y = moe.rope %x by %cos, %cos : tensor<?x2xf32>, tensor<?x2xf32> {head_dim = 4 : i64, rotary = #moe.rotary<dims = 4, layout = half>} : tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
 }
