@@ -134,7 +134,8 @@ struct RouteLoops : OpRewritePattern<RouteOp> {
     LoopBuilder b(op.getLoc(), rewriter);
     RoutingAttr routing = op.getRouting();
     Number rows = b.sizeOf(op.getLogits(), 0);
-    Value scores = scoresOf(b, op.getLogits(), routing.getScore()), keys = scores;
+    Value scores = scoresOf(b, op.getLogits(), routing.getScore());
+    Value keys = choosesByLogits(routing, bool(op.getBias())) ? Value(op.getLogits()) : scores;
     if (Value bias = op.getBias())
       keys = b.map(b.empty(rows, {widthOf(scores.getType())}, b.getF32Type()), {{scores, {0, 1}}, {bias, {1}}},
                    [](ArrayRef<Number> e) { return e[0] + realOf(e[1]); });

@@ -79,9 +79,9 @@ void moec::lowering::x86::emitRoute(KernelFrame &frame, moe::RouteOp op, Pointer
   scoreExperts(b, routing.getScore(), logits, scores, experts);
 
   if (!table) {
-    Pointer biases = bias ? bias.row(b.integer(0)) : Pointer();
+    Pointer biases = bias ? bias.row(b.integer(0)) : Pointer(), from = choosesByLogits(routing, bool(bias)) ? logits : scores;
     b.forColumns(experts, [&](Number e, int64_t lanes) {
-      Number key = (scores + e).load(lanes);
+      Number key = (from + e).load(lanes);
       (keys + e).store(bias ? key + (biases + e).loadF32(lanes) : key);
     });
     if (routing.getGroups() > 1)

@@ -121,9 +121,9 @@ void RouteEmitter::emit(Pointer logits, Weight bias, Weight table, Number token,
   Pointer groupKeys = groups > 1 ? allocate(b.f32, groups) : Pointer(), kept = groups > 1 ? allocate(b.i32, groups) : Pointer();
   scoreExperts(logits, scores);
   if (!table) {
-    Pointer biases = bias ? bias.row(b.integer(0)) : Pointer();
+    Pointer biases = bias ? bias.row(b.integer(0)) : Pointer(), from = choosesByLogits(routing, bool(bias)) ? logits : scores;
     forExperts([&](Number e) {
-      Number key = (scores + e).load();
+      Number key = (from + e).load();
       (keys + e).store(bias ? key + (biases + e).loadF32() : key);
     });
   }

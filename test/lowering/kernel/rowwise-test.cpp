@@ -118,6 +118,17 @@ TEST(Route, BiasAndGroups) {
   check(route(24, "score = sigmoid, groups = 4, kept_groups = 2, mask_fill = zero", 4, true));
 }
 
+TEST(Route, SigmoidsThatTieAreToldApartByLogits) {
+  KernelRun run(route(24, "score = sigmoid", 4, false));
+  run.setStep({{0, 2}});
+  Tensor logits({2, 24});
+  for (int64_t i = 0; i < 48; ++i)
+    logits.elements[i] = double(20 + i * 7 % 24);
+  run.give(0, logits);
+  run.makeUp(0);
+  run.expectAsEvaluated(1e-6);
+}
+
 TEST(Route, TiesGoToTheLowest) {
   KernelRun run(route(24, "score = sigmoid, groups = 4, kept_groups = 2", 4, false));
   run.setStep({{0, 2}});

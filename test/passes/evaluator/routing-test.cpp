@@ -63,6 +63,13 @@ TEST(Route, SoftmaxOfTheChosen) { expectChoice("score = softmax_topk", softmaxOf
 
 TEST(Route, Sigmoid) { expectChoice("score = sigmoid", sigmoidOf({0.5, 0.9, 0.2, 0.8}), {1, 3}, {0.9, 0.8}); }
 
+/// Large logits have the same sigmoid: where nothing is added to it, logits choose, and among equal logits the lowest id.
+TEST(Route, SigmoidsThatTieAreToldApartByLogits) {
+  expectChoice("score = sigmoid", {50, 60, 55}, {1, 2}, {1, 1});
+  expectChoice("score = sigmoid", {50, 60, 60}, {1, 2}, {1, 1});
+  expectChoice("score = sigmoid", {50, 60, 55}, {0, 1}, {1, 1}, {0, 0, 0});
+}
+
 TEST(Route, SqrtSoftplus) { expectChoice("score = sqrt_softplus", sqrtSoftplusOf({0.5, 2, 1, 1.5}), {1, 3}, {2, 1.5}); }
 
 /// Of scores at most a quarter, relatively, below the best: for the first choice expert 3 is near and 1 is not, but both are for
