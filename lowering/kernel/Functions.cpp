@@ -46,7 +46,7 @@ static Number nonlinear(moe::ActivationKind kind, double alpha, Number gate) {
     return half * gate * (one + hyperbolicTangent(gate.like(std::sqrt(2 / std::numbers::pi)) * cubic));
   }
   case moe::ActivationKind::ReLU:
-    return maximum(gate, gate.like(0.0));
+    return maximum(gate.like(0.0), gate);
   case moe::ActivationKind::Identity:
     return gate;
   }
@@ -54,11 +54,12 @@ static Number nonlinear(moe::ActivationKind kind, double alpha, Number gate) {
 }
 
 Number moec::lowering::activate(moe::ActivationAttr activation, Number gate, Number up) {
+  // Bounds come first: of a number that is none, minimum and maximum give the second.
   if (activation.getGateMax())
-    gate = minimum(gate, gate.like(double(*activation.getGateMax())));
+    gate = minimum(gate.like(double(*activation.getGateMax())), gate);
   if (activation.getUpLimit()) {
     double limit = *activation.getUpLimit();
-    up = maximum(minimum(up, up.like(limit)), up.like(-limit));
+    up = maximum(up.like(-limit), minimum(up.like(limit), up));
   }
   if (double(activation.getUpOffset()) != 0)
     up = up + up.like(double(activation.getUpOffset()));

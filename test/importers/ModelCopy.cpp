@@ -64,6 +64,12 @@ bool ModelCopy::change(const std::string &words) {
     tensors.erase(what);
   } else if (verb == "type") {
     found->second.type = rest;
+  } else if (verb == "byte") {
+    size_t index = 0;
+    int value = 0;
+    if (!(std::istringstream(rest) >> index >> value) || index >= found->second.bytes.size())
+      return false;
+    found->second.bytes[index] = char(value);
   } else if (verb == "shape") {
     Tensor &tensor = found->second;
     size_t before = 1, after = 1;

@@ -21,6 +21,7 @@ public:
   ///   remove TENSOR
   ///   add TENSOR           a new one, of a single zero
   ///   type TENSOR TYPE     its bytes as elements of another type of the same size
+  ///   byte TENSOR I VALUE  one of its bytes
   ///   shape TENSOR JSON    what lies there is cut, or zeros follow
   bool change(const std::string &words);
 

@@ -10,6 +10,8 @@
 
 #include "gtest/gtest.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -44,8 +46,8 @@ std::vector<Case> cases() {
   return found;
 }
 
-/// Whether the model gives other numbers than the unchanged one, or why it is refused. Numbers are others from a distance on that
-/// is 10^5 times what the evaluator is allowed.
+/// Whether the model gives other numbers than the unchanged one, or none (NaN), or why it is refused. Numbers are others from a
+/// distance on that is 10^5 times what the evaluator is allowed.
 std::string outcomeOf(const std::string &folder, const Golden &golden) {
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> module = importers::importModel(folder, context);
@@ -58,10 +60,14 @@ std::string outcomeOf(const std::string &folder, const Golden &golden) {
   if (mlir::failed(outputs))
     return "the evaluator failed";
   std::vector<double> expected = golden.exactLogits(2);
-  for (const auto &[name, tensor] : *outputs)
-    if (name == "logits")
-      return distance({tensor.elements.begin(), tensor.elements.end()}, expected) > 1e-5 * largest(expected) ? "other numbers"
-                                                                                                             : "the same numbers";
+  for (const auto &[name, tensor] : *outputs) {
+    if (name != "logits")
+      continue;
+    if (std::ranges::any_of(tensor.elements, [](double logit) { return std::isnan(logit); }))
+      return "no numbers";
+    return distance({tensor.elements.begin(), tensor.elements.end()}, expected) > 1e-5 * largest(expected) ? "other numbers"
+                                                                                                           : "the same numbers";
+  }
   return "no logits";
 }
 

@@ -1,5 +1,6 @@
 // From checkpoint to logits and text: each family's tiny checkpoint and the shipped model against their reference implementation.
 #include "test/importers/Golden.h"
+#include "test/importers/ModelCopy.h"
 #include "test/tools/Runs.h"
 
 #include "runtime/npy/Npy.h"
@@ -7,8 +8,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
+#include <span>
 
 using namespace moec;
 using namespace moec::test;
@@ -232,6 +235,44 @@ std::string testName(const testing::TestParamInfo<std::string> &info) {
 INSTANTIATE_TEST_SUITE_P(Golden, Models, testing::ValuesIn(models()), testName);
 INSTANTIATE_TEST_SUITE_P(Golden, LongModels, testing::ValuesIn(longModels()), testName);
 INSTANTIATE_TEST_SUITE_P(Golden, Mixtures, testing::ValuesIn(mixtures()), testName);
+
+/// A code that is no number makes none of whatever depends on it, and changes nothing else.
+void expectNoNumbers(const std::string &model, const std::string &change, const std::string &options, const std::string &device) {
+  SCOPED_TRACE(model + ": " + change + options + device);
+  ModelCopy copy(fixtures + "checkpoints/" + model);
+  ASSERT_TRUE(copy.change(change));
+  std::string folder = scratch("not-a-number"), artifact = scratch("not-a-number.moec");
+  copy.write(folder);
+  ASSERT_EQ(run("moe-compile", folder + " --compute f32 -o " + artifact + options).code, 0);
+  Golden golden(fixtures + "checkpoints/" + model);
+  std::vector<int64_t> ids = *golden.prompt(2);
+  std::vector<double> expected = golden.get("logits_f32/2").values, given = logits(artifact, ids, device);
+  ASSERT_EQ(given.size(), expected.size());
+  size_t vocabulary = expected.size() / ids.size(), none = 0;
+  for (size_t token = 0; token < ids.size(); ++token) {
+    std::span<const double> row = std::span(given).subspan(token * vocabulary, vocabulary);
+    bool isNone = std::ranges::all_of(row, [](double logit) { return std::isnan(logit); });
+    none += isNone;
+    for (size_t i = 0; i < vocabulary && !isNone; ++i)
+      ASSERT_LE(std::abs(row[i] - expected[token * vocabulary + i]), 1e-4 * largest(expected)) << "token " << token;
+  }
+  EXPECT_GT(none, 0u);
+}
+
+TEST(NotANumber, ReachesWhatDependsOnIt) {
+  for (auto [model, change] : {std::pair("deepseek_v4/native", "byte layers.0.attn.wkv.scale 0 255"),
+                               {"deepseek_v4/native", "byte layers.0.ffn.shared_experts.w1.weight 40 127"},
+                               {"deepseek_v4/native", "byte layers.1.ffn.experts.0.w1.scale 0 255"},
+                               {"deepseek_v4/native-fp8-experts", "byte layers.1.ffn.experts.0.w3.weight 7 255"},
+                               {"gpt_oss/mxfp4", "byte model.layers.0.mlp.experts.gate_up_proj_scales 1 255"},
+                               {"gpt_oss/mxfp4", "byte model.layers.1.mlp.experts.down_proj_scales 0 255"},
+                               {"deepseek_v3/fp8-block", "byte model.layers.0.mlp.gate_proj.weight 137 255"},
+                               {"deepseek_v3/nvfp4", "byte model.layers.1.mlp.experts.0.down_proj.weight_scale 0 127"}}) {
+    expectNoNumbers(model, change, "", "");
+    expectNoNumbers(model, change, " --target simt --target sm_80", "--device emulator --threads 2 --isa simt");
+    expectNoNumbers(model, change, " --target simt --target sm_80", "--device emulator --threads 2 --isa sm_80");
+  }
+}
 
 /// Perplexity of the held-out texts, to four digits of the reference's.
 TEST(ShippedModel, Perplexity) {
