@@ -6,6 +6,7 @@
 #include "passes/Routers.h"
 
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace moec::moe;
@@ -51,9 +52,25 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
         if (isMatrix(operand.get(), rank))
           operand.set(requantized(operand.get(), isHead || isa<LatentAttentionOp>(op) ? WeightFormat::Int8 : format));
     });
+    finish();
+    dropUnread();
     if (!files.empty())
       module->setAttr(requantizedAttrName(), files.getDictionary(module.getContext()));
-    finish();
+    files.clear();
+  }
+
+  /// Forgets files of numbers spelt out that nobody reads any more.
+  void dropUnread() {
+    llvm::StringSet<> read;
+    for (auto weight : getOperation().getOps<WeightOp>())
+      for (auto slice : weight.getSlices().getAsRange<SliceAttr>())
+        read.insert(slice.getFile());
+    SmallVector<StringAttr> unread;
+    for (NamedAttribute file : files)
+      if (!read.contains(file.getName()))
+        unread.push_back(file.getName());
+    for (StringAttr name : unread)
+      files.erase(name);
   }
 
   /// Whether a value is a weight, of at least that rank.
@@ -71,8 +88,35 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
     return StoredTensor{cast<RankedTensorType>(weight.getType()), weight.getSlices()};
   }
 
-  /// What the weight is made of; nothing where that is not declared.
+  /// Whether the weight lies in a file that is computed, too.
+  bool isComputed(Value weight) {
+    auto get = weight.getDefiningOp<GetWeightOp>();
+    auto declared = get ? symbols->lookup<WeightOp>(get.getWeight()) : WeightOp();
+    return declared && llvm::any_of(declared.getSlices().getAsRange<SliceAttr>(),
+                                    [&](SliceAttr slice) { return bool(files.get(slice.getFile())); });
+  }
+
+  /// What a computed file of numbers spelt out, which the weight is all of, is made of.
+  std::optional<Requantization> spelledOut(Value weight) {
+    auto declared = symbols->lookup<WeightOp>(weight.getDefiningOp<GetWeightOp>().getWeight());
+    auto slice = cast<SliceAttr>(declared.getSlices()[0]);
+    llvm::Expected<std::optional<Requantization>> file = findRequantization(getOperation(), slice.getFile());
+    if (!file) {
+      llvm::consumeError(file.takeError());
+      return std::nullopt;
+    }
+    bool isWhole = *file && (*file)->isPlain() && declared.getSlices().size() == 1 && slice.getOffset() == 0 &&
+                   (*file)->values.type.getShape() == cast<RankedTensorType>(declared.getType()).getShape();
+    if (!isWhole)
+      return std::nullopt;
+    replaced.insert(declared);
+    return *file;
+  }
+
+  /// What the weight is made of; nothing where that is not declared, or is itself computed from a part of something.
   std::optional<Requantization> sourceOf(Value weight) {
+    if (isComputed(weight))
+      return spelledOut(weight);
     Requantization file;
     auto dequantize = weight.getDefiningOp<DequantizeOp>();
     std::optional<StoredTensor> values = storedIn(dequantize ? dequantize.getValues() : weight);
@@ -106,6 +150,10 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
     }
     OpBuilder builder(weight.getDefiningOp());
     std::optional<Requantization> file = sourceOf(weight);
+    if (!file) {
+      remark::missed(weight.getLoc(), label) << llvm::formatv("'{0}' is computed from parts of others", name).str();
+      return known[{weight, wanted}] = weight;
+    }
     file->element = isInt4 ? Type(builder.getIntegerType(4, /*isSigned=*/false)) : builder.getI8Type();
     file->columns = std::min(width, isInt4 ? groupOfInt4 : groupOfInt8);
     std::string suffix = isInt4 ? ".int4" : ".int8", path = (name + suffix).str();
@@ -159,7 +207,6 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
     eraseUnread(getOperation(), replaced.takeVector());
     rounded.clear();
     known.clear();
-    files.clear();
   }
 
   SymbolTable *symbols = nullptr;

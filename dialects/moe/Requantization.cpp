@@ -29,6 +29,8 @@ DictionaryAttr Requantization::attribute() const {
     all.set("global", attributeOf(builder, *global));
   if (zeros)
     all.set("zeros", attributeOf(builder, *zeros));
+  if (groups)
+    all.set("groups", attributeOf(builder, *groups));
   if (format)
     all.set("format", format);
   return all.getDictionary(element.getContext());
@@ -60,10 +62,19 @@ static std::optional<StoredTensor> storedTensor(DictionaryAttr recipe, StringRef
   return StoredTensor{tensor, slices};
 }
 
+/// Whether there is a group for each column, of each entry or of all.
+static bool fitsGroups(RankedTensorType groups, RankedTensorType values) {
+  ArrayRef<int64_t> shape = groups.getShape(), all = values.getShape();
+  bool isOfEach = shape.size() == 2 && all.size() == 3 && shape[0] == all[0];
+  return groups.getElementType().isSignlessInteger(32) && shape.back() == all.back() && (shape.size() == 1 || isOfEach);
+}
+
 /// Whether scales and format are such as moe.dequantize takes with the values.
 static bool fits(const Requantization &file) {
   if (!file.format)
-    return !file.scales && !file.global && !file.zeros;
+    return !file.scales && !file.global && !file.zeros && !file.groups;
+  if (file.groups && !fitsGroups(file.groups->type, file.values.type))
+    return false;
   if (!file.scales || file.scales->type.getRank() < 2 || (file.format.getDivides() && !file.global))
     return false;
   auto typeOf = [](const std::optional<StoredTensor> &stored) { return stored ? stored->type : RankedTensorType(); };
@@ -90,15 +101,28 @@ llvm::Expected<std::optional<Requantization>> moec::moe::findRequantization(Modu
   result.scales = storedTensor(recipe, "scales", all, isBroken);
   result.global = storedTensor(recipe, "global", all, isBroken);
   result.zeros = storedTensor(recipe, "zeros", all, isBroken);
+  result.groups = storedTensor(recipe, "groups", all, isBroken);
   result.format = recipe.getAs<NumberFormatAttr>("format");
   if (!values || isBroken)
     return refuse("expected tensors and slices that add up to them");
   result.values = *values;
-  if ((!isByte && !result.element.isUnsignedInteger(4)) || result.columns < 1 || result.columns > result.width())
-    return refuse("expected i8 or ui4, scales of 1 to " + llvm::Twine(result.width()) + " columns");
-  if (values->type.getRank() < 2 || values->type.getRank() > 3 || (!isByte && result.width() % 2))
+  bool isInt4 = result.element.isUnsignedInteger(4), isPlain = result.element.isF32() && result.columns == 0;
+  if (!isPlain && ((!isByte && !isInt4) || result.columns < 1 || result.columns > result.width()))
+    return refuse("expected i8 or ui4, scales of 1 to " + llvm::Twine(result.width()) + " columns, or f32 without scales");
+  if (values->type.getRank() < 2 || values->type.getRank() > 3 || (isInt4 && result.width() % 2))
     return refuse("expected matrices with rows of whole bytes");
   if (!fits(result))
     return refuse("expected scales that fit the values");
   return result;
+}
+
+llvm::Expected<llvm::ArrayRef<double>> moec::moe::groupsOfEntry(llvm::ArrayRef<double> groups, int64_t entry, int64_t width,
+                                                                int64_t count) {
+  if (groups.empty())
+    return groups;
+  llvm::ArrayRef<double> ours = int64_t(groups.size()) == width ? groups : groups.slice(size_t(entry * width), size_t(width));
+  for (double group : ours)
+    if (group < 0 || group >= double(count))
+      return llvm::createStringError("expected groups below " + llvm::Twine(count) + ", got " + llvm::Twine(int64_t(group)));
+  return ours;
 }

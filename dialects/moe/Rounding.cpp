@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 using namespace moec::moe;
@@ -113,6 +114,10 @@ RoundingError moec::moe::roundToInt4(std::span<const float> row, size_t columns,
 
 RoundingError moec::moe::roundRow(const Requantization &file, std::span<const float> row, char *numbers,
                                   std::span<uint16_t> scales) {
+  if (file.isPlain()) {
+    std::memcpy(numbers, row.data(), row.size() * sizeof(float));
+    return {};
+  }
   if (file.element.isInteger(8))
     return roundToInt8(row, size_t(file.columns), reinterpret_cast<int8_t *>(numbers), scales.data());
   return roundToInt4(row, size_t(file.columns), reinterpret_cast<uint8_t *>(numbers), scales.data());

@@ -115,6 +115,8 @@ bool isLeftAside(const Decoder &decoder, StringRef tensor) {
   if (llvm::any_of(decoder.otherParts, [&](StringRef part) { return tensor.starts_with(part); }))
     return true;
   int64_t layer;
+  if (StringRef name = tensor; !decoder.names.prediction.empty() && name.consume_front(decoder.prefix + decoder.names.prediction))
+    return !name.consumeInteger(10, layer) && name.starts_with(".") && layer >= 0 && layer < decoder.predictionLayers;
   return tensor.consume_front(decoder.prefix) && tensor.consume_front(decoder.names.model + "layers.") &&
          !tensor.consumeInteger(10, layer) && tensor.starts_with(".") && layer >= static_cast<int64_t>(decoder.isMixture.size()) &&
          layer < static_cast<int64_t>(decoder.isMixture.size()) + decoder.predictionLayers;

@@ -129,6 +129,8 @@ struct TensorNames {
   std::string model = "model.";
   std::string embedding = "embed_tokens", head = "lm_head";
   std::string attentionNorm = "input_layernorm", mlpNorm = "post_attention_layernorm";
+  /// Begins those of layers that predict further tokens, where these are no further layers of the model.
+  std::string prediction = {};
 };
 
 /// A decoder: embedding, layers of attention and MLP around a residual stream, norm, head.

@@ -2,6 +2,9 @@
 #include "importers/decoder/Weights.h"
 #include "importers/Refusal.h"
 
+#include "mlir/IR/Remarks.h"
+#include "llvm/Support/FormatVariadic.h"
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::importers;
@@ -129,6 +132,51 @@ moe::NumberFormatAttr Weights::formatOf(const QuantizedTensor &tensor, int64_t f
                                     tensor.globalDivides, firstRow, tensorRows);
 }
 
+void Weights::forget(moe::WeightOp weight) {
+  if (!weight)
+    return;
+  declared.erase(weight.getSymName());
+  if (weight == last)
+    last = dyn_cast_or_null<moe::WeightOp>(weight->getPrevNode());
+  weight.erase();
+}
+
+moe::StoredTensor Weights::groupsIn(ArrayRef<const Tensor *> lists, const StoredPart &like) {
+  if (lists.size() == 1)
+    return {RankedTensorType::get(like.shape, like.element), builder.getArrayAttr(slice(lists[0], 0, like.shape[0]))};
+  SmallVector<int64_t> shape = {int64_t(lists.size()), like.shape[0]};
+  return {RankedTensorType::get(shape, like.element), builder.getArrayAttr(slicesOf(lists, like.strides))};
+}
+
+Matrix Weights::spelledOut(StringRef symbol, const Matrix &matrix, const moe::StoredTensor &groups) {
+  moe::WeightOp values = matrix.values;
+  auto storedIn = [](moe::WeightOp weight) {
+    return weight ? std::optional(moe::StoredTensor{cast<RankedTensorType>(weight.getType()), weight.getSlices()}) : std::nullopt;
+  };
+  std::string name = (symbol + ".f32").str();
+  moe::Requantization file{.element = builder.getF32Type(),
+                           .values = *storedIn(matrix.values),
+                           .scales = storedIn(matrix.scales),
+                           .zeros = storedIn(matrix.zeros),
+                           .format = matrix.format,
+                           .groups = groups};
+  ArrayRef<int64_t> shape = file.values.type.getShape();
+  bool isStack = shape.size() == 3;
+  int64_t times = isStack && shape[0] > 1 ? shape[0] : 1;
+  auto all = moe::SliceAttr::get(builder.getContext(), symbol, name, 0, isStack ? 1 : shape[0], times,
+                                 times > 1 ? shape[1] * file.rowBytes() : 0);
+  remark::missed(values.getLoc(), remark::RemarkOpts::name("scattered-groups").category("import-model"))
+      << llvm::formatv(
+             "'{0}' is spelt out in f32, {1} KB instead of {2}, as columns of its groups lie apart; --weight-format rounds it",
+             symbol, file.bytes() / 1024, file.values.type.getNumElements() * file.values.type.getElementTypeBitWidth() / 8192)
+             .str();
+  for (moe::WeightOp part : {matrix.zeros, matrix.scales, matrix.values}) // the last first
+    forget(part);
+  computed.set(name, file.attribute());
+  module->setAttr(moe::requantizedAttrName(), computed.getDictionary(builder.getContext()));
+  return {declare(symbol, shape, file.element, all)};
+}
+
 Matrix Weights::withScales(moe::WeightOp values, StringRef tensor, const QuantizedTensor &found, int64_t firstRow,
                            int64_t tensorRows) {
   Matrix matrix{values};
@@ -139,11 +187,14 @@ Matrix Weights::withScales(moe::WeightOp values, StringRef tensor, const Quantiz
     matrix.global = declareWhole(scalesName(tensor, found.global), found.global);
   if (found.zeros.stored)
     matrix.zeros = declareWhole(scalesName(tensor, found.zeros), found.zeros);
-  return matrix;
+  return found.isScattered ? spelledOut(std::string(values.getSymName()), matrix, groupsIn(found.groups.stored, found.groups))
+                           : matrix;
 }
 
 Matrix Weights::matrix(StringRef tensor, ArrayRef<int64_t> shape) {
   QuantizedTensor found = findMatrix(tensor, shape);
+  if (auto before = declared.find(tensor); found.isScattered && before != declared.end())
+    return {before->second};
   return withScales(declareWhole(tensor, found.values), tensor, found);
 }
 
@@ -162,18 +213,22 @@ static size_t runLength(ArrayRef<const Tensor *> parts) {
   return length;
 }
 
-moe::WeightOp Weights::declareStack(StringRef symbol, ArrayRef<const Tensor *> parts, const StoredPart &like,
-                                    ArrayRef<int64_t> shape) {
+SmallVector<Attribute> Weights::slicesOf(ArrayRef<const Tensor *> parts, const Strides &strides) {
   SmallVector<Attribute> slices;
   for (ArrayRef<const Tensor *> rest = parts; !rest.empty();) {
     size_t length = runLength(rest);
     int64_t every = length > 1 ? rest[1]->offset - rest[0]->offset : 0;
-    slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every, like.strides));
+    slices.push_back(slice(rest.front(), 0, 1, static_cast<int64_t>(length), every, strides));
     rest = rest.drop_front(length);
   }
+  return slices;
+}
+
+moe::WeightOp Weights::declareStack(StringRef symbol, ArrayRef<const Tensor *> parts, const StoredPart &like,
+                                    ArrayRef<int64_t> shape) {
   SmallVector<int64_t> all = {static_cast<int64_t>(parts.size())};
   all.append(shape.begin(), shape.end());
-  return declare(symbol, all, like.element, slices);
+  return declare(symbol, all, like.element, slicesOf(parts, like.strides));
 }
 
 Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<StringRef(int64_t)> tensor, ArrayRef<int64_t> shape) {
@@ -181,13 +236,16 @@ Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<Stri
   const moe::NumberFormatAttr format = formatOf(first, 0, 0);
   // Of tens of thousands, only where they are: they are to be like the first.
   SmallVector<const Tensor *> values = {first.values.stored}, scales = {first.scales.stored}, globals = {first.global.stored},
-                              zeros = {first.zeros.stored};
+                              zeros = {first.zeros.stored}, groups = {first.groups.stored};
+  bool isScattered = first.isScattered;
   for (int64_t index = 1; index < count; ++index) {
     QuantizedTensor found = findMatrix(tensor(index), shape);
     const Tensor *stored = values.emplace_back(found.values.stored);
     scales.push_back(found.scales.stored);
     globals.push_back(found.global.stored);
     zeros.push_back(found.zeros.stored);
+    groups.push_back(found.groups.stored);
+    isScattered |= found.isScattered;
     if (!values.front() || !stored)
       continue;
     if (stored->type != values.front()->type)
@@ -208,7 +266,16 @@ Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<Stri
     result.global = declareScales(globals, first.global, {});
   if (zeros.front())
     result.zeros = declareScales(zeros, first.zeros, first.zeros.shape);
-  return result;
+  if (!isScattered)
+    return result;
+  for (auto [list, stored] : llvm::zip_equal(groups, values))
+    if (!list) {
+      remember(stored
+                   ? stored->file + ": tensor '" + stored->name.val() + "': expected the groups of its columns, as others list them"
+                   : Twine("no such tensor"));
+      return result;
+    }
+  return spelledOut(symbol, result, groupsIn(groups, first.groups));
 }
 
 Matrix Weights::cut(StringRef symbol, StringRef tensor, ArrayRef<int64_t> shape, int64_t parts, int64_t partRows, int64_t from,

@@ -2,7 +2,7 @@
 #ifndef MOEC_IMPORTERS_DECODER_WEIGHTS_H
 #define MOEC_IMPORTERS_DECODER_WEIGHTS_H
 
-#include "dialects/moe/MoE.h"
+#include "dialects/moe/Requantization.h"
 #include "importers/quantization/QuantizedTensor.h"
 #include "importers/safetensors/Checkpoint.h"
 
@@ -15,7 +15,8 @@ struct Range {
   int64_t from, step, count;
 };
 
-/// A matrix, or a stack of them: plain numbers, or numbers that scales go with.
+/// A matrix, or a stack of them: plain numbers, or numbers that scales go with. One whose groups are not neighbours is spelt out in
+/// a file that the compiler computes, as plain numbers.
 struct Matrix {
   moe::WeightOp values;
   moe::WeightOp scales = {}, global = {}, zeros = {}; ///< null for plain numbers; few formats have a global scale or zero points
@@ -64,6 +65,8 @@ private:
   /// Parts of `shape`, stored as `like` is, one after the other along a new first dimension.
   moe::WeightOp declareStack(llvm::StringRef symbol, llvm::ArrayRef<const safetensors::Tensor *> parts, const StoredPart &like,
                              llvm::ArrayRef<int64_t> shape);
+  /// One row or matrix of each part, which are stored alike.
+  llvm::SmallVector<mlir::Attribute> slicesOf(llvm::ArrayRef<const safetensors::Tensor *> parts, const Strides &strides);
   moe::NumberFormatAttr formatOf(const QuantizedTensor &tensor, int64_t firstRow, int64_t tensorRows);
   /// `values` of `found`, which is `tensor`, with its scales. Where they are a cut: from `firstRow` of `tensorRows`.
   Matrix withScales(moe::WeightOp values, llvm::StringRef tensor, const QuantizedTensor &found, int64_t firstRow = 0,
@@ -71,6 +74,12 @@ private:
   /// Rows [from, from + rows) of each of `parts` parts of `partRows` rows, of a tensor stored in `shape`.
   Matrix cut(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, int64_t parts, int64_t partRows,
              int64_t from, int64_t rows);
+  /// `matrix`, declared as `symbol`, of columns in `groups`: spelt out.
+  Matrix spelledOut(llvm::StringRef symbol, const Matrix &matrix, const moe::StoredTensor &groups);
+  /// A list of groups for each matrix, or one for all, as `like` is stored.
+  moe::StoredTensor groupsIn(llvm::ArrayRef<const safetensors::Tensor *> lists, const StoredPart &like);
+  /// Takes back what was declared for nothing.
+  void forget(moe::WeightOp weight);
   /// Some rows of every expert of `part`.
   moe::WeightOp declareRows(llvm::StringRef symbol, const StoredPart &part, Range rows);
   /// Rows of each expert that are not neighbours.
@@ -85,6 +94,7 @@ private:
   const Quantization &quantization;
   mlir::OpBuilder builder;
   llvm::StringMap<moe::WeightOp> declared;
+  mlir::NamedAttrList computed; ///< files
   moe::WeightOp last;
   bool readsQuantized = false;
   std::string problem;

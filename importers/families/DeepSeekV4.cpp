@@ -176,7 +176,8 @@ static void readMixture(Config &config, mlir::MLIRContext *context, Decoder &dec
 Decoder moec::importers::describeDeepSeekV4(Config &config, mlir::MLIRContext *context) {
   Decoder decoder = readDecoder(config, context, "deepseek_v4",
                                 {.vocabulary = 129280, .hidden = 4096, .layers = 43, .maxPositions = 1048576, .bos = 0, .eos = 1});
-  decoder.names = {.model = "", .embedding = "embed", .head = "head", .attentionNorm = "attn_norm", .mlpNorm = "ffn_norm"};
+  decoder.names = {
+      .model = "", .embedding = "embed", .head = "head", .attentionNorm = "attn_norm", .mlpNorm = "ffn_norm", .prediction = "mtp."};
   double limit = config.positive("swiglu_limit", 10);
   decoder.activation = moe::ActivationAttr::get(context, decoder.activation.getKind(), decoder.activation.getAlpha(),
                                                 /*gate_max=*/limit, /*up_limit=*/limit, /*up_offset=*/0.0);
@@ -186,8 +187,6 @@ Decoder moec::importers::describeDeepSeekV4(Config &config, mlir::MLIRContext *c
   readMixture(config, context, decoder);
   // What the numbers of experts are, their tensors say.
   config.leaveAside({"expert_dtype"});
-  // Layers that predict further tokens have a name of their own.
   decoder.predictionLayers = config.count("num_nextn_predict_layers", most::layers, 1, /*least=*/0);
-  decoder.otherParts = {"mtp."};
   return decoder;
 }

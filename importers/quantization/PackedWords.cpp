@@ -1,9 +1,11 @@
-// A matrix [out, in] as three tensors: `qweight`, `qzeros` and `scales`, all of them transposed.
+// A matrix [out, in] as three tensors: `qweight`, `qzeros` and `scales`, all of them transposed; and for some `g_idx`, the group of
+// each column.
 #include "importers/quantization/PackedWords.h"
 #include "importers/Refusal.h"
 #include "importers/quantization/Scales.h"
 
 #include "mlir/IR/BuiltinTypes.h"
+#include "llvm/Support/Endian.h"
 
 using namespace moec::importers;
 using llvm::ArrayRef;
@@ -45,6 +47,8 @@ private:
   llvm::Error readValues(const Tensor &stored);
   llvm::Error readScales();
   llvm::Error readZeros();
+  /// Which columns are a group, where that is listed.
+  llvm::Error readGroups();
   /// The tensor beside `qweight`, or an error that says what it should have been.
   llvm::Expected<const Tensor *> beside(StringRef suffix, StringRef what);
   /// `matrix`, of which neighbours along `axis` share a word, if `stored` has its words; as elements of `bits`.
@@ -108,7 +112,6 @@ llvm::Error WordReader::readScales() {
 
 llvm::Error WordReader::readZeros() {
   result.zeroPoint = quantization.words->zeroPoint;
-  checkpoint.take((stem + ".g_idx").str()); // groups in order
   if (!quantization.words->hasZeros) {
     checkpoint.take((stem + ".qzeros").str());
     return llvm::Error::success();
@@ -118,6 +121,32 @@ llvm::Error WordReader::readZeros() {
     return stored.takeError();
   result.zeros.suffix = ".qzeros";
   return asWords(**stored, result.scales.shape, /*axis=*/0, /*bits=*/8, result.zeros);
+}
+
+llvm::Error WordReader::readGroups() {
+  std::string name = (stem + ".g_idx").str();
+  const Tensor *stored = checkpoint.take(name);
+  if (!stored)
+    return quantization.words->listsGroups
+               ? refuseTensor(*result.values.stored, "expected the groups of its columns in '" + checkpoint.nameInFiles(name) +
+                                                         "', as desc_act is true, got none")
+               : llvm::Error::success();
+  int64_t columns = shape[1], groups = result.scales.shape[1];
+  if (stored->type != "I32" || ArrayRef<int64_t>(stored->shape) != ArrayRef(columns))
+    return refuseTensor(*stored, "expected the group of each column, I32 [" + Twine(columns) + "], got " + stored->type + " " +
+                                     spelled(stored->shape));
+  llvm::Expected<std::vector<char>> bytes = checkpoint.read(*stored);
+  if (!bytes)
+    return bytes.takeError();
+  for (int64_t column = 0; column < columns; ++column) {
+    int64_t group = llvm::support::endian::read32le(bytes->data() + 4 * column);
+    if (group >= groups)
+      return refuseTensor(*stored, "expected groups below " + Twine(groups) + ", got " + Twine(int32_t(group)) + " for column " +
+                                       Twine(column));
+    result.isScattered |= group != column / result.blockColumns;
+  }
+  result.groups = {.stored = stored, .element = mlir::IntegerType::get(context, 32), .shape = {columns}, .suffix = ".g_idx"};
+  return llvm::Error::success();
 }
 
 llvm::Expected<QuantizedTensor> WordReader::read() {
@@ -130,6 +159,8 @@ llvm::Expected<QuantizedTensor> WordReader::read() {
   if (llvm::Error error = readScales())
     return error;
   if (llvm::Error error = readZeros())
+    return error;
+  if (llvm::Error error = readGroups())
     return error;
   return result;
 }

@@ -44,9 +44,7 @@ static void readGptq(Config &config, Quantization &result) {
   config.requireGiven({"bits", "group_size", "sym", "desc_act"});
   Quantization::Words words{.bits = config.count("bits", 8)};
   config.require(words.bits == 4 || words.bits == 8, "bits: expected 4 or 8, got " + llvm::Twine(words.bits));
-  config.require(!config.flag("desc_act", false),
-                 "desc_act: expected false, got true, which puts columns that lie apart in a group; "
-                 "quantise without it, or with groups of columns in their order");
+  words.listsGroups = config.flag("desc_act", false); // what it lists counts, whatever was said
   words.hasZeros = !config.flag("sym", true);
   bool isFirst = config.choice("checkpoint_format", {"gptq", "gptq_v2"}) == "gptq";
   words.zeroPoint = !words.hasZeros ? int64_t(1) << (words.bits - 1) : isFirst ? 1 : 0;
@@ -79,7 +77,11 @@ static void readScheme(Config &config, Quantization &result) {
   weights->choice("strategy", {"tensor", "channel", "group", "tensor_group", "block"});
   weights->expect("symmetric", json::Value(true));
   weights->expect("dynamic", json::Value(false));
-  weights->expect("actorder", json::Value());
+  // The order in which columns were rounded; where it is "group", those of a group lie apart.
+  if (const json::Value *order = weights->take("actorder"); order && !order->isNull())
+    weights->require(order->string() && (*order->string() == "weight" || *order->string() == "static"),
+                     "actorder: expected null, 'weight' or 'static', got " +
+                         (order->string() ? "'" + *order->string() + "'" : order->kind().str()));
   result.block = readBlock(*weights, "block_structure");
   result.group = weights->countOrNull("group_size", most::width);
   weights->leaveAside({"observer", "observer_kwargs", "scale_dtype", "zp_dtype"});

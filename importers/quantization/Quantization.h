@@ -28,6 +28,8 @@ struct Quantization {
     /// Whether groups have zero points of their own, and what is added to them; else `zeroPoint` is that of all.
     bool hasZeros = true;
     int64_t zeroPoint = 0;
+    /// Whether each matrix says which columns are a group.
+    bool listsGroups = false;
   };
   std::optional<Words> words;
 };

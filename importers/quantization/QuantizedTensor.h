@@ -37,7 +37,10 @@ struct QuantizedTensor {
   bool globalDivides = false;
   /// Zero points, shaped like the scales; without `stored` when all have the same.
   StoredPart zeros;
-  /// Rows and columns that share a scale.
+  /// The group of each column, where those of a group are not all neighbours; else without `stored`, or in order.
+  StoredPart groups;
+  bool isScattered = false;
+  /// Rows and columns that share a scale; scattered columns: as many as if they were neighbours.
   int64_t blockRows = 1, blockColumns = 1;
   /// The integer that stands for zero, or what is added to the stored ones.
   int64_t zeroPoint = 0;

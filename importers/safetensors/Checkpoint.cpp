@@ -16,7 +16,7 @@ llvm::Expected<Checkpoint> Checkpoint::open(const ModelFolder &folder, const For
     return refuse(folder.path() + ": expected " + form.file + " or " + form.index + ", got both; remove the one that is stale");
   if (!single && !sharded)
     return refuse(folder.path() + ": expected " + form.file + " or " + form.index + ", got neither");
-  Checkpoint checkpoint(form, (folder.path() + "/" + (single ? form.file : form.index)).str());
+  Checkpoint checkpoint(folder, form, (folder.path() + "/" + (single ? form.file : form.index)).str());
   HeadersReader headers(folder);
   if (single) {
     headers.begin(form.file);
@@ -94,6 +94,42 @@ const Tensor *Checkpoint::take(StringRef name) {
   return tensors[*number];
 }
 
+llvm::Expected<std::vector<char>> Checkpoint::read(const Tensor &tensor) const {
+  constexpr int64_t maxBytes = int64_t(64) << 20;
+  if (tensor.bytes > maxBytes)
+    return refuse(tensor.file + ": tensor '" + tensor.name.val() + "': expected at most " + llvm::Twine(maxBytes) + " bytes, got " +
+                  llvm::Twine(tensor.bytes));
+  llvm::Expected<File> file = folder.open(tensor.file);
+  if (!file)
+    return file.takeError();
+  std::vector<char> bytes(size_t(tensor.bytes));
+  if (llvm::Error error = file->read(uint64_t(tensor.offset), bytes))
+    return std::move(error);
+  return bytes;
+}
+
+bool Checkpoint::isIdleBias(const Tensor &tensor) const {
+  StringRef stem = tensor.name.val();
+  bool isFloat = tensor.type == "F16" || tensor.type == "BF16" || tensor.type == "F32";
+  if (!isFloat || tensor.shape.size() != 1 || !stem.consume_back(".bias"))
+    return false;
+  auto words = numbers.find(CachedHashStringRef((stem + ".qweight").str()));
+  return words != numbers.end() && taken[words->second];
+}
+
+llvm::Error Checkpoint::checkIdleBias(const Tensor &bias) const {
+  llvm::Expected<std::vector<char>> bytes = read(bias);
+  if (!bytes)
+    return bytes.takeError();
+  // Little-endian: the last byte of a number has its sign.
+  size_t width = size_t(bias.bytes / bias.shape[0]);
+  for (size_t at = 0; at < bytes->size(); ++at)
+    if ((*bytes)[at] & (at % width == width - 1 ? 0x7f : 0xff))
+      return refuse(bias.file + ": tensor '" + bias.name.val() + "': expected zeros, as the model that " + form.config +
+                    " describes has no such bias, got others at " + llvm::Twine(at / width));
+  return llvm::Error::success();
+}
+
 llvm::Error Checkpoint::checkAllUsed(llvm::function_ref<bool(StringRef)> isLeftAside) const {
   StringRef unread; // the first by name
   size_t count = 0;
@@ -101,6 +137,11 @@ llvm::Error Checkpoint::checkAllUsed(llvm::function_ref<bool(StringRef)> isLeftA
     StringRef name = tensor->name.val();
     if (isTaken || isLeftAside(name))
       continue;
+    if (isIdleBias(*tensor)) {
+      if (llvm::Error error = checkIdleBias(*tensor))
+        return error;
+      continue;
+    }
     ++count;
     if (unread.empty() || name < unread)
       unread = name;

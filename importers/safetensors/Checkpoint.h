@@ -30,7 +30,12 @@ public:
   std::string nameInFiles(llvm::StringRef name) const { return form.tensorName ? form.tensorName(name) : name.str(); }
 
   /// Refuses if any tensor was neither taken nor is knowingly left aside: a tensor that nobody reads means a model not understood.
+  /// A bias beside a matrix in words of numbers may be there for nothing, as those who write such matrices give each layer one: all
+  /// of it is zero.
   llvm::Error checkAllUsed(llvm::function_ref<bool(llvm::StringRef)> isLeftAside) const;
+
+  /// All bytes of a tensor that is no weight but says how others are to be read.
+  llvm::Expected<std::vector<char>> read(const Tensor &tensor) const;
 
   /// The file whose presence says which tensors there are, for messages.
   llvm::StringRef path() const { return origin; }
@@ -38,12 +43,17 @@ public:
   llvm::StringRef config() const { return form.config; }
 
 private:
-  Checkpoint(const Form &form, std::string path) : form(form), origin(std::move(path)) {}
+  Checkpoint(const ModelFolder &folder, const Form &form, std::string path) : folder(folder), form(form), origin(std::move(path)) {}
   llvm::Error addTensors(llvm::Expected<Headers> read);
   llvm::Error check(llvm::ArrayRef<IndexEntry> index);
   /// The number of the tensor that files call `name`.
   std::optional<size_t> find(llvm::StringRef name);
+  /// Refuses a bias that nobody reads and that is not zero.
+  llvm::Error checkIdleBias(const Tensor &bias) const;
+  /// Whether nobody reads `tensor` because it is a bias of a matrix in words that has none.
+  bool isIdleBias(const Tensor &tensor) const;
 
+  ModelFolder folder;
   Form form;
   std::string origin;
   Headers headers;

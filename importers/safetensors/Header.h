@@ -1,4 +1,4 @@
-// What a safetensors file says it holds. The bytes of the tensors are never read.
+// What a safetensors file says it holds. The bytes of the tensors are not read.
 #ifndef MOEC_IMPORTERS_SAFETENSORS_HEADER_H
 #define MOEC_IMPORTERS_SAFETENSORS_HEADER_H
 

@@ -1,4 +1,4 @@
-// Rows are read as they are stored, dequantised, rounded again and laid where the file has them.
+// Rows are read as they are stored, dequantised, rounded again unless they are to be spelt out, and laid where the file has them.
 #include "lowering/artifact/RequantizedFiles.h"
 
 #include "dialects/moe/NumberFormat.h"
@@ -21,8 +21,10 @@ public:
     if (!values)
       return values.takeError();
     auto matrix = std::make_unique<Matrix>(name, file, std::move(*values));
-    for (auto [stored, into] :
-         {std::pair(&file.scales, &matrix->storedScales), {&file.global, &matrix->global}, {&file.zeros, &matrix->zeros}})
+    for (auto [stored, into] : {std::pair(&file.scales, &matrix->storedScales),
+                                {&file.global, &matrix->global},
+                                {&file.zeros, &matrix->zeros},
+                                {&file.groups, &matrix->groups}})
       if (*stored)
         if (Error error = readAll(**stored, files, *into))
           return std::move(error);
@@ -78,7 +80,8 @@ private:
     if (Error error = values.read(row, exact))
       return error;
     if (file.format)
-      dequantize(row, exact);
+      if (Error error = dequantize(row, exact))
+        return error;
     std::vector<float> plain(exact.begin(), exact.end());
     size_t perRow = size_t(file.scalesOfRow());
     moe::RoundingError error = moe::roundRow(file, plain, numbers, std::span(scales).subspan(size_t(row) * perRow, perRow));
@@ -91,26 +94,30 @@ private:
     return Error::success();
   }
 
-  void dequantize(int64_t index, std::vector<double> &row) const {
+  Error dequantize(int64_t index, std::vector<double> &row) const {
     ArrayRef<int64_t> shape = file.values.type.getShape(), scaleShape = file.scales->type.getShape();
     int64_t rows = shape.drop_back().back(), entry = index / rows;
     int64_t scaleRow = moe::scaleRowOf(file.format, entry, index % rows, rows, scaleShape, shape.size() == 3);
     int64_t first = scaleRow * scaleShape.back();
     double overall = global.empty() ? 1 : global[global.size() == 1 ? 0 : size_t(entry)];
+    Expected<ArrayRef<double>> listed = moe::groupsOfEntry(groups, entry, file.width(), scaleShape.back());
+    if (!listed)
+      return createStringError("'" + name + "': " + toString(listed.takeError()));
     for (size_t column = 0; column < row.size(); ++column) {
-      size_t block = size_t(first + int64_t(column) / file.format.getColumns());
+      size_t block = size_t(first + moe::scaleColumnOf(file.format, *listed, int64_t(column)));
       int64_t zero = file.format.getZeroPoint();
       if (!zeros.empty())
         zero = moe::zeroPointOf(file.format, int64_t(zeros[block]), file.values.type.getElementType());
       double scaled = (row[column] - double(zero)) * storedScales[block];
       row[column] = file.format.getDivides() ? scaled / overall : scaled * overall;
     }
+    return Error::success();
   }
 
   std::string name;
   moe::Requantization file;
   StoredMatrix values;
-  std::vector<double> storedScales, global, zeros;
+  std::vector<double> storedScales, global, zeros, groups;
   std::vector<uint16_t> scales;
   int64_t known = 0; ///< rows whose scales are
   moe::RoundingError sum;
@@ -158,6 +165,8 @@ Error RequantizedFiles::read(StringRef file, uint64_t offset, MutableArrayRef<ch
                              " at " + Twine(offset));
   if (Error error = current->read(offset, into))
     return error;
+  if (current->contents().isPlain()) // nothing was rounded
+    return Error::success();
   if (finished.empty() || finished.back().file != file)
     finished.push_back({file.str(), {}});
   finished.back().error = current->error();

@@ -1,5 +1,6 @@
 // Evaluation of moe.dequantize: when an op uses its result, and exactly.
 #include "dialects/moe/NumberFormat.h"
+#include "dialects/moe/Requantization.h"
 #include "passes/evaluator/Frame.h"
 
 using namespace mlir;
@@ -7,15 +8,18 @@ using namespace moec::evaluator;
 using namespace moec::moe;
 
 Tensor moec::evaluator::dequantize(NumberFormatAttr format, Type element, const StoredParts &parts) {
-  const auto &[values, scales, global, zeros] = parts;
+  const auto &[values, scales, global, zeros, groups] = parts;
   Tensor result(values.shape);
   int64_t rows = values.shape[values.shape.size() - 2];
   for (int64_t row = 0; row < values.rows(); ++row) {
     int64_t entry = row / rows;
     int64_t scaleRow = scaleRowOf(format, entry, row % rows, rows, scales.shape, values.shape.size() == 3);
     double overall = global ? global->elements[global->elements.size() == 1 ? 0 : size_t(entry)] : 1;
+    llvm::ArrayRef<double> listed = groups ? llvm::ArrayRef<double>(groups->elements) : llvm::ArrayRef<double>();
+    if (int64_t(listed.size()) > values.width())
+      listed = listed.slice(size_t(entry * values.width()), size_t(values.width()));
     for (int64_t column = 0; column < values.width(); ++column) {
-      int64_t block = column / format.getColumns(), zero = format.getZeroPoint();
+      int64_t block = scaleColumnOf(format, listed, column), zero = format.getZeroPoint();
       if (zeros)
         zero = zeroPointOf(format, int64_t(zeros->row(scaleRow)[block]), element);
       double scaled = (values.row(row)[column] - double(zero)) * scales.row(scaleRow)[block];

@@ -27,8 +27,9 @@ FailureOr<std::optional<std::string>> Weights::compute(ModuleOp module, StringRe
   if (!*found)
     return std::optional<std::string>();
   const moe::Requantization &file = **found;
-  SmallVector<std::shared_ptr<const Tensor>, 4> parts; // none for what is not there
-  for (const std::optional<moe::StoredTensor> &stored : {std::optional(file.values), file.scales, file.global, file.zeros}) {
+  SmallVector<std::shared_ptr<const Tensor>, 5> parts; // none for what is not there
+  for (const std::optional<moe::StoredTensor> &stored :
+       {std::optional(file.values), file.scales, file.global, file.zeros, file.groups}) {
     FailureOr<std::shared_ptr<const Tensor>> part = std::shared_ptr<const Tensor>();
     if (stored)
       part = load(*stored, module, name, user);
@@ -36,10 +37,23 @@ FailureOr<std::optional<std::string>> Weights::compute(ModuleOp module, StringRe
       return failure();
     parts.push_back(*part);
   }
-  FailureOr<std::string> bytes = file.scales ? round(file,
-                                                     dequantize(file.format, file.values.type.getElementType(),
-                                                                {*parts[0], *parts[1], parts[2].get(), parts[3].get()}),
-                                                     name, user)
-                                             : round(file, *parts[0], name, user);
+  if (file.groups) {
+    int64_t count = file.scales->type.getShape().back();
+    if (options.source == WeightOptions::Source::Random) { // made up without regard to how many there are
+      auto fitting = std::make_shared<Tensor>(*parts[4]);
+      for (double &group : fitting->elements)
+        group = double(int64_t(group) % count);
+      parts[4] = fitting;
+    }
+    llvm::ArrayRef<double> all = parts[4]->elements;
+    if (auto fits = moe::groupsOfEntry(all, 0, int64_t(all.size()), count); !fits)
+      return user->emitError() << "cannot spell out '" << name << "': " << llvm::toString(fits.takeError());
+  }
+  FailureOr<std::string> bytes = file.scales
+                                     ? round(file,
+                                             dequantize(file.format, file.values.type.getElementType(),
+                                                        {*parts[0], *parts[1], parts[2].get(), parts[3].get(), parts[4].get()}),
+                                             name, user)
+                                     : round(file, *parts[0], name, user);
   return failed(bytes) ? FailureOr<std::optional<std::string>>() : std::optional(std::move(*bytes));
 }

@@ -57,6 +57,8 @@ private:
 struct StoredParts {
   const Tensor &values, &scales;
   const Tensor *global = nullptr, *zeros = nullptr;
+  /// Of each column, one that has such a scale; null where they are neighbours.
+  const Tensor *groups = nullptr;
 };
 
 /// The weight that these stand for, numbers being of type `element`: shapes and format as a verifier has found them.
