@@ -11,11 +11,34 @@
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/SourceMgr.h"
 
+#include <map>
+#include <mutex>
+
 using namespace llvm;
 using namespace moec;
 using namespace moec::compile;
 
 namespace {
+/// Writes remarks in the end, those of a function together and in the order in which they came: functions are worked on by several
+/// threads, but what writes the file is not made for that.
+class RemarksByFunction : public mlir::remark::detail::RemarkEmittingPolicyBase {
+public:
+  void reportRemark(const mlir::remark::detail::Remark &remark) override {
+    std::lock_guard lock(mutex);
+    remarks[remark.getFunction().str()].push_back(remark);
+  }
+  void finalize() override {
+    for (const auto &[function, ofFunction] : remarks)
+      for (const auto &remark : ofFunction)
+        reportImpl(remark);
+    remarks.clear();
+  }
+
+private:
+  std::mutex mutex;
+  std::map<std::string, std::vector<mlir::remark::detail::Remark>> remarks;
+};
+
 Error run(mlir::MLIRContext &context, const Options &options) {
   Compilation compilation(context, options);
   if (Error error = compilation.load())
@@ -51,15 +74,16 @@ int main(int argc, char **argv) {
   SourceMgr sources;
   mlir::SourceMgrDiagnosticHandler diagnostics(sources, context.get());
   if (!options.remarks.empty()) {
-    context->disableMultithreading(); // threads would write into each other's remarks, and in another order each time
     mlir::remark::RemarkCategories every{std::nullopt, ".*", ".*", ".*", ".*"};
-    if (failed(mlir::remark::enableOptimizationRemarksWithLLVMStreamer(
-            *context, options.remarks, remarks::Format::YAML, std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(), every))) {
+    if (failed(mlir::remark::enableOptimizationRemarksWithLLVMStreamer(*context, options.remarks, remarks::Format::YAML,
+                                                                       std::make_unique<RemarksByFunction>(), every))) {
       errs() << "moe-compile: error: " << options.remarks << ": cannot write remarks\n";
       return 2;
     }
   }
-  if (Error error = run(*context, options)) {
+  Error error = run(*context, options);
+  context->setRemarkEngine(nullptr); // writes the remarks, while all that they speak of is there
+  if (error) {
     errs() << "moe-compile: error: " << toString(std::move(error)) << "\n";
     return 2;
   }
