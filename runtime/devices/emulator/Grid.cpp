@@ -39,11 +39,12 @@ public:
     return *unfinished.begin() == block;
   }
 
-  /// A worker has nothing to do but wait since the launch's progress was this. When that holds for all, nothing will change it.
-  void isIdle(size_t worker, uint64_t progress) {
+  /// A worker has nothing to do but wait since the launch's `progress` was `then`. When that holds for all, nothing will change it;
+  /// it has changed if another finished its blocks and left after this one last looked.
+  void isIdle(size_t worker, uint64_t then, const std::atomic<uint64_t> &progress) {
     std::lock_guard lock(mutex);
-    idleAt[worker] = progress;
-    if (std::ranges::all_of(idleAt, [&](uint64_t since) { return since == progress || since == gone; }))
+    idleAt[worker] = then;
+    if (then == progress && std::ranges::all_of(idleAt, [&](uint64_t since) { return since == then || since == gone; }))
       stuck = true;
   }
   void isBusy(size_t worker) {
@@ -129,7 +130,7 @@ private:
         idleRounds = 0;
         schedule.isBusy(number);
       } else if (++idleRounds >= patience) {
-        schedule.isIdle(number, before);
+        schedule.isIdle(number, before, launch.progress);
         std::this_thread::yield();
       }
     }
