@@ -86,8 +86,22 @@ LogicalResult moec::evaluator::readSliceOfFolder(moe::SliceAttr run, int64_t ind
   FailureOr<uint64_t> bytes = bytesWithin(size, path, run, index, weight, elements.size(), user);
   if (failed(bytes))
     return failure();
-  auto buffer = llvm::MemoryBuffer::getFileSlice(path, *bytes, run.getOffsetOf(index));
-  if (!buffer)
-    return refuse(user, run) << path << ": " << buffer.getError().message();
-  return convert((*buffer)->getBufferStart(), run, weight, user, elements);
+  // In pieces, so that little of the file is in memory beside the numbers; what is strided is small enough to be so at once.
+  constexpr size_t most = 1 << 20;
+  const size_t piece = run.isStrided() ? std::max<size_t>(1, elements.size()) : most;
+  const uint64_t perPiece = run.isStrided() ? *bytes : most / 8 * storedType(run, weight).getIntOrFloatBitWidth();
+  uint64_t offset = run.getOffsetOf(index);
+  while (!elements.empty()) {
+    uint64_t now = std::min(perPiece, *bytes);
+    auto buffer = llvm::MemoryBuffer::getFileSlice(path, now, offset);
+    if (!buffer)
+      return refuse(user, run) << path << ": " << buffer.getError().message();
+    std::span<double> part = elements.first(std::min(piece, elements.size()));
+    if (failed(convert((*buffer)->getBufferStart(), run, weight, user, part)))
+      return failure();
+    elements = elements.subspan(part.size());
+    offset += now;
+    *bytes -= now;
+  }
+  return success();
 }

@@ -92,33 +92,84 @@ std::optional<Between> passes::opsBetween(ArrayRef<Value> inputs, Value output) 
   return between;
 }
 
+/// Whether single elements are all that is read of it.
+static bool isReadByElements(Value table) {
+  return llvm::all_of(table.getUsers(), [](Operation *user) { return isa<tensor::ExtractOp>(user); });
+}
+
 /// Has what is looked at as wider floats be read as what it is.
-static void seeAsStored(moe::GetWeightOp get, moe::WeightOp weight, Type stored) {
+static void seeAsStored(moe::GetWeightOp get, Type stored) {
+  Value narrow = get.getResult();
   auto wide = cast<RankedTensorType>(get.getType());
-  weight->setAttr(weight.getTypeAttrName(), TypeAttr::get(wide.clone(stored)));
-  get.getResult().setType(wide.clone(stored));
+  bool byElements = isReadByElements(narrow);
+  narrow.setType(wide.clone(stored));
   OpBuilder builder(get->getContext());
-  builder.setInsertionPointAfter(get);
-  Value widened = arith::ExtFOp::create(builder, get.getLoc(), wide, get.getResult());
-  get.getResult().replaceAllUsesExcept(widened, widened.getDefiningOp());
+  auto widen = [&](Value value, Type type) {
+    builder.setInsertionPointAfterValue(value);
+    Value widened = arith::ExtFOp::create(builder, get.getLoc(), type, value);
+    value.replaceAllUsesExcept(widened, widened.getDefiningOp());
+  };
+  if (!byElements)
+    return widen(narrow, wide);
+  for (Operation *user : narrow.getUsers()) {
+    user->getResult(0).setType(stored);
+    widen(user->getResult(0), wide.getElementType());
+  }
+}
+
+/// As much of a weight as it takes to look at it: the leading rows of a table, of which single elements are read, for to read
+/// beyond them fails. Nothing where that is too much.
+static std::optional<RankedTensorType> readPart(moe::GetWeightOp get) {
+  constexpr int64_t most = 1 << 23; // elements
+  auto type = cast<RankedTensorType>(get.getType());
+  if (!isa<FloatType, IntegerType>(type.getElementType()))
+    return std::nullopt;
+  int64_t elements = countOf(type.getShape());
+  if (elements <= most)
+    return type;
+  int64_t rows = most / (elements / type.getDimSize(0));
+  if (rows == 0 || !isReadByElements(get.getResult()))
+    return std::nullopt;
+  SmallVector<int64_t> dims(type.getShape());
+  dims[0] = rows;
+  return type.clone(dims);
+}
+
+/// Has `weight` be its leading rows; whether it can be.
+static bool cutTo(moe::WeightOp weight, RankedTensorType type) {
+  auto whole = cast<RankedTensorType>(weight.getType());
+  if (whole.getShape() == type.getShape())
+    return true;
+  auto slice = weight.getSlices().size() == 1 ? dyn_cast<moe::SliceAttr>(weight.getSlices()[0]) : moe::SliceAttr();
+  if (!slice || slice.getTimes() != 1 || slice.isStrided() || slice.getRows() < type.getDimSize(0))
+    return false;
+  Builder builder(weight.getContext());
+  slice = moe::SliceAttr::get(weight.getContext(), slice.getTensor(), slice.getFile(), slice.getOffset(), type.getDimSize(0));
+  weight.setSlicesAttr(builder.getArrayAttr(slice));
+  weight.setTypeAttr(TypeAttr::get(whole.clone(type.getShape())));
+  return true;
 }
 
 bool Excerpt::takeWeights(ModuleOp original) {
-  constexpr int64_t most = 1 << 23; // elements of one
   if (auto folder = original->getAttr("moe.folder"))
     (*module)->setAttr("moe.folder", folder);
   OpBuilder builder = OpBuilder::atBlockBegin(module->getBody());
   return !function
               .walk([&](moe::GetWeightOp get) {
-                auto type = cast<RankedTensorType>(get.getType());
                 auto weight = SymbolTable::lookupNearestSymbolFrom<moe::WeightOp>(original, get.getWeightAttr());
-                if (!tables || !weight || !isa<FloatType, IntegerType>(type.getElementType()) || countOf(type.getShape()) > most)
+                std::optional<RankedTensorType> part = readPart(get);
+                if (!tables || !weight || !part)
                   return WalkResult::interrupt();
                 auto own = module->lookupSymbol<moe::WeightOp>(get.getWeight());
                 if (!own)
                   own = cast<moe::WeightOp>(builder.clone(*weight));
-                if (auto stored = own->getAttrOfType<TypeAttr>("moe.stored_as"))
-                  seeAsStored(get, own, stored.getValue());
+                if (!cutTo(own, *part))
+                  return WalkResult::interrupt();
+                get.getResult().setType(*part);
+                if (auto stored = own->getAttrOfType<TypeAttr>("moe.stored_as")) {
+                  own.setTypeAttr(TypeAttr::get(part->clone(stored.getValue())));
+                  seeAsStored(get, stored.getValue());
+                }
                 return WalkResult::advance();
               })
               .wasInterrupted();

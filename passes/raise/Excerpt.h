@@ -27,7 +27,7 @@ std::optional<Between> opsBetween(llvm::ArrayRef<mlir::Value> inputs, mlir::Valu
 class Excerpt {
 public:
   /// Nothing when `output` depends on anything else. What all its evaluations may do together is `budget`, or one of its own. What
-  /// is made of weights is nothing without `tables`, which reads those that are small enough.
+  /// is made of weights is nothing without `tables`, which reads those that are small enough, and the leading rows of others.
   static std::optional<Excerpt> make(mlir::Value output, llvm::ArrayRef<mlir::Value> inputs, evaluator::Budget *budget = nullptr,
                                      evaluator::Weights *tables = nullptr);
 
