@@ -101,11 +101,13 @@ llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> moec::importers::importModel(S
   llvm::Expected<ModelFolder> folder = ModelFolder::at(parent.empty() && isGraph ? "." : parent);
   if (!folder)
     return folder.takeError();
-  llvm::Expected<std::string> graph = isGraph ? llvm::sys::path::filename(path).str() : onnx::graphIn(*folder);
+  if (isGraph)
+    return onnx::importModel(*folder, llvm::sys::path::filename(path), context, widens);
+  llvm::Expected<std::optional<onnx::GraphFile>> graph = onnx::graphIn(*folder);
   if (!graph)
     return graph.takeError();
-  if (!graph->empty())
-    return onnx::importModel(*folder, *graph, context, widens);
+  if (*graph)
+    return onnx::importModel((*graph)->folder, (*graph)->name, context, widens);
   llvm::Expected<const safetensors::Form *> form = formOf(*folder);
   if (!form)
     return form.takeError();

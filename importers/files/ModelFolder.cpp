@@ -13,6 +13,9 @@ using llvm::StringRef;
 namespace fs = llvm::sys::fs;
 namespace path = llvm::sys::path;
 
+/// How repositories of several forms of a model call the folder of its graphs.
+static constexpr StringRef graphs = "onnx";
+
 File::~File() {
   if (descriptor >= 0)
     ::close(descriptor);
@@ -47,9 +50,23 @@ llvm::Expected<ModelFolder> ModelFolder::at(StringRef folder) {
     return refuse(folder + ": " + error.message());
   if (!fs::is_directory(root))
     return refuse(folder + ": expected a folder that holds a model");
-  StringRef parent = path::parent_path(root);
+  StringRef revision = path::filename(root) == graphs ? path::parent_path(root) : StringRef(root);
+  StringRef parent = path::parent_path(revision);
   StringRef repository = path::filename(parent) == "snapshots" ? path::parent_path(parent) : StringRef(root);
   return ModelFolder(root.str().str(), repository.str());
+}
+
+static std::optional<ModelFolder> ifFolder(const llvm::Twine &path) {
+  fs::file_status status;
+  if (fs::status(path, status, /*follow=*/false) || !fs::is_directory(status))
+    return std::nullopt;
+  return llvm::expectedToOptional(ModelFolder::at(path.str()));
+}
+
+std::optional<ModelFolder> ModelFolder::ofGraphs() const { return ifFolder(root + "/" + graphs); }
+
+std::optional<ModelFolder> ModelFolder::around() const {
+  return path::filename(root) == graphs ? ifFolder(path::parent_path(root)) : std::nullopt;
 }
 
 bool ModelFolder::has(StringRef name) const {

@@ -8,6 +8,8 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <optional>
+
 namespace moec::importers {
 
 /// An open regular file.
@@ -35,10 +37,15 @@ private:
 
 /// A folder that holds a model. Its files may have been written by anybody, so a name that one of them gives is one plain name in
 /// the folder itself. Symbolic links are followed only within the repository: the folder, or, where it is a snapshot in a Hugging
-/// Face cache (REPOSITORY/snapshots/REVISION), that REPOSITORY, whose `blobs` the snapshot's files link to.
+/// Face cache (REPOSITORY/snapshots/REVISION) or the folder `onnx` of one, that REPOSITORY, whose `blobs` the snapshot's files link
+/// to.
 class ModelFolder {
 public:
   static llvm::Expected<ModelFolder> at(llvm::StringRef path);
+  /// The folder `onnx` in this one, where repositories of several forms of a model keep its graphs; nothing for a link.
+  std::optional<ModelFolder> ofGraphs() const;
+  /// Of such a folder, the one that it is in, where they keep what all forms have in common.
+  std::optional<ModelFolder> around() const;
 
   /// Absolute, without symbolic links.
   llvm::StringRef path() const { return root; }

@@ -42,16 +42,17 @@ GenAIModel readGenAI(Config config) {
   return {model, file && file->string() ? *file->string() : ""};
 }
 
-} // namespace
-
-llvm::Expected<std::string> onnx::graphIn(const ModelFolder &folder) {
+/// Which graph of a folder is the model; nothing where there is none, or where there are weights in another form.
+llvm::Expected<std::string> decoderIn(const ModelFolder &folder, bool &hasWeights) {
   std::string only;
   unsigned graphs = 0;
   std::error_code error;
   for (llvm::sys::fs::directory_iterator entry(folder.path(), error), end; !error && entry != end; entry.increment(error)) {
     StringRef name = llvm::sys::path::filename(entry->path());
-    if (name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json"))
+    if (name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json")) {
+      hasWeights = true;
       return "";
+    }
     if (name.ends_with(".onnx")) {
       only = name.str();
       ++graphs;
@@ -76,16 +77,35 @@ llvm::Expected<std::string> onnx::graphIn(const ModelFolder &folder) {
   return only;
 }
 
+} // namespace
+
+llvm::Expected<std::optional<onnx::GraphFile>> onnx::graphIn(const ModelFolder &folder) {
+  bool hasWeights = false;
+  for (const std::optional<ModelFolder> &own : {std::optional(folder), folder.ofGraphs()}) {
+    if (!own || hasWeights)
+      break;
+    llvm::Expected<std::string> graph = decoderIn(*own, hasWeights);
+    if (!graph)
+      return graph.takeError();
+    if (!graph->empty())
+      return GraphFile{*own, *graph};
+  }
+  return std::nullopt;
+}
+
 llvm::Error onnx::describeText(const ModelFolder &folder, StringRef graph, mlir::ModuleOp module) {
   Text text;
   std::string problem;
+  std::optional<ModelFolder> around = folder.around();
   for (StringRef name : {StringRef("config.json"), StringRef("generation_config.json"), genAIConfig}) {
-    if (!folder.has(name))
+    // What names a graph lies beside it.
+    const ModelFolder &in = around && name != genAIConfig && !folder.has(name) ? *around : folder;
+    if (!in.has(name))
       continue;
-    llvm::Expected<json::Value> file = folder.readObject(name);
+    llvm::Expected<json::Value> file = in.readObject(name);
     if (!file)
       return file.takeError();
-    Config config(*file->object(), (folder.path() + "/" + name).str(), problem);
+    Config config(*file->object(), (in.path() + "/" + name).str(), problem);
     if (name == genAIConfig) {
       GenAIModel model = readGenAI(config);
       if (model.object && (model.decoder.empty() || model.decoder == graph))

@@ -71,6 +71,8 @@ static Expected<std::optional<artifact::TokenizerT>> readTokenizer(const ModelFo
 
 Expected<std::optional<std::string>> moec::importers::importTokenizer(const ModelFolder &folder) {
   Expected<std::optional<artifact::TokenizerT>> read = readTokenizer(folder);
+  if (std::optional<ModelFolder> around = folder.around(); read && !*read && around)
+    read = readTokenizer(*around);
   if (!read)
     return read.takeError();
   if (!*read)
@@ -81,7 +83,7 @@ Expected<std::optional<std::string>> moec::importers::importTokenizer(const Mode
   return std::string(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize());
 }
 
-Expected<std::optional<std::string>> moec::importers::importChatTemplate(const ModelFolder &folder) {
+static Expected<std::optional<std::string>> readChatTemplate(const ModelFolder &folder) {
   if (folder.has("chat_template.jinja")) {
     Expected<File> file = folder.open("chat_template.jinja");
     if (!file)
@@ -105,4 +107,11 @@ Expected<std::optional<std::string>> moec::importers::importChatTemplate(const M
   if (!text->string())
     return refuse(folder.path() + "/tokenizer_config.json: chat_template: expected a string, got " + text->kind());
   return std::optional<std::string>(*text->string());
+}
+
+Expected<std::optional<std::string>> moec::importers::importChatTemplate(const ModelFolder &folder) {
+  Expected<std::optional<std::string>> read = readChatTemplate(folder);
+  if (std::optional<ModelFolder> around = folder.around(); read && !*read && around)
+    return readChatTemplate(*around);
+  return read;
 }

@@ -11,10 +11,11 @@ namespace moec::importers {
 
 /// The bytes of a Tokenizer (runtime/schema/Tokenizer.fbs) for the first of the folder's tokenizer.json, tekken.json,
 /// tiktoken.model and tokenizer.model, or nothing when there is none. BPE over bytes or characters; whatever in the file changes
-/// results and is not known here is refused by name.
+/// results and is not known here is refused by name. A folder `onnx` that has none has that of the folder around it.
 llvm::Expected<std::optional<std::string>> importTokenizer(const ModelFolder &folder);
 
-/// The text of chat_template.jinja, or of tokenizer_config.json's `chat_template`; nothing when there is neither.
+/// The text of chat_template.jinja, or of tokenizer_config.json's `chat_template`; nothing when there is neither, nor
+/// around a folder `onnx`.
 llvm::Expected<std::optional<std::string>> importChatTemplate(const ModelFolder &folder);
 
 } // namespace moec::importers
