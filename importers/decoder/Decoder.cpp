@@ -1,11 +1,14 @@
 // The skeleton of a decoder: from token ids to logits through layers around a residual stream.
 #include "importers/decoder/Decoder.h"
+#include "dialects/moe/PredictionLayers.h"
 #include "importers/Refusal.h"
 #include "importers/decoder/Build.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
+
+#include <set>
 
 using namespace mlir;
 using namespace moec;
@@ -107,19 +110,44 @@ void buildStep(ModuleOp module, const Decoder &decoder, Weights &weights) {
     step.setResultAttr(index, "moe.output", builder.getStringAttr(output.name));
 }
 
-/// Tensors that are no part of the model's arithmetic: other parts, layers that predict further tokens, and rotary frequencies that
-/// old checkpoints stored although they follow from the config.
+/// Tensors that are no part of the model: other parts, and rotary frequencies that old checkpoints stored although they follow from
+/// the config.
 bool isLeftAside(const Decoder &decoder, StringRef tensor) {
-  if (tensor.ends_with(".rotary_emb.inv_freq"))
-    return true;
-  if (llvm::any_of(decoder.otherParts, [&](StringRef part) { return tensor.starts_with(part); }))
-    return true;
-  int64_t layer;
-  if (StringRef name = tensor; !decoder.names.prediction.empty() && name.consume_front(decoder.prefix + decoder.names.prediction))
-    return !name.consumeInteger(10, layer) && name.starts_with(".") && layer >= 0 && layer < decoder.predictionLayers;
-  return tensor.consume_front(decoder.prefix) && tensor.consume_front(decoder.names.model + "layers.") &&
-         !tensor.consumeInteger(10, layer) && tensor.starts_with(".") && layer >= static_cast<int64_t>(decoder.isMixture.size()) &&
-         layer < static_cast<int64_t>(decoder.isMixture.size()) + decoder.predictionLayers;
+  return tensor.ends_with(".rotary_emb.inv_freq") ||
+         llvm::any_of(decoder.otherParts, [&](StringRef part) { return tensor.starts_with(part); });
+}
+
+/// Which of the layers that predict further tokens `tensor` is of.
+std::optional<int64_t> predictionLayer(const Decoder &decoder, StringRef tensor) {
+  bool areNamed = !decoder.names.prediction.empty();
+  int64_t layer, first = areNamed ? 0 : int64_t(decoder.isMixture.size());
+  bool isOfLayer = tensor.consume_front(decoder.prefix) &&
+                   tensor.consume_front(areNamed ? decoder.names.prediction : decoder.names.model + "layers.") &&
+                   !tensor.consumeInteger(10, layer) && tensor.starts_with(".");
+  return isOfLayer && layer >= first && layer < first + decoder.predictionLayers ? std::optional(layer) : std::nullopt;
+}
+
+/// Holds every tensor to a use; what predicts further tokens is counted, and is none of the model's.
+llvm::Error checkAllUsed(ModuleOp module, const Decoder &decoder, const safetensors::Checkpoint &checkpoint) {
+  std::set<int64_t> layers;
+  moe::PredictionLayers found;
+  auto isNotOfModel = [&](const safetensors::Tensor &tensor) {
+    if (isLeftAside(decoder, tensor.name.val()))
+      return true;
+    std::optional<int64_t> layer = predictionLayer(decoder, tensor.name.val());
+    if (layer) {
+      layers.insert(*layer);
+      found.parameters += parametersIn(tensor, decoder.quantization);
+      found.bytes += tensor.bytes;
+    }
+    return layer.has_value();
+  };
+  if (llvm::Error error = checkpoint.checkAllUsed(isNotOfModel))
+    return error;
+  found.layers = int64_t(layers.size());
+  if (found.layers)
+    moe::setPredictionLayers(module, found);
+  return llvm::Error::success();
 }
 
 } // namespace
@@ -136,7 +164,7 @@ llvm::Expected<OwningOpRef<ModuleOp>> moec::importers::buildDecoder(const Decode
   buildStep(*module, decoder, weights);
   if (llvm::Error error = weights.takeProblem())
     return error;
-  if (llvm::Error error = checkpoint.checkAllUsed([&](StringRef tensor) { return isLeftAside(decoder, tensor); }))
+  if (llvm::Error error = checkAllUsed(*module, decoder, checkpoint))
     return error;
 
   std::string complaint;

@@ -26,6 +26,11 @@ bool moec::importers::isInWords(const Checkpoint &checkpoint, StringRef tensor) 
   return tensor.ends_with(".weight") && checkpoint.has((stemOf(tensor) + ".qweight").str());
 }
 
+bool moec::importers::isBesideWords(StringRef name) {
+  constexpr StringRef suffixes[] = {".scales", ".qzeros", ".g_idx"};
+  return llvm::any_of(suffixes, [&](StringRef suffix) { return name.ends_with(suffix); });
+}
+
 namespace {
 
 /// Reads the tensors of one matrix.

@@ -104,6 +104,23 @@ bool moec::importers::isQuantized(const Checkpoint &checkpoint, StringRef tensor
   });
 }
 
+int64_t moec::importers::parametersIn(const Tensor &stored, const Quantization &quantization) {
+  StringRef name = stored.name.val();
+  auto ends = [&](StringRef suffix) { return !suffix.empty() && name.ends_with(suffix); };
+  bool isBeside = llvm::any_of(layouts, [&](const Layout &layout) { return ends(layout.scales) || ends(layout.global); }) ||
+                  llvm::any_of(companions, ends) || ends(".weight_g_idx") || isBesideWords(name);
+  if (isBeside)
+    return 0;
+  int64_t elements = 1;
+  for (int64_t size : stored.shape)
+    elements *= size;
+  if (ends(".qweight") && quantization.words)
+    return elements * (32 / quantization.words->bits);
+  if (stored.type == "I32" || stored.type == "I64") // others are tables
+    return ends(".weight_packed") ? elements * 8 : 0;
+  return stored.type == "U8" || stored.type == "I8" ? elements * 2 : elements;
+}
+
 llvm::Error moec::importers::refuseTensor(const Tensor &stored, const Twine &why) {
   return refuse(stored.file + ": tensor '" + stored.name.val() + "': " + why);
 }

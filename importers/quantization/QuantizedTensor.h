@@ -55,6 +55,9 @@ bool isQuantized(const safetensors::Checkpoint &checkpoint, llvm::StringRef tens
 llvm::Expected<QuantizedTensor> takeQuantized(safetensors::Checkpoint &checkpoint, const Quantization &quantization,
                                               llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, mlir::MLIRContext *context);
 
+/// How many of a model's parameters `stored` holds, as its type and name say: none in scales and in what else lies beside matrices.
+int64_t parametersIn(const safetensors::Tensor &stored, const Quantization &quantization);
+
 } // namespace moec::importers
 
 #endif // MOEC_IMPORTERS_QUANTIZATION_QUANTIZEDTENSOR_H

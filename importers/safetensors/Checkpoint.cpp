@@ -130,12 +130,12 @@ llvm::Error Checkpoint::checkIdleBias(const Tensor &bias) const {
   return llvm::Error::success();
 }
 
-llvm::Error Checkpoint::checkAllUsed(llvm::function_ref<bool(StringRef)> isLeftAside) const {
+llvm::Error Checkpoint::checkAllUsed(llvm::function_ref<bool(const Tensor &)> isLeftAside) const {
   StringRef unread; // the first by name
   size_t count = 0;
   for (auto [tensor, isTaken] : llvm::zip_equal(tensors, taken)) {
     StringRef name = tensor->name.val();
-    if (isTaken || isLeftAside(name))
+    if (isTaken || isLeftAside(*tensor))
       continue;
     if (isIdleBias(*tensor)) {
       if (llvm::Error error = checkIdleBias(*tensor))

@@ -32,7 +32,7 @@ public:
   /// Refuses if any tensor was neither taken nor is knowingly left aside: a tensor that nobody reads means a model not understood.
   /// A bias beside a matrix in words of numbers may be there for nothing, as those who write such matrices give each layer one: all
   /// of it is zero.
-  llvm::Error checkAllUsed(llvm::function_ref<bool(llvm::StringRef)> isLeftAside) const;
+  llvm::Error checkAllUsed(llvm::function_ref<bool(const Tensor &)> isLeftAside) const;
 
   /// All bytes of a tensor that is no weight but says how others are to be read.
   llvm::Expected<std::vector<char>> read(const Tensor &tensor) const;

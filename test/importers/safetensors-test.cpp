@@ -89,9 +89,9 @@ TEST(Safetensors, ShardsAreOneCheckpoint) {
   EXPECT_EQ(checkpoint->take("model.norm.bias"), nullptr);
 
   // The first unused one is named, unless all others are left aside.
-  std::string message = llvm::toString(checkpoint->checkAllUsed([](llvm::StringRef) { return false; }));
+  std::string message = llvm::toString(checkpoint->checkAllUsed([](const Tensor &) { return false; }));
   EXPECT_NE(message.find("tensor 'model.embed_tokens.weight' and "), std::string::npos) << message;
-  EXPECT_FALSE(bool(checkpoint->checkAllUsed([](llvm::StringRef name) { return name.starts_with("model."); })));
+  EXPECT_FALSE(bool(checkpoint->checkAllUsed([](const Tensor &tensor) { return tensor.name.val().starts_with("model."); })));
 }
 
 } // namespace

@@ -63,6 +63,7 @@ static void addProgram(plan::ProgramOp program, Estimate &result) {
 Estimate moec::compile::estimate(mlir::ModuleOp plan, int64_t memory) {
   Estimate result;
   result.memory = memory ? memory : int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  result.setAside = moe::predictionLayersOf(plan);
   for (auto weight : plan.getOps<plan::WeightOp>())
     for (auto part : weight.getParts().getAsRange<plan::PartAttr>())
       result.weightBytes += part.getAllBytes();
@@ -114,6 +115,8 @@ std::string Estimate::page() const {
   line("cache per position", bytes(cacheBytesPerPosition));
   line("cache", bytes(cacheBytes) + " for " + Twine(maxBatch) + " sequences of " + Twine(maxSequence) + " positions");
   line("activations and tables", bytes(activationBytes + constantBytes));
+  if (setAside.layers)
+    line("set aside", setAside.inWords() + ": " + count(setAside.parameters) + " parameters, " + bytes(setAside.bytes));
   line("memory", bytes(needed()) + " of " + bytes(memory) + (fits() ? ": fits" : ": does not fit"));
   return text;
 }
@@ -132,6 +135,9 @@ std::string Estimate::json() const {
                       {"cache_bytes", cacheBytes},
                       {"activation_bytes", activationBytes},
                       {"constant_bytes", constantBytes},
+                      {"prediction_layers", setAside.layers},
+                      {"prediction_parameters", setAside.parameters},
+                      {"prediction_bytes", setAside.bytes},
                       {"needed_bytes", needed()},
                       {"memory_bytes", memory},
                       {"fits", fits()}};

@@ -2,7 +2,7 @@
 #ifndef MOEC_TOOLS_MOE_COMPILE_ESTIMATE_H
 #define MOEC_TOOLS_MOE_COMPILE_ESTIMATE_H
 
-#include "mlir/IR/BuiltinOps.h"
+#include "dialects/moe/PredictionLayers.h"
 
 #include <string>
 
@@ -15,6 +15,8 @@ struct Estimate {
 
   // Of one token in decode: what is read of the weights, and FLOP when it sees no position but its own, and for each further one.
   int64_t activeParameters = 0, activeBytes = 0, flop = 0, flopPerPosition = 0;
+
+  moe::PredictionLayers setAside; ///< in none of the figures above
 
   int64_t memory = 0; ///< that there is
   int64_t needed() const { return weightBytes + cacheBytes + activationBytes + constantBytes; }

@@ -1,6 +1,7 @@
 // The last phase: what was compiled, with weights and tokenizer, becomes one file.
 #include "tools/moe-compile/Packing.h"
 
+#include "dialects/moe/PredictionLayers.h"
 #include "dialects/plan/Functions.h"
 #include "importers/tokenizer/TokenizerImporter.h"
 #include "lowering/artifact/ArtifactWriter.h"
@@ -91,6 +92,9 @@ Error moec::compile::writeArtifact(Compilation &compilation, const Options &opti
   contents.gpuCode = compilation.gpuCode();
   contents.provenance = {"model: " + llvm::sys::path::filename(where ? where.getValue() : StringRef(options.input)).str(),
                          "weights: " + std::string(options.embedWeights ? "embed" : "external")};
+  if (moe::PredictionLayers found = moe::predictionLayersOf(plan); found.layers)
+    contents.provenance.push_back(
+        formatv("set aside: {0}, {1} parameters in {2} bytes", found.inWords(), found.parameters, found.bytes));
   std::optional<importers::ModelFolder> folder;
   if (where) {
     Expected<importers::ModelFolder> opened = importers::ModelFolder::at(where.getValue());
