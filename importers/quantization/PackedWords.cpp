@@ -5,7 +5,6 @@
 #include "importers/quantization/Scales.h"
 
 #include "mlir/IR/BuiltinTypes.h"
-#include "llvm/Support/Endian.h"
 
 using namespace moec::importers;
 using llvm::ArrayRef;
@@ -136,21 +135,12 @@ llvm::Error WordReader::readGroups() {
                ? refuseTensor(*result.values.stored, "expected the groups of its columns in '" + checkpoint.nameInFiles(name) +
                                                          "', as desc_act is true, got none")
                : llvm::Error::success();
-  int64_t columns = shape[1], groups = result.scales.shape[1];
-  if (stored->type != "I32" || ArrayRef<int64_t>(stored->shape) != ArrayRef(columns))
-    return refuseTensor(*stored, "expected the group of each column, I32 [" + Twine(columns) + "], got " + stored->type + " " +
-                                     spelled(stored->shape));
-  llvm::Expected<std::vector<char>> bytes = checkpoint.read(*stored);
-  if (!bytes)
-    return bytes.takeError();
-  for (int64_t column = 0; column < columns; ++column) {
-    int64_t group = llvm::support::endian::read32le(bytes->data() + 4 * column);
-    if (group >= groups)
-      return refuseTensor(*stored, "expected groups below " + Twine(groups) + ", got " + Twine(int32_t(group)) + " for column " +
-                                       Twine(column));
-    result.isScattered |= group != column / result.blockColumns;
-  }
-  result.groups = {.stored = stored, .element = mlir::IntegerType::get(context, 32), .shape = {columns}, .suffix = ".g_idx"};
+  llvm::Expected<std::vector<int32_t>> groups = readColumnGroups(checkpoint, *stored, context, result);
+  if (!groups)
+    return groups.takeError();
+  for (auto [column, group] : llvm::enumerate(*groups))
+    if (group < 0 || group >= result.scales.shape[1])
+      return refuseGroup(*stored, result, int64_t(column), group);
   return llvm::Error::success();
 }
 

@@ -77,11 +77,14 @@ static void readScheme(Config &config, Quantization &result) {
   weights->choice("strategy", {"tensor", "channel", "group", "tensor_group", "block"});
   weights->expect("symmetric", json::Value(true));
   weights->expect("dynamic", json::Value(false));
-  // The order in which columns were rounded; where it is "group", those of a group lie apart.
-  if (const json::Value *order = weights->take("actorder"); order && !order->isNull())
-    weights->require(order->string() && (*order->string() == "weight" || *order->string() == "static"),
-                     "actorder: expected null, 'weight' or 'static', got " +
-                         (order->string() ? "'" + *order->string() + "'" : order->kind().str()));
+  // The order in which columns were rounded: `false` or null for that of the matrix, `true` for "group". Where columns of a group
+  // lie apart, matrices list the groups.
+  const json::Value *order = weights->take("actorder");
+  bool isName = order && order->string() && llvm::is_contained({"weight", "static", "group", "dynamic"}, *order->string());
+  weights->require(!order || order->isNull() || order->boolean() || isName,
+                   "actorder: expected null, 'weight' or 'group', got " + (order && order->string() ? "'" + *order->string() + "'"
+                                                                           : order                  ? order->kind().str()
+                                                                                                    : "nothing"));
   result.block = readBlock(*weights, "block_structure");
   result.group = weights->countOrNull("group_size", most::width);
   weights->leaveAside({"observer", "observer_kwargs", "scale_dtype", "zp_dtype"});

@@ -6,6 +6,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace moec::importers;
@@ -35,6 +36,8 @@ struct Layout {
   int64_t group = 0;
   /// The bytes of such neighbours are a dimension of their own.
   bool splitsRows = false;
+  /// `.weight_g_idx` may say which columns are a group.
+  bool listsGroups = false;
 };
 
 constexpr StringRef scalesOfE4M3[] = {"F32", "BF16", "F16", "F8_E8M0"}, e4m3[] = {"F8_E4M3"}, powersOfTwo[] = {"F8_E8M0", "U8"};
@@ -56,7 +59,8 @@ constexpr Layout layouts[] = {
      .number = Number::Unsigned4,
      .scales = ".weight_scale",
      .scaleTypes = plainFloats,
-     .zeroPoint = 8},
+     .zeroPoint = 8,
+     .listsGroups = true},
     // NVFP4 as ModelOpt and as compressed-tensors spell it.
     {".weight", "U8", Number::E2M1, ".weight_scale", e4m3, ".weight_scale_2"},
     {".weight_packed", "U8", Number::E2M1, ".weight_scale", e4m3, ".weight_global_scale", /*globalDivides=*/true},
@@ -194,6 +198,56 @@ bool moec::importers::fitGroups(ArrayRef<int64_t> scales, std::optional<int64_t>
   return !group || *group == result.blockColumns;
 }
 
+llvm::Expected<std::vector<int32_t>> moec::importers::readColumnGroups(const Checkpoint &checkpoint, const Tensor &stored,
+                                                                       mlir::MLIRContext *context, QuantizedTensor &result) {
+  int64_t columns = result.values.shape.back();
+  if (stored.type != "I32" || ArrayRef<int64_t>(stored.shape) != ArrayRef(columns))
+    return refuseTensor(stored, "expected the group of each column, I32 [" + Twine(columns) + "], got " + stored.type + " " +
+                                    spelled(stored.shape));
+  llvm::Expected<std::vector<char>> bytes = checkpoint.read(stored);
+  if (!bytes)
+    return bytes.takeError();
+  std::vector<int32_t> groups(static_cast<size_t>(columns));
+  for (auto [column, group] : llvm::enumerate(groups)) {
+    group = int32_t(llvm::support::endian::read32le(bytes->data() + 4 * column));
+    result.isScattered |= group != int64_t(column) / result.blockColumns;
+  }
+  result.groups = {.stored = &stored, .element = mlir::IntegerType::get(context, 32), .shape = {columns}};
+  return groups;
+}
+
+llvm::Error moec::importers::refuseGroup(const Tensor &stored, const QuantizedTensor &matrix, int64_t column, int32_t group) {
+  return refuseTensor(stored, "expected groups below " + Twine(matrix.scales.shape.back()) + ", got " + Twine(group) +
+                                  " for column " + Twine(column));
+}
+
+/// The groups of columns, where compressed-tensors lists them. -1 anywhere means that they were never assigned: groups are
+/// neighbours. Its versions agree on what is meant only where each group has its size in columns.
+static llvm::Error takeColumnGroups(Checkpoint &checkpoint, StringRef stem, mlir::MLIRContext *context, QuantizedTensor &result) {
+  const Tensor *stored = checkpoint.take((stem + ".weight_g_idx").str());
+  if (!stored)
+    return llvm::Error::success();
+  llvm::Expected<std::vector<int32_t>> groups = readColumnGroups(checkpoint, *stored, context, result);
+  if (!groups)
+    return groups.takeError();
+  if (llvm::is_contained(*groups, -1)) {
+    result.groups = {};
+    result.isScattered = false;
+    return llvm::Error::success();
+  }
+  std::vector<int64_t> columns(static_cast<size_t>(result.scales.shape.back()));
+  for (auto [column, group] : llvm::enumerate(*groups)) {
+    if (group < 0 || size_t(group) >= columns.size())
+      return refuseGroup(*stored, result, int64_t(column), group);
+    ++columns[size_t(group)];
+  }
+  for (auto [group, count] : llvm::enumerate(columns))
+    if (count != result.blockColumns)
+      return refuseTensor(*stored, "expected " + Twine(result.blockColumns) + " columns of each group, got " + Twine(count) +
+                                       " of group " + Twine(group));
+  return llvm::Error::success();
+}
+
 static llvm::Error takeScales(const Tensor &stored, const Layout &layout, const Quantization &quantization,
                               mlir::MLIRContext *context, QuantizedTensor &result) {
   StringRef type = stored.type;
@@ -259,6 +313,8 @@ llvm::Expected<QuantizedTensor> moec::importers::takeQuantized(Checkpoint &check
     llvm::Error error = takeValues(*values, layout, shape, context, result);
     if (!error)
       error = takeScales(*checkpoint.take(scales), layout, quantization, context, result);
+    if (!error && layout.listsGroups)
+      error = takeColumnGroups(checkpoint, stem, context, result);
     if (!error && !layout.global.empty())
       error = takeGlobal(checkpoint, stem, layout, context, result);
     if (error)
