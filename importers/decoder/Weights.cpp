@@ -132,6 +132,11 @@ moe::NumberFormatAttr Weights::formatOf(const QuantizedTensor &tensor, int64_t f
                                     tensor.globalDivides, firstRow, tensorRows);
 }
 
+/// Whether a matrix is stored as nothing that computes with it reads it.
+static bool isSpelledOut(const QuantizedTensor &found) {
+  return found.isScattered || (found.scales.stored && !hasBlocksOfKernels(found));
+}
+
 void Weights::forget(moe::WeightOp weight) {
   if (!weight)
     return;
@@ -148,7 +153,7 @@ moe::StoredTensor Weights::groupsIn(ArrayRef<const Tensor *> lists, const Stored
   return {RankedTensorType::get(shape, like.element), builder.getArrayAttr(slicesOf(lists, like.strides))};
 }
 
-Matrix Weights::spelledOut(StringRef symbol, const Matrix &matrix, const moe::StoredTensor &groups) {
+Matrix Weights::spelledOut(StringRef symbol, const Matrix &matrix, std::optional<moe::StoredTensor> groups) {
   moe::WeightOp values = matrix.values;
   auto storedIn = [](moe::WeightOp weight) {
     return weight ? std::optional(moe::StoredTensor{cast<RankedTensorType>(weight.getType()), weight.getSlices()}) : std::nullopt;
@@ -157,6 +162,7 @@ Matrix Weights::spelledOut(StringRef symbol, const Matrix &matrix, const moe::St
   moe::Requantization file{.element = builder.getF32Type(),
                            .values = *storedIn(matrix.values),
                            .scales = storedIn(matrix.scales),
+                           .global = storedIn(matrix.global),
                            .zeros = storedIn(matrix.zeros),
                            .format = matrix.format,
                            .groups = groups};
@@ -165,12 +171,14 @@ Matrix Weights::spelledOut(StringRef symbol, const Matrix &matrix, const moe::St
   int64_t times = isStack && shape[0] > 1 ? shape[0] : 1;
   auto all = moe::SliceAttr::get(builder.getContext(), symbol, name, 0, isStack ? 1 : shape[0], times,
                                  times > 1 ? shape[1] * file.rowBytes() : 0);
+  std::string why = groups ? "columns of its groups lie apart"
+                           : llvm::formatv("no kernel reads blocks of {0} columns", matrix.format.getColumns()).str();
   remark::missed(values.getLoc(), remark::RemarkOpts::name("scattered-groups").category("import-model"))
-      << llvm::formatv(
-             "'{0}' is spelt out in f32, {1} KB instead of {2}, as columns of its groups lie apart; --weight-format rounds it",
-             symbol, file.bytes() / 1024, file.values.type.getNumElements() * file.values.type.getElementTypeBitWidth() / 8192)
+      << llvm::formatv("'{0}' is spelt out in f32, {1} KB instead of {2}, as {3}; --weight-format rounds it", symbol,
+                       file.bytes() / 1024, file.values.type.getNumElements() * file.values.type.getElementTypeBitWidth() / 8192,
+                       why)
              .str();
-  for (moe::WeightOp part : {matrix.zeros, matrix.scales, matrix.values}) // the last first
+  for (moe::WeightOp part : {matrix.zeros, matrix.global, matrix.scales, matrix.values}) // the last first
     forget(part);
   computed.set(name, file.attribute());
   module->setAttr(moe::requantizedAttrName(), computed.getDictionary(builder.getContext()));
@@ -187,13 +195,14 @@ Matrix Weights::withScales(moe::WeightOp values, StringRef tensor, const Quantiz
     matrix.global = declareWhole(scalesName(tensor, found.global), found.global);
   if (found.zeros.stored)
     matrix.zeros = declareWhole(scalesName(tensor, found.zeros), found.zeros);
-  return found.isScattered ? spelledOut(std::string(values.getSymName()), matrix, groupsIn(found.groups.stored, found.groups))
-                           : matrix;
+  if (found.isScattered)
+    return spelledOut(std::string(values.getSymName()), matrix, groupsIn(found.groups.stored, found.groups));
+  return isSpelledOut(found) ? spelledOut(std::string(values.getSymName()), matrix, std::nullopt) : matrix;
 }
 
 Matrix Weights::matrix(StringRef tensor, ArrayRef<int64_t> shape) {
   QuantizedTensor found = findMatrix(tensor, shape);
-  if (auto before = declared.find(tensor); found.isScattered && before != declared.end())
+  if (auto before = declared.find(tensor); isSpelledOut(found) && before != declared.end())
     return {before->second};
   return withScales(declareWhole(tensor, found.values), tensor, found);
 }
@@ -267,7 +276,7 @@ Matrix Weights::stacked(StringRef symbol, int64_t count, llvm::function_ref<Stri
   if (zeros.front())
     result.zeros = declareScales(zeros, first.zeros, first.zeros.shape);
   if (!isScattered)
-    return result;
+    return isSpelledOut(first) ? spelledOut(symbol, result, std::nullopt) : result;
   for (auto [list, stored] : llvm::zip_equal(groups, values))
     if (!list) {
       remember(stored

@@ -15,8 +15,8 @@ struct Range {
   int64_t from, step, count;
 };
 
-/// A matrix, or a stack of them: plain numbers, or numbers that scales go with. One whose groups are not neighbours is spelt out in
-/// a file that the compiler computes, as plain numbers.
+/// A matrix, or a stack of them: plain numbers, or numbers that scales go with. One whose groups are not neighbours, or of a size
+/// that no kernel takes, is spelt out in a file that the compiler computes, as plain numbers.
 struct Matrix {
   moe::WeightOp values;
   moe::WeightOp scales = {}, global = {}, zeros = {}; ///< null for plain numbers; few formats have a global scale or zero points
@@ -74,8 +74,8 @@ private:
   /// Rows [from, from + rows) of each of `parts` parts of `partRows` rows, of a tensor stored in `shape`.
   Matrix cut(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, int64_t parts, int64_t partRows,
              int64_t from, int64_t rows);
-  /// `matrix`, declared as `symbol`, of columns in `groups`: spelt out.
-  Matrix spelledOut(llvm::StringRef symbol, const Matrix &matrix, const moe::StoredTensor &groups);
+  /// `matrix`, declared as `symbol`, of columns in `groups` where these are no neighbours: spelt out, and why.
+  Matrix spelledOut(llvm::StringRef symbol, const Matrix &matrix, std::optional<moe::StoredTensor> groups);
   /// A list of groups for each matrix, or one for all, as `like` is stored.
   moe::StoredTensor groupsIn(llvm::ArrayRef<const safetensors::Tensor *> lists, const StoredPart &like);
   /// Takes back what was declared for nothing.

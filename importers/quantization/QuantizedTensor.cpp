@@ -97,6 +97,15 @@ static std::optional<std::string> valuesName(const Layout &layout, StringRef ten
   return hasSuffix == layout.values.starts_with(".") ? std::optional((stem + layout.values).str()) : std::nullopt;
 }
 
+bool moec::importers::hasBlocksOfKernels(const QuantizedTensor &tensor) {
+  int64_t columns = tensor.blockColumns;
+  if (columns >= tensor.values.shape.back()) // a row's only one
+    return true;
+  constexpr int64_t fewestOfLane = 8, fewestOfVector = 32;
+  bool arePacked = tensor.values.element.getIntOrFloatBitWidth() == 4;
+  return arePacked ? columns >= fewestOfLane && llvm::isPowerOf2_64(uint64_t(columns)) : columns % fewestOfVector == 0;
+}
+
 bool moec::importers::isQuantized(const Checkpoint &checkpoint, StringRef tensor, const Tensor *stored) {
   if (!stored && isInWords(checkpoint, tensor))
     return true;

@@ -46,6 +46,9 @@ struct QuantizedTensor {
   int64_t zeroPoint = 0;
 };
 
+/// Whether kernels read its numbers as they are: each vector of them belongs to one scale, or each of its lanes does.
+bool hasBlocksOfKernels(const QuantizedTensor &tensor);
+
 /// Whether the checkpoint has `tensor` in a number format rather than as plain numbers; `stored` is what it has by that name, or
 /// null.
 bool isQuantized(const safetensors::Checkpoint &checkpoint, llvm::StringRef tensor, const safetensors::Tensor *stored);
