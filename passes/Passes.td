@@ -38,7 +38,8 @@ def RequantizeWeights : Pass<"moe-requantize-weights", "::mlir::ModuleOp"> {
   let summary = "round the weights of products to integers of which neighbours share a scale";
   let description = [{
     With `format=int8` in groups of 128 neighbours of a row, with `format=int4` in groups of 32. Whatever products read is rounded,
-    from whatever format it is stored in, but for routers, and for what is stored in four bits already. The head that makes the
+    from whatever format it is stored in, but for routers and other small matrices that weigh streams or heads that choose positions, and
+    for what is stored in four bits already. The head that makes the
     logits and the factors of latent attention have eight bits also with `format=int4`. Embeddings, norms and biases stay.
 
     No bytes are touched: the module's attribute `moe.requantized` says what files the compiler is to compute, and slices refer to

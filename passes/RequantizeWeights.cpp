@@ -39,12 +39,12 @@ struct RequantizeWeights : impl::RequantizeWeightsBase<RequantizeWeights> {
     symbols = &table;
     if (auto before = module->getAttrOfType<DictionaryAttr>(requantizedAttrName()))
       files.append(before.begin(), before.end());
-    DenseSet<Operation *> routers = routersOf(module);
+    DenseSet<Operation *> controls = controlsOf(module);
     DenseSet<Value> heads;
     for (auto function : module.getOps<func::FuncOp>())
       heads.insert(logitsOf(function));
     module.walk([&](Operation *op) {
-      if (!isa<LinearOp, GatedMLPOp, ExpertsOp, LatentAttentionOp>(op) || routers.contains(op))
+      if (!isa<LinearOp, GroupedLinearOp, GatedMLPOp, ExpertsOp, LatentAttentionOp>(op) || controls.contains(op))
         return;
       bool isHead = op->getNumResults() && heads.contains(op->getResult(0));
       int64_t rank = isa<ExpertsOp>(op) ? 3 : 2; // experts' biases are matrices, too

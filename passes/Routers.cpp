@@ -21,3 +21,10 @@ DenseSet<Operation *> moec::passes::routersOf(ModuleOp module) {
   module.walk([&](FusedExpertsOp op) { collectProducts(op.getLogits(), routers); });
   return routers;
 }
+
+DenseSet<Operation *> moec::passes::controlsOf(ModuleOp module) {
+  DenseSet<Operation *> controls = routersOf(module);
+  module.walk([&](StreamWeightsOp op) { collectProducts(op.getInput(), controls); });
+  module.walk([&](SelectPositionsOp op) { collectProducts(op.getWeights(), controls); });
+  return controls;
+}

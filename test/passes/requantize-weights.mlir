@@ -63,3 +63,34 @@ func.func @step(%x: !rows) -> (tensor<?x96xf32> {moe.output = "logits"}) {
   %out = moe.linear %y, %head : !rows, tensor<96x64xbf16> -> tensor<?x96xf32>
   return %out : tensor<?x96xf32>
 }
+
+// What projects groups of heads is rounded; what weighs residual streams, and heads that choose positions, is not.
+// INT8-LABEL: @streams
+// INT8-DAG: %[[FN:.*]] = moe.get_weight @fn : tensor<8x64xf32>
+// INT8-DAG: %[[HEADS:.*]] = moe.get_weight @heads : tensor<4x64xbf16>
+// INT8-DAG: %[[GROUPED:.*]] = moe.dequantize {{.*}} as <rows = 1, columns = 32> : tensor<64x32xi8>, tensor<64x1xbf16>
+// INT8-DAG: moe.linear %{{.*}}, %[[FN]]
+// INT8-DAG: moe.linear %{{.*}}, %[[HEADS]]
+// INT8-DAG: moe.grouped_linear %{{.*}}, %[[GROUPED]]
+moe.weight @fn : tensor<8x64xf32> = [#moe.slice<"fn" in "m" at 81920 rows 8>]
+moe.weight @factor : tensor<3xf32> = [#moe.slice<"factor" in "m" at 86016 rows 3>]
+moe.weight @base : tensor<8xf32> = [#moe.slice<"base" in "m" at 86080 rows 8>]
+moe.weight @heads : tensor<4x64xbf16> = [#moe.slice<"heads" in "m" at 86144 rows 4>]
+moe.weight @grouped : tensor<64x32xbf16> = [#moe.slice<"grouped" in "m" at 90112 rows 64>]
+moe.cache @keys : tensor<?x16xf32>
+func.func @streams(%s: !rows, %batch: !moe.batch) -> !rows {
+  %fn = moe.get_weight @fn : tensor<8x64xf32>
+  %factor = moe.get_weight @factor : tensor<3xf32>
+  %base = moe.get_weight @base : tensor<8xf32>
+  %heads = moe.get_weight @heads : tensor<4x64xbf16>
+  // expected-remark @below {{'grouped' from 16 to 4 bits in groups of 32: 4 KB become 1}}
+  %grouped = moe.get_weight @grouped : tensor<64x32xbf16>
+  %l = moe.linear %s, %fn : !rows, tensor<8x64xf32> -> tensor<?x8xf32>
+  %w = moe.stream_weights %l, %factor, %base {streams = 2 : i64, iterations = 4 : i64, epsilon = 1.0e-6 : f64}
+    : tensor<?x8xf32>, tensor<3xf32>, tensor<8xf32>
+  %x = moe.merge_streams %s by %w : !rows, tensor<?x8xf32> -> tensor<?x32xf32>
+  %h = moe.linear %s, %heads : !rows, tensor<4x64xbf16> -> tensor<?x4xf32>
+  %p = moe.select_positions %s, %h over @keys at %batch : !rows, tensor<?x4xf32> -> tensor<?x8xi32>
+  %g = moe.grouped_linear %s, %grouped : !rows, tensor<64x32xbf16> -> !rows
+  return %g : !rows
+}
