@@ -86,10 +86,10 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
       const StepArguments &arguments = guesses[choice];
       arguments.readSizesOfArguments(copy);
       eraseDead(copy);
-      StepBuilder builder(copy, embedding, arguments);
-      step = builder.build();
+      StepBuilder steps(copy, embedding, arguments);
+      step = steps.build();
       if (!step && problem.empty())
-        problem = builder.problem();
+        problem = steps.problem();
     }
     copy.erase();
     return step;

@@ -14,9 +14,10 @@ struct RotaryMatch {
   std::string problem;
 };
 
-/// `rotary` with the frequencies and the multiplier by which `cos` and `sin`, [tokens, pairs], follow from the tokens' positions.
 /// What was found of earlier angles: those of all layers are mostly the same.
 using RotaryMatches = std::map<std::string, RotaryMatch>;
+
+/// `rotary` with the frequencies and the multiplier by which `cos` and `sin`, [tokens, pairs], follow from the tokens' positions.
 RotaryMatch matchRotary(mlir::Value cos, mlir::Value sin, moe::RotaryAttr rotary, const StepArguments &arguments,
                         RotaryMatches &known);
 

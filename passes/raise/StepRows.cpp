@@ -38,40 +38,50 @@ std::optional<SmallVector<int64_t>> passes::orderInHeads(ArrayRef<Column> column
 /// Positions of a sequence that is longer than any cache has room for.
 static constexpr int64_t longest = 1 << 24;
 
+/// How many elements a position has in an argument of the past.
+static int64_t widthOfPast(Type type) {
+  int64_t width = 1;
+  for (int64_t size : cast<RankedTensorType>(type).getShape())
+    width *= ShapedType::isDynamic(size) ? 1 : size;
+  return width;
+}
+
+/// Of each element of such an argument, in their order: its row, the positions of one sequence being behind those of the one
+/// before, and its column.
+static void forEachElement(Type type, int64_t sequences, int64_t positions,
+                           llvm::function_ref<void(int64_t row, int64_t column)> body) {
+  auto [sequenceDim, positionDim] = *dimsOfPast(type);
+  SmallVector<int64_t> dims(cast<RankedTensorType>(type).getShape());
+  dims[size_t(sequenceDim)] = sequences;
+  dims[size_t(positionDim)] = positions;
+  evaluator::forEachPlace(dims, [&, sequenceDim = sequenceDim, positionDim = positionDim](std::span<const int64_t> place) {
+    int64_t column = 0;
+    for (auto [dim, index] : llvm::enumerate(place))
+      if (int64_t(dim) != sequenceDim && int64_t(dim) != positionDim)
+        column = column * dims[dim] + index;
+    body(place[size_t(sequenceDim)] * positions + place[size_t(positionDim)], column);
+    return true;
+  });
+}
+
 StepRows::StepRows(const StepArguments &arguments)
     : arguments(arguments), trials(arguments.trials()),
       longSizes(arguments.sizes(arguments.pasts().empty() ? StepShape{1, longest, 0} : StepShape{1, 1, longest - 1})) {
   for (StepShape trial : trials)
     sizes.push_back(arguments.sizes(trial));
-  for (Value past : arguments.pasts()) {
-    int64_t width = 1;
-    for (int64_t size : cast<RankedTensorType>(past.getType()).getShape())
-      width *= ShapedType::isDynamic(size) ? 1 : size;
-    seats[past] = std::make_unique<Seat>(Seat{past, width, numbersOfPast(past.getType())});
-  }
+  for (Value past : arguments.pasts())
+    seats[past] = std::make_unique<Seat>(Seat{past, widthOfPast(past.getType()), numbersOfPast(past.getType())});
 }
 
 std::shared_ptr<const StepRows::Numbers> StepRows::numbersOfPast(Type type) {
   std::shared_ptr<const Numbers> &known = pasts[type];
   if (known)
     return known;
-  auto [sequenceDim, positionDim] = *dimsOfPast(type);
   Numbers all;
   for (StepShape shape : trials) {
     std::vector<int32_t> &numbers = all.emplace_back();
-    SmallVector<int64_t> dims(cast<RankedTensorType>(type).getShape());
-    dims[size_t(sequenceDim)] = shape.sequences;
-    dims[size_t(positionDim)] = shape.past;
-    evaluator::forEachPlace(dims, [&, sequenceDim = sequenceDim, positionDim = positionDim](std::span<const int64_t> place) {
-      int64_t column = 0, width = 1;
-      for (auto [dim, index] : llvm::enumerate(place))
-        if (int64_t(dim) != sequenceDim && int64_t(dim) != positionDim) {
-          column = column * dims[dim] + index;
-          width *= dims[dim];
-        }
-      int64_t row = place[size_t(sequenceDim)] * shape.past + place[size_t(positionDim)];
+    forEachElement(type, shape.sequences, shape.past, [&, width = widthOfPast(type)](int64_t row, int64_t column) {
       numbers.push_back(int32_t(row * width + column));
-      return true;
     });
   }
   return known = std::make_shared<const Numbers>(std::move(all));
@@ -283,19 +293,10 @@ std::optional<Context> StepRows::contextOf(Value value, Value like) {
     // For each element which row and column it should be.
     std::vector<std::pair<int64_t, int64_t>> wanted;
     if (like) {
-      auto [sequenceDim, positionDim] = *dimsOfPast(like.getType());
-      SmallVector<int64_t> dims = *sizes[trial].shape(like);
-      dims[size_t(positionDim)] = positions;
-      if (passes::countOf(dims) != int64_t(places->size()))
+      if (width != widthOfPast(like.getType()))
         return std::nullopt;
-      evaluator::forEachPlace(dims, [&, sequenceDim = sequenceDim, positionDim = positionDim](std::span<const int64_t> place) {
-        int64_t column = 0;
-        for (auto [dim, index] : llvm::enumerate(place))
-          if (int64_t(dim) != sequenceDim && int64_t(dim) != positionDim)
-            column = column * dims[dim] + index;
-        wanted.emplace_back(place[size_t(sequenceDim)] * positions + place[size_t(positionDim)], column);
-        return true;
-      });
+      forEachElement(like.getType(), shape.sequences, positions,
+                     [&](int64_t row, int64_t column) { wanted.emplace_back(row, column); });
     } else {
       for (int64_t index = 0; index < int64_t(places->size()); ++index)
         wanted.emplace_back(index / width, index % width);
