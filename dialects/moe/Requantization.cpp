@@ -116,13 +116,13 @@ llvm::Expected<std::optional<Requantization>> moec::moe::findRequantization(Modu
   return result;
 }
 
-llvm::Expected<llvm::ArrayRef<double>> moec::moe::groupsOfEntry(llvm::ArrayRef<double> groups, int64_t entry, int64_t width,
-                                                                int64_t count) {
-  if (groups.empty())
-    return groups;
-  llvm::ArrayRef<double> ours = int64_t(groups.size()) == width ? groups : groups.slice(size_t(entry * width), size_t(width));
-  for (double group : ours)
+llvm::ArrayRef<double> moec::moe::groupsOfEntry(llvm::ArrayRef<double> groups, int64_t entry, int64_t width) {
+  return int64_t(groups.size()) <= width ? groups : groups.slice(size_t(entry * width), size_t(width));
+}
+
+llvm::Error moec::moe::checkGroups(llvm::ArrayRef<double> groups, int64_t count) {
+  for (double group : groups)
     if (group < 0 || group >= double(count))
       return llvm::createStringError("expected groups below " + llvm::Twine(count) + ", got " + llvm::Twine(int64_t(group)));
-  return ours;
+  return llvm::Error::success();
 }

@@ -50,8 +50,10 @@ inline int64_t scaleColumnOf(NumberFormatAttr format, llvm::ArrayRef<double> gro
   return groups.empty() ? column / format.getColumns() : int64_t(groups[size_t(column)]);
 }
 
-/// Of `groups` as a file has them, those of entry `entry`; an error where one is not below `count`.
-llvm::Expected<llvm::ArrayRef<double>> groupsOfEntry(llvm::ArrayRef<double> groups, int64_t entry, int64_t width, int64_t count);
+/// Of `groups` as a file has them, for rows of `width` columns, those of entry `entry`.
+llvm::ArrayRef<double> groupsOfEntry(llvm::ArrayRef<double> groups, int64_t entry, int64_t width);
+/// An error where one of them is none of a row's `count` scales.
+llvm::Error checkGroups(llvm::ArrayRef<double> groups, int64_t count);
 
 /// Files that a module computes are in its attribute `moe.requantized`, which says of each name what the file holds; slices speak
 /// of them as of any file.

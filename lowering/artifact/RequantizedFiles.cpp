@@ -28,6 +28,9 @@ public:
       if (*stored)
         if (Error error = readAll(**stored, files, *into))
           return std::move(error);
+    if (file.groups)
+      if (Error error = moe::checkGroups(matrix->groups, file.scales->type.getShape().back()))
+        return createStringError("'" + name + "': " + toString(std::move(error)));
     return matrix;
   }
 
@@ -80,8 +83,7 @@ private:
     if (Error error = values.read(row, exact))
       return error;
     if (file.format)
-      if (Error error = dequantize(row, exact))
-        return error;
+      dequantize(row, exact);
     std::vector<float> plain(exact.begin(), exact.end());
     size_t perRow = size_t(file.scalesOfRow());
     moe::RoundingError error = moe::roundRow(file, plain, numbers, std::span(scales).subspan(size_t(row) * perRow, perRow));
@@ -94,24 +96,21 @@ private:
     return Error::success();
   }
 
-  Error dequantize(int64_t index, std::vector<double> &row) const {
+  void dequantize(int64_t index, std::vector<double> &row) const {
     ArrayRef<int64_t> shape = file.values.type.getShape(), scaleShape = file.scales->type.getShape();
     int64_t rows = shape.drop_back().back(), entry = index / rows;
     int64_t scaleRow = moe::scaleRowOf(file.format, entry, index % rows, rows, scaleShape, shape.size() == 3);
     int64_t first = scaleRow * scaleShape.back();
     double overall = global.empty() ? 1 : global[global.size() == 1 ? 0 : size_t(entry)];
-    Expected<ArrayRef<double>> listed = moe::groupsOfEntry(groups, entry, file.width(), scaleShape.back());
-    if (!listed)
-      return createStringError("'" + name + "': " + toString(listed.takeError()));
+    ArrayRef<double> listed = moe::groupsOfEntry(groups, entry, file.width());
     for (size_t column = 0; column < row.size(); ++column) {
-      size_t block = size_t(first + moe::scaleColumnOf(file.format, *listed, int64_t(column)));
+      size_t block = size_t(first + moe::scaleColumnOf(file.format, listed, int64_t(column)));
       int64_t zero = file.format.getZeroPoint();
       if (!zeros.empty())
         zero = moe::zeroPointOf(file.format, int64_t(zeros[block]), file.values.type.getElementType());
       double scaled = (row[column] - double(zero)) * storedScales[block];
       row[column] = file.format.getDivides() ? scaled / overall : scaled * overall;
     }
-    return Error::success();
   }
 
   std::string name;

@@ -15,9 +15,7 @@ Tensor moec::evaluator::dequantize(NumberFormatAttr format, Type element, const 
     int64_t entry = row / rows;
     int64_t scaleRow = scaleRowOf(format, entry, row % rows, rows, scales.shape, values.shape.size() == 3);
     double overall = global ? global->elements[global->elements.size() == 1 ? 0 : size_t(entry)] : 1;
-    llvm::ArrayRef<double> listed = groups ? llvm::ArrayRef<double>(groups->elements) : llvm::ArrayRef<double>();
-    if (int64_t(listed.size()) > values.width())
-      listed = listed.slice(size_t(entry * values.width()), size_t(values.width()));
+    llvm::ArrayRef<double> listed = groups ? groupsOfEntry(groups->elements, entry, values.width()) : llvm::ArrayRef<double>();
     for (int64_t column = 0; column < values.width(); ++column) {
       int64_t block = scaleColumnOf(format, listed, column), zero = format.getZeroPoint();
       if (zeros)

@@ -45,9 +45,8 @@ FailureOr<std::optional<std::string>> Weights::compute(ModuleOp module, StringRe
         group = double(int64_t(group) % count);
       parts[4] = fitting;
     }
-    llvm::ArrayRef<double> all = parts[4]->elements;
-    if (auto fits = moe::groupsOfEntry(all, 0, int64_t(all.size()), count); !fits)
-      return user->emitError() << "cannot spell out '" << name << "': " << llvm::toString(fits.takeError());
+    if (llvm::Error error = moe::checkGroups(parts[4]->elements, count))
+      return user->emitError() << "cannot spell out '" << name << "': " << llvm::toString(std::move(error));
   }
   FailureOr<std::string> bytes = file.scales
                                      ? round(file,
