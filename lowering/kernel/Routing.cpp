@@ -17,10 +17,6 @@ Number moec::lowering::scoreOf(moe::Score score, Number logit) {
   return score == moe::Score::SqrtSoftplus ? squareRoot(softplus(logit)) : logit;
 }
 
-bool moec::lowering::choosesByLogits(moe::RoutingAttr routing, bool hasBias) {
-  return routing.getScore() == moe::Score::Sigmoid && !hasBias && routing.getGroups() == 1;
-}
-
 Number moec::lowering::groupKey(FunctionBuilder &b, moe::RoutingAttr routing, Pointer keys, int64_t size) {
   Number low = b.real(negativeInfinity);
   auto best = b.forRange(b.integer(0), b.integer(size), 1, {low, low}, [&](Number i, ArrayRef<Number> before) {

@@ -10,10 +10,6 @@ namespace moec::lowering {
 /// A score as far as it depends on its own logit alone: what a softmax is yet to be taken of stays as it is.
 Number scoreOf(moe::Score score, Number logit);
 
-/// Whether logits themselves are keys: of sigmoids to which nothing is added, which keep their order, but are equal where logits
-/// are large.
-bool choosesByLogits(moe::RoutingAttr routing, bool hasBias);
-
 /// The key of a group of `size` experts, from their keys.
 Number groupKey(FunctionBuilder &b, moe::RoutingAttr routing, Pointer keys, int64_t size);
 

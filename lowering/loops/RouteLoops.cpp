@@ -1,4 +1,5 @@
 // Routing as loops: scores, the best groups, the best experts, their weights. #moe.routing has the arithmetic.
+#include "dialects/moe/Routing.h"
 #include "lowering/kernel/Functions.h"
 #include "lowering/kernel/Routing.h"
 #include "lowering/loops/LoopBuilder.h"

@@ -1,4 +1,5 @@
 // Routing of one row, step by step as #moe.routing states it.
+#include "dialects/moe/Routing.h"
 #include "lowering/kernel/Functions.h"
 #include "lowering/kernel/Routing.h"
 #include "lowering/x86/Emit.h"
@@ -79,7 +80,7 @@ void moec::lowering::x86::emitRoute(KernelFrame &frame, moe::RouteOp op, Pointer
   scoreExperts(b, routing.getScore(), logits, scores, experts);
 
   if (!table) {
-    Pointer biases = bias ? bias.row(b.integer(0)) : Pointer(), from = choosesByLogits(routing, bool(bias)) ? logits : scores;
+    Pointer biases = bias ? bias.row(b.integer(0)) : Pointer(), from = moe::choosesByLogits(routing, bool(bias)) ? logits : scores;
     b.forColumns(experts, [&](Number e, int64_t lanes) {
       Number key = (from + e).load(lanes);
       (keys + e).store(bias ? key + (biases + e).loadF32(lanes) : key);

@@ -1,5 +1,6 @@
 // How one token's router logits become expert ids and weights.
 #include "passes/evaluator/Routing.h"
+#include "dialects/moe/Routing.h"
 
 #include <algorithm>
 #include <cmath>
@@ -103,9 +104,7 @@ static Choice weigh(std::vector<int64_t> ids, const std::vector<double> &scores,
 
 Choice moec::evaluator::route(std::span<const double> logits, std::span<const double> bias, RoutingAttr routing) {
   std::vector<double> s = scores(logits, routing.getScore()), keys = s;
-  // Sigmoids keep the order of logits, but large ones are equal where logits are not: where nothing is added to them, logits
-  // choose.
-  if (routing.getScore() == Score::Sigmoid && bias.empty() && routing.getGroups() == 1)
+  if (choosesByLogits(routing, !bias.empty()))
     keys.assign(logits.begin(), logits.end());
   for (size_t i = 0; i < bias.size(); ++i)
     keys[i] += bias[i];

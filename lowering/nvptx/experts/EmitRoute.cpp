@@ -1,6 +1,7 @@
 // Routing of one row, step by step as #moe.routing states it: scores by the block, the choice by its first warp.
 //
 // Lane l of the warp owns experts l, l + 32, ... (and groups likewise): only it reads and writes their keys.
+#include "dialects/moe/Routing.h"
 #include "lowering/kernel/Functions.h"
 #include "lowering/kernel/Routing.h"
 #include "lowering/nvptx/BlockReduction.h"
@@ -121,7 +122,7 @@ void RouteEmitter::emit(Pointer logits, Weight bias, Weight table, Number token,
   Pointer groupKeys = groups > 1 ? allocate(b.f32, groups) : Pointer(), kept = groups > 1 ? allocate(b.i32, groups) : Pointer();
   scoreExperts(logits, scores);
   if (!table) {
-    Pointer biases = bias ? bias.row(b.integer(0)) : Pointer(), from = choosesByLogits(routing, bool(bias)) ? logits : scores;
+    Pointer biases = bias ? bias.row(b.integer(0)) : Pointer(), from = moe::choosesByLogits(routing, bool(bias)) ? logits : scores;
     forExperts([&](Number e) {
       Number key = (from + e).load();
       (keys + e).store(bias ? key + (biases + e).loadF32() : key);
