@@ -50,8 +50,6 @@ llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> tools::importModel(llvm::Strin
   if (hasHalves(**module))
     if (auto step = importWidened(path, context))
       return step;
-  // Whatever raising makes of a graph, it can be imported.
-  mlir::OwningOpRef<mlir::ModuleOp> asImported = (*module)->clone();
   mlir::PassManager passes(&context);
   passes::buildRaiseStep(passes);
   std::string problem;
@@ -65,7 +63,8 @@ llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> tools::importModel(llvm::Strin
   mlir::ScopedDiagnosticHandler handler(&context, keep);
   if (succeeded(passes.run(**module)))
     return module;
-  mlir::remark::missed((*asImported)->getLoc(), mlir::remark::RemarkOpts::name("moe-raise").category("moe-raise"))
+  // Whatever raising makes of a graph, it can be imported.
+  mlir::remark::missed((**module).getLoc(), mlir::remark::RemarkOpts::name("moe-raise").category("moe-raise"))
       << "the graph stays as it was imported: " << problem;
-  return asImported;
+  return importers::importModel(path, context);
 }
