@@ -7,15 +7,9 @@ using namespace moec::lowering::nvptx;
 LaunchOrder::LaunchOrder(KernelFrame &frame, int64_t stages)
     : b(frame.b), stages(stages), counters(frame.allocateCounters(stages)) {}
 
-void LaunchOrder::waitFor(int64_t stage, Number pieces) {
-  b.ifThen(b.thread() == 0, [&] { done(stage).await(pieces); });
-  b.barrier();
-}
+void LaunchOrder::waitFor(int64_t stage, Number pieces) { done(stage).awaitByBlock(pieces); }
 
-void LaunchOrder::finish(int64_t stage) {
-  b.barrier();
-  b.ifThen(b.thread() == 0, [&] { done(stage).raise(); });
-}
+void LaunchOrder::finish(int64_t stage) { done(stage).raiseByBlock(); }
 
 void LaunchOrder::finishLast(Number pieces) {
   b.barrier();

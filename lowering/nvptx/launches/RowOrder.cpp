@@ -13,18 +13,13 @@ void RowOrder::take(Piece piece, Last last) {
   Number ofPieces = minimum(frame.rows - first, b.integer(slots)) * pieces;
   auto takePiece = [&] {
     Number slot = inGroup / pieces;
-    b.ifThen(group > 0, [&] { // the rows that had the slot before
-      b.ifThen(b.thread() == 0, [&] { lastDone(slot).await(group); });
-      b.barrier();
-    });
+    b.ifThen(group > 0, [&] { lastDone(slot).awaitByBlock(group); }); // by the rows that had the slot before
     piece(first + slot, slot, inGroup % pieces);
-    b.barrier();
-    b.ifThen(b.thread() == 0, [&] { piecesDone(slot).raise(); });
+    piecesDone(slot).raiseByBlock();
   };
   auto takeLast = [&] {
     Number slot = inGroup - ofPieces;
-    b.ifThen(b.thread() == 0, [&] { piecesDone(slot).await((group + 1) * pieces); });
-    b.barrier();
+    piecesDone(slot).awaitByBlock((group + 1) * pieces);
     last(first + slot, slot);
     b.barrier();
     b.ifThen(b.thread() == 0, [&] { finish(slot); });

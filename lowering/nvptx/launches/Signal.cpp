@@ -38,6 +38,16 @@ void Signal::await(Number expected) {
   scf::YieldOp::create(b);
 }
 
+void Signal::raiseByBlock() {
+  b.barrier();
+  b.ifThen(b.thread() == 0, [&] { raise(); });
+}
+
+void Signal::awaitByBlock(Number expected) {
+  b.ifThen(b.thread() == 0, [&] { await(expected); });
+  b.barrier();
+}
+
 void Signal::reset() {
   LLVM::StoreOp::create(b, b.integer32(0), count.value, alignment, /*isVolatile=*/false, /*isNonTemporal=*/false,
                         /*isInvariantGroup=*/false, LLVM::AtomicOrdering::monotonic, deviceScope);
