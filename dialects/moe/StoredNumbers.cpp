@@ -6,6 +6,10 @@
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <map>
+#include <mutex>
+#include <tuple>
+
 using namespace moec::moe;
 
 /// Reads the `index`-th element of type T.
@@ -21,6 +25,19 @@ static double valueOf(mlir::Type type, uint64_t pattern) {
   return type.isUnsignedInteger() ? double(pattern) : double(llvm::SignExtend64(pattern, bits));
 }
 
+/// What every pattern of bits stands for, worked out when a type is first asked for.
+static const std::vector<double> &valuesOf(mlir::Type type) {
+  static std::mutex mutex;
+  static std::map<std::tuple<const llvm::fltSemantics *, unsigned, bool>, std::vector<double>> known;
+  auto floats = mlir::dyn_cast<mlir::FloatType>(type);
+  unsigned bits = type.getIntOrFloatBitWidth();
+  std::lock_guard lock(mutex);
+  std::vector<double> &values = known[{floats ? &floats.getFloatSemantics() : nullptr, bits, type.isUnsignedInteger()}];
+  for (uint64_t pattern = values.size(); pattern < uint64_t(1) << bits; ++pattern)
+    values.push_back(valueOf(type, pattern));
+  return values;
+}
+
 std::optional<StoredNumbers> StoredNumbers::of(mlir::Type type) {
   if (!type.isIntOrFloat())
     return std::nullopt;
@@ -31,8 +48,8 @@ std::optional<StoredNumbers> StoredNumbers::of(mlir::Type type) {
   if (!isLookedUp && !isLong)
     return std::nullopt;
   StoredNumbers numbers(type);
-  for (uint64_t pattern = 0; isLookedUp && pattern < uint64_t(1) << bits; ++pattern)
-    numbers.values.push_back(valueOf(type, pattern));
+  if (isLookedUp)
+    numbers.values = &valuesOf(type);
   return numbers;
 }
 
@@ -43,12 +60,12 @@ void StoredNumbers::read(const char *bytes, std::span<double> numbers) const {
   };
   switch (type.getIntOrFloatBitWidth()) {
   case 4:
-    return each([&](size_t i) { return values[uint8_t(bytes[i / 2]) >> i % 2 * 4 & 15]; });
+    return each([&](size_t i) { return (*values)[uint8_t(bytes[i / 2]) >> i % 2 * 4 & 15]; });
   case 8:
-    return each([&](size_t i) { return values[uint8_t(bytes[i])]; });
+    return each([&](size_t i) { return (*values)[uint8_t(bytes[i])]; });
   case 16:
-    if (!values.empty())
-      return each([&](size_t i) { return values[elementAt<uint16_t>(bytes, i)]; });
+    if (values)
+      return each([&](size_t i) { return (*values)[elementAt<uint16_t>(bytes, i)]; });
     return each([&](size_t i) { return double(elementAt<int16_t>(bytes, i)); });
   case 32:
     if (type.isF32())

@@ -23,8 +23,8 @@ private:
   explicit StoredNumbers(mlir::Type type) : type(type) {}
 
   mlir::Type type;
-  /// Of floats and of integers of at most 16 and 8 bits: what every pattern of bits stands for.
-  std::vector<double> values;
+  /// Of floats and of integers of at most 16 and 8 bits: what every pattern of bits stands for. Lives as long as the process.
+  const std::vector<double> *values = nullptr;
 };
 
 } // namespace moec::moe
