@@ -83,6 +83,13 @@ void resolveParameter(Warp &warp, const Access &access, Resolved &resolved) {
 }
 
 void resolveGlobal(Warp &warp, const Access &access, Resolved &resolved) {
+  Allocation *raced = nullptr;
+  LaneMask racing = 0; // lanes in that allocation that are not checked yet
+  auto checkRaces = [&] {
+    if (racing)
+      raced->races.check(warp, access, racing);
+    racing = 0;
+  };
   forEachLane(access.lanes, [&](unsigned lane) {
     uint64_t address = access.address[lane];
     Allocation *allocation = warp.lastAllocation;
@@ -101,10 +108,15 @@ void resolveGlobal(Warp &warp, const Access &access, Resolved &resolved) {
     } else {
       uint8_t *written = allocation->written.empty() ? nullptr : allocation->written.data() + offset;
       admit(warp, access, lane, reinterpret_cast<std::byte *>(address), written, "global", resolved);
-      if (allocation->contents != Contents::readOnly)
-        allocation->races.check(warp, access, lane);
+      if (allocation->contents == Contents::readOnly)
+        return;
+      if (allocation != raced)
+        checkRaces();
+      raced = allocation;
+      racing |= LaneMask(1) << lane;
     }
   });
+  checkRaces();
   countGlobal(warp, access, resolved.lanes);
 }
 

@@ -4,6 +4,8 @@
 #include "runtime/devices/emulator/Block.h"
 #include "runtime/devices/emulator/Races.h"
 
+#include <thread>
+
 using namespace moec::runtime::emulator;
 
 namespace {
@@ -14,17 +16,30 @@ struct GlobalEvent : Event {
   uint32_t block = 0;
 };
 
-/// Held for a few instructions at a time.
+/// Holds one flag at a time, for the few instructions that an access of a warp takes.
 class Holding {
 public:
-  explicit Holding(std::atomic_flag &flag) : flag(flag) {
+  Holding() = default;
+  explicit Holding(std::atomic_flag &flag) { take(flag); }
+  Holding(const Holding &) = delete;
+  ~Holding() { release(); }
+
+  void take(std::atomic_flag &flag) {
+    if (held == &flag)
+      return;
+    release();
     while (flag.test_and_set(std::memory_order_acquire))
-      ;
+      std::this_thread::yield(); // whoever holds it may be waiting for this core
+    held = &flag;
   }
-  ~Holding() { flag.clear(std::memory_order_release); }
 
 private:
-  std::atomic_flag &flag;
+  void release() {
+    if (held)
+      held->clear(std::memory_order_release);
+  }
+
+  std::atomic_flag *held = nullptr;
 };
 
 /// What decides whether one lane's access races with an event.
@@ -88,19 +103,21 @@ GlobalRaces::Page &GlobalRaces::page(uint64_t index) {
   return *owned.back();
 }
 
-void GlobalRaces::check(Warp &warp, const Access &access, unsigned lane) {
-  uint64_t address = access.address[lane];
-  uint64_t first = address / 4 - firstWord, last = (address + access.bytes - 1) / 4 - firstWord;
-  uint8_t bytes = access.bytes >= 4 ? 15 : uint8_t(((1u << access.bytes) - 1) << address % 4);
+void GlobalRaces::check(Warp &warp, const Access &access, LaneMask lanes) {
   GlobalEvent now;
-  describe(now, warp, access, lane, bytes);
-  now.launch = warp.launch.number;
-  now.block = uint32_t(warp.block.index);
-  Page &touched = page(first / pageWords);
-  Holding holding(touched.busy);
-  // An access is aligned to its size, so it lies within a page, or starts with the allocation within a word.
-  for (uint64_t word = first; word <= last; ++word) {
-    Page &holder = word / pageWords == first / pageWords ? touched : page(word / pageWords);
-    checkWord(holder.words[word % pageWords], now, access.kind != AccessKind::load, GlobalAccess{warp, access, lane});
-  }
+  Holding holding; // of a page, while neighbouring lanes touch it
+  forEachLane(lanes, [&](unsigned lane) {
+    uint64_t address = access.address[lane];
+    uint64_t first = address / 4 - firstWord, last = (address + access.bytes - 1) / 4 - firstWord;
+    describe(now, warp, access, lane, access.bytes >= 4 ? 15 : uint8_t(((1u << access.bytes) - 1) << address % 4));
+    now.launch = warp.launch.number;
+    now.block = uint32_t(warp.block.index);
+    Page &touched = page(first / pageWords);
+    holding.take(touched.busy);
+    // An access is aligned to its size, so it lies within a page, or starts with the allocation within a word.
+    for (uint64_t word = first; word <= last; ++word) {
+      Page &holder = word / pageWords == first / pageWords ? touched : page(word / pageWords);
+      checkWord(holder.words[word % pageWords], now, access.kind != AccessKind::load, GlobalAccess{warp, access, lane});
+    }
+  });
 }

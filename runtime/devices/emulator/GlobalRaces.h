@@ -2,6 +2,8 @@
 #ifndef MOEC_RUNTIME_DEVICES_EMULATOR_GLOBALRACES_H
 #define MOEC_RUNTIME_DEVICES_EMULATOR_GLOBALRACES_H
 
+#include "runtime/devices/emulator/Module.h"
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -19,8 +21,8 @@ public:
   ~GlobalRaces();
 
   void reserve(uint64_t begin, uint64_t bytes);
-  /// Reports what one lane's access races with, and remembers it. May be called by several threads.
-  void check(Warp &warp, const Access &access, unsigned lane);
+  /// Reports what the access races with in some of its lanes, and remembers it. May be called by several threads.
+  void check(Warp &warp, const Access &access, LaneMask lanes);
 
 private:
   struct Page;
