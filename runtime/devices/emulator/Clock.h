@@ -17,14 +17,27 @@ using Stamp = uint32_t; ///< a warp's own time, from 1; it advances when others 
 struct GridStamp {
   uint64_t warp;
   Stamp stamp;
-  bool operator==(const GridStamp &) const = default;
 };
 using GridStamps = std::shared_ptr<const std::vector<GridStamp>>;
+
+/// Whether `a` knows all that `b` does.
+inline bool covers(const std::vector<GridStamp> &a, const std::vector<GridStamp> &b) {
+  auto left = a.begin();
+  return std::ranges::all_of(b, [&](const GridStamp &right) {
+    while (left != a.end() && left->warp < right.warp)
+      ++left;
+    return left != a.end() && left->warp == right.warp && left->stamp >= right.stamp;
+  });
+}
 
 /// What any of the two knows.
 inline GridStamps joined(const GridStamps &a, const GridStamps &b) {
   if (!a || !b || a == b)
     return a ? a : b;
+  if (covers(*a, *b))
+    return a;
+  if (covers(*b, *a))
+    return b;
   auto both = std::make_shared<std::vector<GridStamp>>();
   both->reserve(a->size() + b->size());
   for (auto left = a->begin(), right = b->begin(); left != a->end() || right != b->end();) {
@@ -35,7 +48,7 @@ inline GridStamps joined(const GridStamps &a, const GridStamps &b) {
     else
       both->push_back({left->warp, std::max(left++->stamp, right++->stamp)});
   }
-  return *both == *a ? a : *both == *b ? b : both;
+  return both;
 }
 
 /// For each warp of the block the last stamp whose events are known, and likewise for those warps of other blocks that have been
@@ -78,6 +91,8 @@ public:
   }
   /// Learns what others know, for a block of `warps` warps from `firstWarp` on.
   void join(const GridStamps &known, uint64_t firstWarp, unsigned warps) {
+    if (others == known && stamps.size() == warps)
+      return;
     others = joined(others, known);
     stamps.resize(warps);
     for (unsigned warp = 0; warp < warps; ++warp)

@@ -18,7 +18,7 @@ namespace {
 constexpr uint32_t capability = 89;
 
 /// Of chains: those of a small GPU, so that there are fewer than a kernel's grid has.
-constexpr uint64_t residentBlocks = 48;
+constexpr uint64_t residentBlocks = 16;
 
 std::byte *at(uint64_t address) { return reinterpret_cast<std::byte *>(address); }
 } // namespace
