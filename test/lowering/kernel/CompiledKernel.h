@@ -33,6 +33,8 @@ public:
   virtual std::string name() const = 0;
   /// What addresses of buffers are multiples of, beyond their elements' sizes.
   virtual size_t alignment() const = 0;
+  /// Into how many pieces its work is to be cut as well, other than one.
+  virtual std::vector<int64_t> cuts() const { return {3, 7}; }
   /// A failure is a failure of the test.
   virtual void run(const KernelLaunch &launch) = 0;
   /// What the last run did, where somebody counts.

@@ -56,6 +56,8 @@ public:
     if (!isReached) { // first, since checks go on from what they have found
       code.text = trapped(original, mutation);
       isReached = fail(checks);
+      if (!isReached)
+        return; // the mistake would have changed nothing
     }
     code.text = text;
     hasReports = false;
