@@ -271,15 +271,14 @@ void expectNoNumbers(const std::string &model, const std::string &change) {
 }
 
 TEST(NotANumber, ReachesWhatDependsOnIt) {
-  for (auto [model, change] :
-       {std::pair("deepseek_v4/native", "byte layers.0.attn.wkv.scale 0 255"),
-        {"deepseek_v4/native", "byte layers.0.ffn.shared_experts.w1.weight 40 127"},
-        {"deepseek_v4/native", "byte layers.1.ffn.experts.0.w1.scale 0 255"},
-        {"deepseek_v4/native-fp8-experts", "byte layers.1.ffn.experts.0.w3.weight 7 255"},
-        {"gpt_oss/mxfp4", "byte model.layers.0.mlp.experts.gate_up_proj_scales 1 255"},
-        {"gpt_oss/mxfp4", "byte model.layers.1.mlp.experts.down_proj_scales 0 255"},
-        {"deepseek_v3/fp8-block", "byte model.layers.0.mlp.gate_proj.weight 137 255"},
-        {"deepseek_v3/nvfp4-compressed", "byte model.layers.1.mlp.experts.0.down_proj.weight_scale 0 127"}})
+  for (auto [model, change] : {std::pair("deepseek_v4/native", "byte layers.0.attn.wkv.scale 0 255"),
+                               {"deepseek_v4/native", "byte layers.0.ffn.shared_experts.w1.weight 40 127"},
+                               {"deepseek_v4/native", "byte layers.1.ffn.experts.0.w1.scale 0 255"},
+                               {"deepseek_v4/native-fp8-experts", "byte layers.1.ffn.experts.0.w3.weight 7 255"},
+                               {"gpt_oss/mxfp4", "byte model.layers.0.mlp.experts.gate_up_proj_scales 1 255"},
+                               {"gpt_oss/mxfp4", "byte model.layers.1.mlp.experts.down_proj_scales 0 255"},
+                               {"deepseek_v3/fp8-block", "byte model.layers.0.mlp.gate_proj.weight 137 255"},
+                               {"deepseek_v3/nvfp4-compressed", "byte model.layers.1.mlp.experts.0.down_proj.weight_scale 0 127"}})
     expectNoNumbers(model, change);
 }
 
