@@ -191,8 +191,16 @@ Matrix Weights::withScales(moe::WeightOp values, StringRef tensor, const Quantiz
   matrix.format = formatOf(found, firstRow, tensorRows);
   if (found.scales.stored)
     matrix.scales = declareWhole(scalesName(tensor, found.scales), found.scales);
-  if (found.global.stored)
-    matrix.global = declareWhole(scalesName(tensor, found.global), found.global);
+  if (found.global.stored) {
+    std::string name = scalesName(tensor, found.global);
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(values.getType()).getShape();
+    bool isStack = shape.size() == 3; // each part has the one number of all
+    auto before = declared.find(name);
+    matrix.global = before != declared.end() ? before->second
+                    : isStack
+                        ? declareStack(name, SmallVector<const Tensor *>(size_t(shape[0]), found.global.stored), found.global, {})
+                        : declareWhole(name, found.global);
+  }
   if (found.zeros.stored)
     matrix.zeros = declareWhole(scalesName(tensor, found.zeros), found.zeros);
   if (found.isScattered)
