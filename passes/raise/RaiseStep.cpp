@@ -38,6 +38,7 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
         remark::missed(function.getLoc(), remarkOf(getArgument(), function)) << "a language model stays a function: " << problem;
       return;
     }
+    fixAssertedSizes(function);
     const int64_t vocabulary = cast<RankedTensorType>(found->table.getType()).getDimSize(0);
     evaluator::Budget budget(mostSteps);
     evaluator::Weights tables({evaluator::WeightOptions::Source::Files, /*seed=*/0, mostBytes});

@@ -3,6 +3,8 @@
 #include "dialects/moe/Rotary.h"
 #include "passes/raise/Excerpt.h"
 
+#include "llvm/Support/FormatVariadic.h"
+
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -121,21 +123,28 @@ SmallVector<double> roundedOf(double value, double tolerance) {
   return all;
 }
 
-/// Whether all pairs turn as `rotary` says.
-bool agrees(moe::RotaryAttr rotary, const Turns &turns, double precision) {
-  std::vector<double> frequencies = moe::rotaryFrequencies(rotary);
-  double multiplier = rotary.getMultiplier(), direction = rotary.getInverse() ? -1 : 1;
+/// Whether all pairs turn by so much a position.
+bool agrees(ArrayRef<double> frequencies, double multiplier, const Turns &turns, double precision) {
   for (auto [row, position] : llvm::enumerate(turns.positions)) {
     // Graphs round angles to f32.
     double tolerance = multiplier * (std::max(1e-5, precision) + 3e-7 * position);
     for (auto [pair, frequency] : llvm::enumerate(frequencies)) {
-      double angle = direction * position * frequency;
+      double angle = position * frequency;
       if (!(std::abs(turns.cos.row(int64_t(row))[pair] - multiplier * std::cos(angle)) <= tolerance &&
             std::abs(turns.sin.row(int64_t(row))[pair] - multiplier * std::sin(angle)) <= tolerance))
         return false;
     }
   }
   return true;
+}
+
+/// Whether all pairs turn as `rotary` says.
+bool agrees(moe::RotaryAttr rotary, const Turns &turns, double precision) {
+  std::vector<double> frequencies = moe::rotaryFrequencies(rotary);
+  if (rotary.getInverse())
+    for (double &frequency : frequencies)
+      frequency = -frequency;
+  return agrees(frequencies, rotary.getMultiplier(), turns, precision);
 }
 
 /// What frequencies may be, of which the slowest of those that are not stretched says theta best. The first that `holds`; null
@@ -229,8 +238,19 @@ RotaryMatch match(Factors &factors, moe::RotaryAttr rotary, const StepArguments 
     match.rotary = firstOf(frequencies, multipliers.front(), precision, rotary, [&](moe::RotaryAttr hypothesis) {
       return llvm::all_of(turns, [&](const Turns &each) { return agrees(hypothesis, each, precision); });
     });
+  // As far as the frequencies are known, which are measured over one position.
+  bool areAlways = !multipliers.empty() && llvm::all_of(turns, [&](const Turns &each) {
+    return agrees(frequencies, multipliers.front(), each, precision + 1e-6 * each.positions.back());
+  });
   if (!match.rotary)
-    match.problem = "the angles of a rotary embedding follow from positions in a way that no attribute says";
+    match.problem = areAlways
+                        ? "the frequencies of a rotary embedding are neither powers of one number nor these stretched by YaRN "
+                          "or from a length on: those of the first pairs are " +
+                              llvm::formatv("{0:$[, ]@[e6]}",
+                                            llvm::make_range(frequencies.begin(), frequencies.begin() + std::min<size_t>(3, pairs)))
+                                  .str()
+                        : "the angles of a rotary embedding follow from positions in a way that no attribute says: they are "
+                          "not proportional to them, or other ones where there are more tokens";
   return match;
 }
 

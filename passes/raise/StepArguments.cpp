@@ -2,7 +2,11 @@
 #include "passes/raise/StepArguments.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace moec;
@@ -26,6 +30,57 @@ std::optional<std::pair<int64_t, int64_t>> passes::dimsOfPast(Type type) {
   return std::pair(dynamic[0], dynamic[1]);
 }
 
+/// The numbers that values are said to be by what a block asserts, directly or by being equal to others.
+static DenseMap<Value, int64_t> assertedNumbers(Block &block) {
+  DenseMap<Value, SmallVector<Value>> equals;
+  DenseMap<Value, int64_t> numbers;
+  SmallVector<Value> pending;
+  for (auto check : block.getOps<cf::AssertOp>()) {
+    auto compare = check.getArg().getDefiningOp<arith::CmpIOp>();
+    if (!compare || compare.getPredicate() != arith::CmpIPredicate::eq)
+      continue;
+    for (auto [one, other] : {std::pair(compare.getLhs(), compare.getRhs()), {compare.getRhs(), compare.getLhs()}}) {
+      equals[one].push_back(other);
+      if (std::optional<int64_t> number = getConstantIntValue(one); number && numbers.try_emplace(one, *number).second)
+        pending.push_back(one);
+    }
+  }
+  while (!pending.empty()) {
+    Value next = pending.pop_back_val();
+    for (Value equal : equals[next])
+      if (numbers.try_emplace(equal, numbers[next]).second)
+        pending.push_back(equal);
+  }
+  return numbers;
+}
+
+void passes::fixAssertedSizes(func::FuncOp function) {
+  Block &body = function.getBody().front();
+  DenseMap<Value, int64_t> numbers = assertedNumbers(body);
+  OpBuilder builder = OpBuilder::atBlockBegin(&body);
+  for (BlockArgument argument : function.getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type)
+      continue;
+    SmallVector<int64_t> dims(type.getShape());
+    for (Operation *user : argument.getUsers())
+      if (auto dim = dyn_cast<tensor::DimOp>(user); dim && dim->getBlock() == &body && dim.getConstantIndex())
+        if (auto number = numbers.find(dim.getResult()); number != numbers.end() && number->second >= 0)
+          if (int64_t index = *dim.getConstantIndex(); index >= 0 && index < type.getRank() && type.isDynamicDim(unsigned(index)))
+            dims[size_t(index)] = number->second;
+    if (dims == type.getShape())
+      continue;
+    argument.setType(type.clone(dims));
+    Value open = tensor::CastOp::create(builder, argument.getLoc(), type, argument);
+    argument.replaceAllUsesExcept(open, open.getDefiningOp());
+  }
+  function.setType(builder.getFunctionType(body.getArgumentTypes(), function.getResultTypes()));
+  // What asks for sizes asks the arguments themselves.
+  for (auto dim : body.getOps<tensor::DimOp>())
+    if (auto open = dim.getSource().getDefiningOp<tensor::CastOp>(); open && isa<BlockArgument>(open.getSource()))
+      dim.getSourceMutable().assign(open.getSource());
+}
+
 std::vector<StepArguments> StepArguments::guesses(func::FuncOp function, Value ids, Means means, std::string &problem) {
   StepArguments arguments;
   arguments.means = means;
@@ -42,7 +97,8 @@ std::vector<StepArguments> StepArguments::guesses(func::FuncOp function, Value i
       arguments.whole.push_back(argument);
       looksLikeMask.push_back(name && name.getValue().contains("mask"));
     } else {
-      problem = "its input '" + (name ? name.str() : "") + "' is neither of positions nor a mask, nor keys or values of the past";
+      problem = llvm::formatv("its input '{0}', a '{1}', is neither of positions nor a mask, nor keys or values of the past",
+                              name ? name.getValue() : "", argument.getType());
       return {};
     }
   }

@@ -54,6 +54,9 @@ private:
   llvm::SmallVector<Role> roles; ///< of `whole`
 };
 
+/// Gives arguments the sizes that `function` asserts of them.
+void fixAssertedSizes(mlir::func::FuncOp function);
+
 /// The dimensions of the past that count sequences and positions; nothing for a type of another kind.
 std::optional<std::pair<int64_t, int64_t>> dimsOfPast(mlir::Type type);
 

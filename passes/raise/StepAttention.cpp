@@ -90,8 +90,11 @@ bool StepBuilder::convertAttention(moe::AttentionOp attention) {
   Value sinks = v && attention.getSinks() ? weightFor(attention.getSinks()) : Value();
   if (!v || (attention.getSinks() && !sinks))
     return false;
-  append(*keys);
-  append(*values);
+  for (const Context *context : {&*keys, &*values}) {
+    append(*context);
+    if (seen.window && !context->past.empty())
+      windowed.insert(context->past.front().from);
+  }
   FlatSymbolRefAttr keyCache = declareCache("keys", moe::widthOf(k.getType())),
                     valueCache = declareCache("values", moe::widthOf(v.getType()));
   ++layers;

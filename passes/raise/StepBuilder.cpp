@@ -176,7 +176,9 @@ Value StepBuilder::rowsFor(Value value, Tokens *tokens) {
   if (columns)
     return rowsWith(*columns, value.getLoc());
   Operation *maker = makerOf(value);
-  refuse("a '" + (maker ? maker->getName().getStringRef() : "func.func") + "' has no form in a step");
+  auto node = maker ? dyn_cast<NameLoc>(maker->getLoc()) : NameLoc();
+  refuse("a '" + (maker ? maker->getName().getStringRef() : "func.func") + "'" +
+         (node ? " of " + node.getName().getValue() : Twine()) + " has no form in a step");
   return {};
 }
 
@@ -378,12 +380,22 @@ bool StepBuilder::areMadeOf(ArrayRef<Column> columns, const Expansion &heads) {
 
 bool StepBuilder::isPresent(Value result) {
   auto pasts = arguments.pasts();
-  auto like = llvm::find_if(pasts, [&](Value past) { return past.getType() == result.getType(); });
-  std::optional<Context> context = like != pasts.end() ? rows.contextOf(result, *like) : std::nullopt;
+  auto isLike = [&](Value past) {
+    return getElementTypeOrSelf(past) == getElementTypeOrSelf(result) &&
+           succeeded(verifyCompatibleShape(past.getType(), result.getType()));
+  };
+  auto like = llvm::find_if(pasts, isLike);
+  if (like == pasts.end())
+    return false;
+  std::optional<Context> context = rows.contextOf(result, *like);
+  bool isRolled = !context;
+  if (isRolled)
+    context = rows.contextOf(result, *like, StepRows::Held::Last);
   if (!context || context->past.empty())
     return false;
   Value past = context->past.front().from;
-  if (past.getType() != result.getType())
+  // What a window sees is there as well in a cache that holds everything.
+  if (!isLike(past) || (isRolled && !windowed.contains(past)))
     return false;
   for (auto [index, column] : llvm::enumerate(context->past))
     if (column != Column{past, int64_t(index)})

@@ -78,6 +78,7 @@ private:
   std::map<mlir::Operation *, std::string> problems;              ///< of ops that have no form in a step
   int64_t layers = 0;                                             ///< that have begun
   llvm::DenseMap<mlir::Value, Columns> appended;                  ///< to what an argument holds of the past
+  llvm::DenseSet<mlir::Value> windowed;                           ///< arguments of whose positions only a window is seen
   llvm::DenseMap<mlir::Value, Expansion> expanded;                ///< of arguments of keys or values of heads
   llvm::DenseMap<mlir::Operation *, std::optional<WeightView>> views;
   llvm::SmallVector<double> factors; ///< of YaRN, that rotary embeddings have

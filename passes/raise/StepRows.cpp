@@ -282,11 +282,14 @@ bool StepRows::keepsAll(Value value, int64_t width) {
   return !dims || passes::countOf(*dims) == longest * width;
 }
 
-std::optional<Context> StepRows::contextOf(Value value, Value like) {
+std::optional<Context> StepRows::contextOf(Value value, Value like, Held held) {
   Context context;
   for (auto [trial, shape] : llvm::enumerate(trials)) {
+    if (held == Held::Last && shape.past == 0) // of no elements it is not to be said whose they are
+      continue;
     std::optional<std::vector<Place>> places = placesOf(value, trial);
-    int64_t positions = shape.past + shape.length, rows = shape.sequences * positions;
+    int64_t gone = held == Held::Last ? shape.length : 0; // of the first positions
+    int64_t positions = shape.past + shape.length - gone, rows = shape.sequences * positions;
     if (!places || places->empty() || int64_t(places->size()) % rows)
       return std::nullopt;
     int64_t width = int64_t(places->size()) / rows;
@@ -309,7 +312,7 @@ std::optional<Context> StepRows::contextOf(Value value, Value like) {
       return std::nullopt;
     for (auto [place, want] : llvm::zip_equal(*places, wanted)) {
       auto [row, index] = want;
-      int64_t sequence = row / positions, position = row % positions;
+      int64_t sequence = row / positions, position = gone + row % positions;
       bool isPast = position < shape.past;
       Column &column = (isPast ? context.past : context.fresh)[size_t(index)];
       if (!column.from)
@@ -319,7 +322,7 @@ std::optional<Context> StepRows::contextOf(Value value, Value like) {
         return std::nullopt;
     }
   }
-  if (!keepsAll(value, int64_t(context.fresh.size())))
+  if (held == Held::All && !keepsAll(value, int64_t(context.fresh.size())))
     return std::nullopt;
   takeUnturned(context.fresh);
   return context;

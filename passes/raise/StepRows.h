@@ -56,8 +56,9 @@ public:
   /// The rows that `value` is made of, all of them and each once, when so many columns always stay together.
   std::optional<mlir::Value> shuffled(mlir::Value value, int64_t together);
   /// `value` as a row for each position, past and new, of each sequence, one after the other; or, with `like`, arranged as that
-  /// argument.
-  std::optional<Context> contextOf(mlir::Value value, mlir::Value like = {});
+  /// argument. `Last`: only the last positions, of which there are as many as past ones, as caches that roll hold them.
+  enum class Held { All, Last };
+  std::optional<Context> contextOf(mlir::Value value, mlir::Value like = {}, Held held = Held::All);
 
   /// The argument whose rows of the past `value` has, one after the other.
   std::optional<mlir::Value> pastOf(mlir::Value value);

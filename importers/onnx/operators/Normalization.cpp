@@ -3,6 +3,7 @@
 #include "importers/onnx/Operators.h"
 
 using namespace mlir;
+using namespace moec;
 using namespace moec::importers;
 using namespace moec::importers::onnx;
 
@@ -133,6 +134,28 @@ static std::optional<Tensor> optional(Call &call, size_t index) {
   return call.has(index) ? std::optional<Tensor>(call.in(index)) : std::nullopt;
 }
 
+/// The weight that a vector of so many elements is; null where it is no weight.
+static moe::WeightOp vectorOf(Emitter &e, const Tensor &vector, const Extent &width) {
+  bool isVector =
+      vector.rank() == 1 && vector.stored && vector.shape[0] == width && width.isConstant() && vector.type != DataType::Float64;
+  return isVector ? e.weights.whole(*vector.stored) : moe::WeightOp();
+}
+
+/// The norm of what is left of rows without their mean, if its scale and bias are weights; nothing for anything else.
+static std::optional<Tensor> layerNormRows(Call &call, const Tensor &input, const Tensor &scale, const std::optional<Tensor> &bias,
+                                           double epsilon) {
+  if (!bias || !input.rank() || input.type == DataType::Float64)
+    return std::nullopt;
+  Emitter &e = call.e;
+  moe::WeightOp weight = vectorOf(e, scale, input.shape.back()), added = weight ? vectorOf(e, *bias, input.shape.back()) : weight;
+  if (!added)
+    return std::nullopt;
+  Value rows = e.rows(input, scale.shape[0].constant());
+  auto read = [&](moe::WeightOp of) { return moe::GetWeightOp::create(e.b, of.getType(), of.getSymName()).getResult(); };
+  Value norm = moe::LayerNormOp::create(e.b, rows.getType(), rows, read(weight), read(added), llvm::APFloat(epsilon));
+  return e.fromRows(norm, input.shape, input.type);
+}
+
 static LogicalResult layerNormalization(Call &call) {
   const Tensor &input = call.in(0);
   FailureOr<int64_t> axis = call.axis(call.integer("axis", -1), input.rank());
@@ -140,6 +163,11 @@ static LogicalResult layerNormalization(Call &call) {
   call.leaveAside("stash_type");
   if (failed(axis))
     return failure();
+  if (*axis == input.rank() - 1 && !call.wants(1) && !call.wants(2))
+    if (std::optional<Tensor> norm = layerNormRows(call, input, call.in(1), optional(call, 2), epsilon)) {
+      call.give(0, *norm);
+      return success();
+    }
   Normalized normal = normalize(call.e, input, axesFrom(*axis, input.rank()), epsilon);
   FailureOr<Tensor> result = scaled(call, normal.value, optional(call, 1), optional(call, 2), input.type);
   if (failed(result))
@@ -151,10 +179,9 @@ static LogicalResult layerNormalization(Call &call) {
 }
 
 std::optional<Tensor> onnx::rmsNormRows(Emitter &e, const Tensor &input, const Tensor &scale, double epsilon) {
-  if (scale.rank() != 1 || !scale.stored || !input.rank() || input.shape.back() != scale.shape[0] || !scale.shape[0].isConstant() ||
-      input.type == DataType::Float64 || scale.type == DataType::Float64)
+  if (!input.rank() || input.type == DataType::Float64)
     return std::nullopt;
-  moe::WeightOp weight = e.weights.whole(*scale.stored);
+  moe::WeightOp weight = vectorOf(e, scale, input.shape.back());
   if (!weight)
     return std::nullopt;
   Value rows = e.rows(input, scale.shape[0].constant());
@@ -212,6 +239,8 @@ template <bool isRootMeanSquare> static LogicalResult skipNormalization(Call &ca
   FailureOr<Tensor> result;
   if (isRootMeanSquare)
     result = rmsNorm(call, sum, call.in(2), sum.rank() - 1, epsilon, nullptr);
+  else if (std::optional<Tensor> norm = layerNormRows(call, sum, call.in(2), optional(call, 3), epsilon))
+    result = *norm;
   else
     result = scaled(call, normalize(call.e, sum, {sum.rank() - 1}, epsilon).value, call.in(2), optional(call, 3), sum.type);
   if (failed(result))
