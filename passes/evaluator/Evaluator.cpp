@@ -57,6 +57,34 @@ LogicalResult Frame::run(Block &block) {
   return success();
 }
 
+/// Which values of `block`, and of what surrounds it, no later op of it reads: by the last op that does, or that makes them.
+static DenseMap<Operation *, SmallVector<Value>> lastReads(Block &block) {
+  DenseMap<Operation *, SmallVector<Value>> last;
+  ValueRange results = block.getTerminator()->getOperands();
+  DenseSet<Value> later(results.begin(), results.end());
+  for (Operation &op : llvm::reverse(block.without_terminator())) {
+    SetVector<Value> here;
+    here.insert_range(op.getOperands());
+    getUsedValuesDefinedAbove(op.getRegions(), here);
+    here.insert_range(op.getResults());
+    for (Value value : here)
+      if (later.insert(value).second)
+        last[&op].push_back(value);
+  }
+  return last;
+}
+
+LogicalResult Frame::runOnce(Block &block) {
+  DenseMap<Operation *, SmallVector<Value>> last = lastReads(block);
+  for (Operation &op : block.without_terminator()) {
+    if (failed(runOp(op)))
+      return failure();
+    for (Value value : last.lookup(&op))
+      forget(value);
+  }
+  return success();
+}
+
 /// Refuses operands of a moe op that disagree in the number of rows, or with the batch: a value from beyond moe.gather_outputs, for
 /// example.
 static LogicalResult checkRows(Operation &op, const Frame &frame) {
@@ -114,13 +142,13 @@ LogicalResult Frame::runOp(Operation &op) {
                                          : evaluateElementwise(&op, *this)))
     return failure();
   for (Value weight : loaded)
-    tensors.erase(weight);
+    forget(weight);
   // An op takes some time whatever its results.
   uint64_t steps = 64;
   for (OpResult result : op.getResults())
     if (auto found = tensors.find(result); found != tensors.end())
       steps += found->second->elements.size();
-  if (failed(spend(&op, steps)))
+  if (failed(spend(&op, steps)) || failed(allocate(&op, 0)))
     return failure();
   if (trace)
     for (OpResult result : op.getResults())
@@ -154,7 +182,7 @@ FailureOr<std::vector<Tensor>> moec::evaluator::evaluate(func::FuncOp function, 
     frame.bind(parameter, argument);
   }
   Block &body = function.getBody().front();
-  if (failed(frame.run(body)))
+  if (failed(frame.runOnce(body)))
     return failure();
   std::vector<Tensor> results;
   for (Value value : body.getTerminator()->getOperands())

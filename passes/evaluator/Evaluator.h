@@ -25,6 +25,9 @@ using Trace = std::vector<TraceEntry>;
 /// How much an evaluation may do: steps of loops, elements of results. None was set for what is evaluated once and for itself.
 class Budget {
 public:
+  /// Of all tensors that an evaluation with a budget keeps at once: half a gigabyte.
+  static constexpr uint64_t mostElements = uint64_t(1) << 26;
+
   explicit Budget(uint64_t steps) : left(steps) {}
   /// Whether there were so many left.
   bool spend(uint64_t steps) {

@@ -33,7 +33,11 @@ public:
 
   /// The tensor itself; null for a weight.
   std::shared_ptr<const Tensor> shared(mlir::Value value) const { return tensors.lookup(value); }
-  void share(mlir::Value value, std::shared_ptr<const Tensor> tensor) { tensors[value] = std::move(tensor); }
+  void share(mlir::Value value, std::shared_ptr<const Tensor> tensor) {
+    forget(value);
+    alive += tensor->elements.size();
+    tensors[value] = std::move(tensor);
+  }
   void set(mlir::Value value, Tensor tensor) { share(value, std::make_shared<const Tensor>(std::move(tensor))); }
 
   /// Makes `value` mean what `other` means: region arguments and results of groups. A weight stays a reference.
@@ -53,17 +57,33 @@ public:
                                            : mlir::LogicalResult(op->emitError() << "takes more steps than there are to be");
   }
 
+  /// Likewise, for a tensor of so many elements that is about to be made: there may not be too many at once.
+  mlir::LogicalResult allocate(mlir::Operation *op, uint64_t elements) const {
+    if (budget && alive + elements > Budget::mostElements)
+      return op->emitError() << "takes more elements at once than there are to be";
+    return spend(op, elements);
+  }
+
   /// Evaluates the ops of a block but for its terminator.
   mlir::LogicalResult run(mlir::Block &block);
+  /// Likewise, and forgets on the way what none of its later ops reads.
+  mlir::LogicalResult runOnce(mlir::Block &block);
 
 private:
   mlir::LogicalResult runOp(mlir::Operation &op);
+  void forget(mlir::Value value) {
+    if (auto found = tensors.find(value); found != tensors.end()) {
+      alive -= found->second->elements.size();
+      tensors.erase(found);
+    }
+  }
 
   Caches &cacheState;
   Weights &weights;
   Trace *trace;
   Budget *budget;
   llvm::DenseMap<mlir::Value, std::shared_ptr<const Tensor>> tensors;
+  uint64_t alive = 0; ///< their elements; those that are shared count more than once
   llvm::DenseMap<mlir::Value, const Batch *> batches;
   llvm::DenseMap<mlir::Value, MakeWeight> references;
 };

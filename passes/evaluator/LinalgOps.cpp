@@ -120,6 +120,7 @@ LogicalResult moec::evaluator::evaluateLinalg(Operation *operation, Frame &frame
   auto op = cast<linalg::LinalgOp>(operation);
   SmallVector<int64_t> sizes;
   std::vector<Tensor> results;
+  results.reserve(size_t(op.getNumDpsInits()));
   std::vector<Cursor> cursors;
   for (OpOperand &operand : op->getOpOperands()) {
     const Tensor &tensor = frame[operand.get()];

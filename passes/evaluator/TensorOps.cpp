@@ -46,7 +46,7 @@ static LogicalResult checkShape(Operation *op, ArrayRef<int64_t> shape, const Fr
       return op->emitError() << "expected a shape that fits into memory, got " << shape;
     count *= dim;
   }
-  return frame.spend(op, uint64_t(count));
+  return frame.allocate(op, uint64_t(count));
 }
 
 static Tensor zeros(ArrayRef<int64_t> shape) { return Tensor(std::vector<int64_t>(shape.begin(), shape.end())); }

@@ -58,6 +58,37 @@ TEST(Excerpts, SilenceOnlyTheirOwnErrors) {
   EXPECT_EQ(evaluated, 0u);
 }
 
+/// The sum of the first elements of 20 tensors of 2^22: each read where it is made, or all of them in the end.
+std::optional<moec::evaluator::Tensor> sumOfFirst(bool areKept) {
+  std::string makes = "%v = tensor.extract %x[] : tensor<f64>\n%zero = arith.constant 0 : index\n", reads, before = "%v";
+  for (int i = 0; i < 20; ++i) {
+    std::string n = std::to_string(i);
+    makes += "%e" + n + " = tensor.splat %v : tensor<4194304xf64>\n";
+    (areKept ? reads : makes) += "%f" + n + " = tensor.extract %e" + n + "[%zero] : tensor<4194304xf64>\n%s" + n +
+                                 " = arith.addf " + before + ", %f" + n + " : f64\n";
+    before = "%s" + n;
+  }
+  MLIRContext context;
+  context.loadDialect<func::FuncDialect, arith::ArithDialect, tensor::TensorDialect>();
+  OwningOpRef<ModuleOp> module =
+      parseSourceString<ModuleOp>("func.func @sum(%x: tensor<f64>) -> tensor<f64> {\n" + makes + reads +
+                                      "%sum = tensor.from_elements " + before + " : tensor<f64>\nreturn %sum : tensor<f64>\n}",
+                                  &context);
+  EXPECT_TRUE(module);
+  func::FuncOp function = *module->getOps<func::FuncOp>().begin();
+  std::optional<Excerpt> excerpt = Excerpt::make(function.front().getTerminator()->getOperand(0), {function.getArgument(0)});
+  EXPECT_TRUE(excerpt);
+  Sizes sizes({2});
+  return excerpt->evaluate({moec::evaluator::Tensor({}, {1})}, sizes);
+}
+
+TEST(Excerpts, KeepNoMoreTensorsThanFitIntoMemory) {
+  std::optional<moec::evaluator::Tensor> sum = sumOfFirst(/*areKept=*/false);
+  ASSERT_TRUE(sum);
+  EXPECT_EQ(sum->elements.front(), 21);
+  EXPECT_FALSE(sumOfFirst(/*areKept=*/true));
+}
+
 /// One element of a table of 2^25.
 constexpr const char *row = R"(
   module attributes {moe.folder = "FOLDER"} {
