@@ -15,7 +15,8 @@ static FailureOr<std::string> round(const moe::Requantization &file, const Tenso
     llvm::copy(matrix.row(index), row.begin());
     if (!moe::roundRow(file, row, bytes.data() + index * file.rowBytes(), scales).isFinite)
       return user->emitError() << "cannot round '" << name << "': expected finite numbers in row " << index;
-    std::memcpy(bytes.data() + file.scalesOffset() + index * file.scaleRowBytes(), scales.data(), size_t(file.scaleRowBytes()));
+    std::copy_n(reinterpret_cast<const char *>(scales.data()), size_t(file.scaleRowBytes()),
+                bytes.begin() + file.scalesOffset() + index * file.scaleRowBytes()); // of plain numbers there are none
   }
   return bytes;
 }

@@ -211,9 +211,11 @@ private:
       return {};
     // Of the product's loops, those of the input's rows, and the rest as columns.
     SmallVector<int64_t> shape = product.getStaticLoopRanges();
-    int64_t columns = llvm::product_of(ArrayRef<int64_t>(shape).drop_front(rank - 1));
-    if (llvm::is_contained(ArrayRef<int64_t>(shape).drop_front(rank - 1), ShapedType::kDynamic) ||
-        (columns != width && columns * 2 != width))
+    ArrayRef<int64_t> inner = ArrayRef<int64_t>(shape).drop_front(rank - 1);
+    if (llvm::is_contained(inner, ShapedType::kDynamic))
+      return {};
+    int64_t columns = llvm::product_of(inner);
+    if (columns != width && columns * 2 != width)
       return {};
     AffineMap map = mapOf(factor);
     if (!map)
