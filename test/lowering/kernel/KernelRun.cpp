@@ -1,6 +1,7 @@
 // Running kernels in the test's own process, over memory that ends where the data ends.
 #include "KernelRun.h"
 #include "CompiledKernel.h"
+#include "Elements.h"
 
 #include "lowering/kernel/LowerToLLVM.h"
 #include "lowering/plan/Schedule.h"
@@ -10,7 +11,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Parser/Parser.h"
-#include "llvm/ADT/APFloat.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <gtest/gtest.h>
@@ -51,48 +51,6 @@ private:
   char *base, *begin;
   size_t mapped;
 };
-
-size_t bytesOf(Type element) { return element.getIntOrFloatBitWidth() / 8; }
-/// Bytes of so many neighbours.
-size_t bytesOf(Type element, size_t count) { return count * element.getIntOrFloatBitWidth() / 8; }
-
-/// What a number of `element` nearest to `value` is, as its bits.
-uint64_t bitsOf(Type element, double value) {
-  float single = float(value);
-  if (element.isF32())
-    return std::bit_cast<uint32_t>(single);
-  if (uint32_t bits = std::bit_cast<uint32_t>(single); element.isBF16() && double(single) == value && !(bits & 0xffff))
-    return bits >> 16;
-  if (element.isInteger())
-    return uint64_t(int64_t(value)) & llvm::maskTrailingOnes<uint64_t>(element.getIntOrFloatBitWidth());
-  llvm::APFloat number(value);
-  bool inexact;
-  number.convert(cast<FloatType>(element).getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &inexact);
-  return number.bitcastToAPInt().getZExtValue();
-}
-
-double valueOf(Type element, uint64_t bits) {
-  if (element.isF32() || element.isBF16())
-    return std::bit_cast<float>(uint32_t(element.isF32() ? bits : bits << 16));
-  if (element.isUnsignedInteger())
-    return double(bits);
-  if (element.isInteger())
-    return double(llvm::SignExtend64(bits, element.getIntOrFloatBitWidth()));
-  return llvm::APFloat(cast<FloatType>(element).getFloatSemantics(), llvm::APInt(element.getIntOrFloatBitWidth(), bits))
-      .convertToDouble();
-}
-
-void write(char *place, Type element, double value) {
-  uint64_t bits = bitsOf(element, value);
-  std::memcpy(place, &bits, bytesOf(element));
-}
-
-double read(const char *place, Type element) {
-  uint64_t bits = 0;
-  std::memcpy(&bits, place, bytesOf(element));
-  return valueOf(element, bits);
-}
-
 } // namespace
 
 struct KernelRun::Implementation {
@@ -149,10 +107,8 @@ struct KernelRun::Implementation {
       for (size_t i = 0; i < values.size(); i += 2)
         place[i / 2] = char(bitsOf(element, values[i]) | bitsOf(element, values[i + 1]) << 4);
     else
-      for (size_t i = 0, bytes = bytesOf(element); i < values.size(); ++i) {
-        uint64_t bits = bitsOf(element, values[i]);
-        std::memcpy(place + i * bytes, &bits, bytes);
-      }
+      for (size_t i = 0, bytes = bytesOf(element); i < values.size(); ++i)
+        write(place + i * bytes, element, values[i]);
     return place;
   }
   void *bindWeight(unsigned argument, const Tensor &value);
