@@ -38,14 +38,14 @@ static Type storedType(moe::SliceAttr run, RankedTensorType weight) {
                                 : IntegerType::get(weight.getContext(), unsigned(run.getPlaceBits()), IntegerType::Unsigned);
 }
 
-/// The bytes of a slice of so many elements, if `size` bytes of `file` have room for them where it begins.
-static FailureOr<uint64_t> bytesWithin(uint64_t size, StringRef file, moe::SliceAttr run, int64_t index, RankedTensorType weight,
-                                       size_t elements, Operation *user) {
+/// Refuses a slice of so many elements for whose bytes the `size` bytes of `file` have no room where it begins.
+static LogicalResult checkWithin(uint64_t size, StringRef file, moe::SliceAttr run, int64_t index, RankedTensorType weight,
+                                 size_t elements, Operation *user) {
   uint64_t offset = run.getOffsetOf(index), stored = storedElements(run, weight, elements);
   uint64_t bytes = llvm::SaturatingMultiply<uint64_t>(stored, storedType(run, weight).getIntOrFloatBitWidth()) / 8;
   if (offset > size || bytes > size - offset)
     return refuse(user, run) << "expected " << bytes << " bytes at " << offset << " of " << file << ", which has " << size;
-  return bytes;
+  return success();
 }
 
 /// Fills `elements` from the bytes of a slice.
@@ -67,7 +67,7 @@ static LogicalResult convert(const char *bytes, moe::SliceAttr run, RankedTensor
 
 LogicalResult moec::evaluator::readSlice(moe::SliceAttr run, int64_t index, RankedTensorType weight, StringRef contents,
                                          Operation *user, std::span<double> elements) {
-  if (failed(bytesWithin(contents.size(), run.getFile(), run, index, weight, elements.size(), user)))
+  if (failed(checkWithin(contents.size(), run.getFile(), run, index, weight, elements.size(), user)))
     return failure();
   return convert(contents.data() + run.getOffsetOf(index), run, weight, user, elements);
 }
@@ -83,25 +83,21 @@ LogicalResult moec::evaluator::readSliceOfFolder(moe::SliceAttr run, int64_t ind
   uint64_t size;
   if (std::error_code error = llvm::sys::fs::file_size(path, size))
     return refuse(user, run) << path << ": " << error.message();
-  FailureOr<uint64_t> bytes = bytesWithin(size, path, run, index, weight, elements.size(), user);
-  if (failed(bytes))
+  if (failed(checkWithin(size, path, run, index, weight, elements.size(), user)))
     return failure();
   // In pieces, so that little of the file is in memory beside the numbers; what is strided is small enough to be so at once.
   constexpr size_t most = 1 << 20;
-  const size_t piece = run.isStrided() ? std::max<size_t>(1, elements.size()) : most;
-  const uint64_t perPiece = run.isStrided() ? *bytes : most / 8 * storedType(run, weight).getIntOrFloatBitWidth();
-  uint64_t offset = run.getOffsetOf(index);
-  while (!elements.empty()) {
-    uint64_t now = std::min(perPiece, *bytes);
-    auto buffer = llvm::MemoryBuffer::getFileSlice(path, now, offset);
+  const size_t piece = run.isStrided() ? elements.size() : most;
+  for (uint64_t offset = run.getOffsetOf(index); !elements.empty();) {
+    std::span<double> part = elements.first(std::min(piece, elements.size()));
+    uint64_t partBytes = storedElements(run, weight, part.size()) * storedType(run, weight).getIntOrFloatBitWidth() / 8;
+    auto buffer = llvm::MemoryBuffer::getFileSlice(path, partBytes, offset);
     if (!buffer)
       return refuse(user, run) << path << ": " << buffer.getError().message();
-    std::span<double> part = elements.first(std::min(piece, elements.size()));
     if (failed(convert((*buffer)->getBufferStart(), run, weight, user, part)))
       return failure();
     elements = elements.subspan(part.size());
-    offset += now;
-    *bytes -= now;
+    offset += partBytes;
   }
   return success();
 }
