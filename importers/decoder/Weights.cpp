@@ -203,9 +203,10 @@ Matrix Weights::withScales(moe::WeightOp values, StringRef tensor, const Quantiz
   }
   if (found.zeros.stored)
     matrix.zeros = declareWhole(scalesName(tensor, found.zeros), found.zeros);
-  if (found.isScattered)
-    return spelledOut(std::string(values.getSymName()), matrix, groupsIn(found.groups.stored, found.groups));
-  return isSpelledOut(found) ? spelledOut(std::string(values.getSymName()), matrix, std::nullopt) : matrix;
+  if (!isSpelledOut(found))
+    return matrix;
+  return spelledOut(std::string(values.getSymName()), matrix,
+                    found.isScattered ? std::optional(groupsIn(found.groups.stored, found.groups)) : std::nullopt);
 }
 
 Matrix Weights::matrix(StringRef tensor, ArrayRef<int64_t> shape) {

@@ -69,10 +69,17 @@ static Expected<std::optional<artifact::TokenizerT>> readTokenizer(const ModelFo
   return std::nullopt;
 }
 
+/// What `read` finds in a folder, or, where that is nothing, around a folder of graphs.
+template <class T>
+static Expected<std::optional<T>> hereOrAround(const ModelFolder &folder, Expected<std::optional<T>> (*read)(const ModelFolder &)) {
+  Expected<std::optional<T>> found = read(folder);
+  if (std::optional<ModelFolder> around = folder.around(); found && !*found && around)
+    return read(*around);
+  return found;
+}
+
 Expected<std::optional<std::string>> moec::importers::importTokenizer(const ModelFolder &folder) {
-  Expected<std::optional<artifact::TokenizerT>> read = readTokenizer(folder);
-  if (std::optional<ModelFolder> around = folder.around(); read && !*read && around)
-    read = readTokenizer(*around);
+  Expected<std::optional<artifact::TokenizerT>> read = hereOrAround(folder, readTokenizer);
   if (!read)
     return read.takeError();
   if (!*read)
@@ -110,8 +117,5 @@ static Expected<std::optional<std::string>> readChatTemplate(const ModelFolder &
 }
 
 Expected<std::optional<std::string>> moec::importers::importChatTemplate(const ModelFolder &folder) {
-  Expected<std::optional<std::string>> read = readChatTemplate(folder);
-  if (std::optional<ModelFolder> around = folder.around(); read && !*read && around)
-    return readChatTemplate(*around);
-  return read;
+  return hereOrAround(folder, readChatTemplate);
 }
