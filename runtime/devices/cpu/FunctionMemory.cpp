@@ -34,7 +34,7 @@ bool FunctionMemory::enter(FunctionCode code, const FunctionTensor *arguments, F
             std::longjmp(memory.exit, 1); // NOLINT(cert-err52-cpp): no destructor is skipped
           },
   };
-  if (setjmp(exit)) // NOLINT(cert-err52-cpp)
+  if (setjmp(exit)) // NOLINT(cert-err52-cpp): no destructor is skipped
     return false;
   code(&calls, arguments, results);
   return true;
