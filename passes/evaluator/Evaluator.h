@@ -28,17 +28,19 @@ public:
   /// Of all tensors that an evaluation with a budget keeps at once: half a gigabyte.
   static constexpr uint64_t mostElements = uint64_t(1) << 26;
 
-  explicit Budget(uint64_t steps) : left(steps) {}
+  /// Of `whole`, where that is given.
+  explicit Budget(uint64_t steps, Budget *whole = nullptr) : left(steps), whole(whole) {}
   /// Whether there were so many left.
   bool spend(uint64_t steps) {
-    bool suffices = steps <= left;
+    bool suffices = steps <= left && (!whole || whole->spend(steps));
     left -= suffices ? steps : left;
     return suffices;
   }
-  uint64_t rest() const { return left; }
+  uint64_t rest() const { return whole ? std::min(left, whole->rest()) : left; }
 
 private:
   uint64_t left;
+  Budget *whole;
 };
 
 /// Evaluates `function` and returns its results, or failure after an error that names the op. Reads and writes the rows of

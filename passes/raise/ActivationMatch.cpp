@@ -33,6 +33,16 @@ static Tensor outputOf(const ExpertTensors &weights, const Observation &seen, mo
   return output;
 }
 
+/// How many products that takes.
+static uint64_t costOf(const ExpertTensors &weights, const Observation &seen) {
+  uint64_t ofExpert = 0, experts = uint64_t(std::max<int64_t>(weights.gate.shape.front(), 1)), cost = 0;
+  for (const Tensor *stack : {&weights.gate, &weights.up, &weights.down})
+    ofExpert += uint64_t(stack->elements.size()) / experts;
+  for (const evaluator::Choice &choice : seen.choices)
+    cost += uint64_t(choice.ids.size()) * ofExpert;
+  return cost;
+}
+
 static ActivationMatch judge(const ExpertTensors &weights, const Observation &seen, moe::ActivationAttr activation) {
   Tensor output = outputOf(weights, seen, activation);
   double products = 0, squares = 0, largest = 0, error = 0;
@@ -50,11 +60,16 @@ static ActivationMatch judge(const ExpertTensors &weights, const Observation &se
 }
 
 ActivationMatch passes::matchActivation(const ExpertTensors &weights, const Observation &small, const Observation &large,
-                                        ArrayRef<double> numbers, bool isGated, double tolerance, MLIRContext *context) {
+                                        ArrayRef<double> numbers, bool isGated, double tolerance, evaluator::Budget &budget,
+                                        MLIRContext *context) {
   using moe::ActivationKind;
   using Limit = std::optional<moe::F64>;
   auto make = [&](ActivationKind kind, double alpha, Limit gateMax, Limit upLimit, double offset) {
     return moe::ActivationAttr::get(context, kind, moe::F64(alpha), gateMax, upLimit, moe::F64(offset));
+  };
+  auto judge = [&](const Observation &seen, moe::ActivationAttr activation) {
+    return budget.spend(costOf(weights, seen)) ? ::judge(weights, seen, activation)
+                                               : ActivationMatch{activation, 1, std::numeric_limits<double>::infinity()};
   };
   SmallVector<double> factors = {1.0};
   SmallVector<Limit> limits = {std::nullopt};
@@ -74,7 +89,7 @@ ActivationMatch passes::matchActivation(const ExpertTensors &weights, const Obse
          {ActivationKind::SiLU, ActivationKind::GELU, ActivationKind::GELUTanh, ActivationKind::ReLU, ActivationKind::Identity})
       for (double alpha : ArrayRef(factors).take_front(kind == ActivationKind::SiLU ? factors.size() : 1)) {
         moe::ActivationAttr activation = make(kind, alpha, std::nullopt, upLimit, offset);
-        if (judge(weights, small, activation).error <= tolerance)
+        if (judge(small, activation).error <= tolerance)
           unlimited.push_back(activation);
       }
 
@@ -83,7 +98,7 @@ ActivationMatch passes::matchActivation(const ExpertTensors &weights, const Obse
     for (Limit gateMax : limits)
       for (Limit upLimit : isGated ? limits : SmallVector<Limit>{activation.getUpLimit()}) {
         ActivationMatch match =
-            judge(weights, large, make(activation.getKind(), activation.getAlpha(), gateMax, upLimit, activation.getUpOffset()));
+            judge(large, make(activation.getKind(), activation.getAlpha(), gateMax, upLimit, activation.getUpOffset()));
         // An exact match is not given up for one that rounding makes better.
         if (match.error < best.error * 0.5)
           best = match;

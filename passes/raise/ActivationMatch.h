@@ -3,6 +3,7 @@
 #define MOEC_PASSES_RAISE_ACTIVATIONMATCH_H
 
 #include "dialects/moe/MoE.h"
+#include "passes/evaluator/Evaluator.h"
 #include "passes/evaluator/Routing.h"
 #include "passes/evaluator/Tensor.h"
 
@@ -29,9 +30,10 @@ struct ActivationMatch {
 
 /// The one that comes closest to outputs for `large` inputs, of those that agree within `tolerance` with outputs for `small` ones,
 /// at which limits do not show. `numbers` are those of the graph, which factors and limits are taken from; `isGated` is false for
-/// experts that have no up.
+/// experts that have no up. What trying takes is taken of `budget`; when there is nothing left, what is not tried does not agree.
 ActivationMatch matchActivation(const ExpertTensors &weights, const Observation &small, const Observation &large,
-                                llvm::ArrayRef<double> numbers, bool isGated, double tolerance, mlir::MLIRContext *context);
+                                llvm::ArrayRef<double> numbers, bool isGated, double tolerance, evaluator::Budget &budget,
+                                mlir::MLIRContext *context);
 
 } // namespace moec::passes
 

@@ -48,8 +48,8 @@ SmallVector<Contraction> passes::scoresBehind(const Contraction &weighted, const
   return found;
 }
 
-AttentionMatch::AttentionMatch(const Contraction &scores, const Contraction &weighted, const Flow &flow)
-    : scores(scores), weighted(weighted), flow(flow) {
+AttentionMatch::AttentionMatch(const Contraction &scores, const Contraction &weighted, const Flow &flow, evaluator::Budget &budget)
+    : scores(scores), weighted(weighted), flow(flow), budget(budget) {
   // The ops that lead to the weights, and of these the ones that scores lead to.
   SetVector<Operation *> behind;
   SmallVector<Value> pending{weighted.left()};
@@ -107,7 +107,7 @@ std::optional<std::string> AttentionMatch::probe() {
   }
   SmallVector<Value> inputs{scores.result()};
   llvm::append_range(inputs, others);
-  std::optional<Excerpt> excerpt = Excerpt::make(masked, inputs);
+  std::optional<Excerpt> excerpt = Excerpt::make(masked, inputs, &budget);
   if (!excerpt)
     return "what becomes of its scores depends on more than can be evaluated";
   for (const std::vector<int64_t> &choices : trialSizes()) {

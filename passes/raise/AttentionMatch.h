@@ -2,6 +2,7 @@
 #ifndef MOEC_PASSES_RAISE_ATTENTIONMATCH_H
 #define MOEC_PASSES_RAISE_ATTENTIONMATCH_H
 
+#include "passes/evaluator/Evaluator.h"
 #include "passes/raise/Flow.h"
 #include "passes/raise/Structure.h"
 
@@ -15,7 +16,8 @@ llvm::SmallVector<Contraction> scoresBehind(const Contraction &weighted, const F
 /// One pair of products. observe() and build() in this order; the latter adds ops where its builder stands, also when it fails.
 class AttentionMatch {
 public:
-  AttentionMatch(const Contraction &scores, const Contraction &weighted, const Flow &flow);
+  /// Evaluates what takes of `budget`.
+  AttentionMatch(const Contraction &scores, const Contraction &weighted, const Flow &flow, evaluator::Budget &budget);
 
   /// Finds scale, cap, masks and sinks; answers why that is not possible.
   std::optional<std::string> observe();
@@ -38,6 +40,7 @@ private:
 
   Contraction scores, weighted;
   const Flow &flow;
+  evaluator::Budget &budget;
   llvm::SmallVector<mlir::Operation *> path; ///< from scores to the second product, in order
   llvm::SmallVector<mlir::Value> others;     ///< data that they read besides
   mlir::Value masked, sinks;                 ///< the scores of which a softmax is taken; what is concatenated to them

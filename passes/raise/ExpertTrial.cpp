@@ -255,7 +255,7 @@ std::optional<ExpertTensors> ExpertTrial::assemble(const ExpertForm &form, Array
     inputs.push_back(copies.lookup(constant) ? copies.lookup(constant) : constant);
   auto tensorOf = [&](Value stack) {
     Sizes none({1});
-    std::optional<Excerpt> excerpt = stack ? Excerpt::make(stack, inputs) : std::nullopt;
+    std::optional<Excerpt> excerpt = stack ? Excerpt::make(stack, inputs, &findings.budget) : std::nullopt;
     return excerpt ? excerpt->evaluate(constantTensors, none).value_or(Tensor({0}, {})) : Tensor({0}, {});
   };
   ExpertTensors tensors{tensorOf(stacks.gate),     tensorOf(stacks.up),     tensorOf(stacks.down),
@@ -367,8 +367,8 @@ std::optional<ExpertFinding::Mixture> ExpertTrial::tryForm(const RoutingMatch &m
   std::optional<ExpertTensors> tensors = assemble(form, branchesByExpert(match), drawn);
   if (!small || !large || !tensors)
     return std::nullopt;
-  ActivationMatch activation =
-      matchActivation(*tensors, *small, *large, products.numbers, form.gateUp != GateUp::None, tolerance, output.getContext());
+  ActivationMatch activation = matchActivation(*tensors, *small, *large, products.numbers, form.gateUp != GateUp::None, tolerance,
+                                               findings.budget, output.getContext());
   if (!(activation.error <= tolerance))
     return std::nullopt;
   stage = 3;
@@ -400,7 +400,7 @@ std::optional<ExpertFinding::Mixture> ExpertTrial::find() {
       continue;
     Tensors biases = drawConstants(1);
     for (const RoutingMatch &match : matchRouting(*shares, ArrayRef(biases).take_back(routerBiases), products.numbers,
-                                                  experts.areStacked, output.getContext())) {
+                                                  experts.areStacked, findings.budget, output.getContext())) {
       if (!match.isOnInput)
         refuse("what the experts compute is no MLP that #moe.activation says");
       for (const ExpertForm &form : forms)

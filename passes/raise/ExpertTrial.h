@@ -31,10 +31,10 @@ struct ExpertFinding {
   std::string problem;            ///< why there is none
   unsigned progress = 0;
 };
-/// Of a function: by the part's key, for layers are mostly alike; and what looking may still cost.
+/// Of a function: what looking may still cost; and by the part's key, for layers are mostly alike.
 struct ExpertFindings {
-  std::map<std::string, ExpertFinding> byKey;
-  evaluator::Budget budget{uint64_t(1) << 28};
+  evaluator::Budget budget;
+  std::map<std::string, ExpertFinding> byKey = {};
 };
 
 /// One candidate. Nothing is changed unless run() answers something.

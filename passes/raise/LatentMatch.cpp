@@ -116,7 +116,7 @@ private:
 };
 } // namespace
 
-bool LatentMatch::follow() {
+bool LatentMatch::follow(evaluator::Budget &budget) {
   unsigned followed = 0;
   for (const std::vector<int64_t> &choices : trialSizes()) {
     Sizes sizes(choices);
@@ -129,8 +129,8 @@ bool LatentMatch::follow() {
       fromValues.push_back(pastValues);
     }
     std::optional<int64_t> sequences = sizes.size(attention.getLengths(), 0);
-    std::optional<Origins> keys = Origins::of(attention.getKeyRows(), fromKeys, sizes);
-    std::optional<Origins> values = keys ? Origins::of(attention.getValueRows(), fromValues, sizes) : std::nullopt;
+    std::optional<Origins> keys = Origins::of(attention.getKeyRows(), fromKeys, sizes, &budget);
+    std::optional<Origins> values = keys ? Origins::of(attention.getValueRows(), fromValues, sizes, &budget) : std::nullopt;
     if (!sequences || !keys || !values)
       continue;
     int64_t past = pastKeys ? keys->sourceShapes[2][2] : 0;
@@ -163,7 +163,7 @@ std::optional<Projection> Projection::of(Value output) {
   return Projection{output, contraction->left(), weight->origin, weight->loops.front() == contraction->inner};
 }
 
-std::optional<LatentMatch> LatentMatch::find(moe::AttentionOp attention, std::string &problem) {
+std::optional<LatentMatch> LatentMatch::find(moe::AttentionOp attention, evaluator::Budget &budget, std::string &problem) {
   LatentMatch match;
   match.attention = attention;
   int64_t headDim = attention.getHeadDim();
@@ -203,7 +203,7 @@ std::optional<LatentMatch> LatentMatch::find(moe::AttentionOp attention, std::st
         if (shared == key || shared == match.pastKeys || !rowWidth(shared) || rowWidth(shared) >= headDim)
           continue;
         match.shared = shared;
-        if (!match.follow())
+        if (!match.follow(budget))
           continue;
         if (!attention.getSinks() && !attention.getSoftCap() && !attention.getWindow())
           return match;

@@ -27,7 +27,7 @@ struct Projection {
 class LatentMatch {
 public:
   /// What `attention` is made of, when it is latent attention; problem() says why not, or nothing where nothing hints at it.
-  static std::optional<LatentMatch> find(moe::AttentionOp attention, std::string &problem);
+  static std::optional<LatentMatch> find(moe::AttentionOp attention, evaluator::Budget &budget, std::string &problem);
 
   /// The new op's result.
   mlir::Value build(mlir::OpBuilder &builder);
@@ -36,7 +36,7 @@ public:
   std::string description() const;
 
 private:
-  bool follow();
+  bool follow(evaluator::Budget &budget);
 
   mutable moe::AttentionOp attention; ///< whose accessors are not const
   Projection ofKeys, ofValues;        ///< which may be one

@@ -4,6 +4,15 @@
 
 include "mlir/Pass/PassBase.td"
 
+def ShareTrials : Pass<"moe-share-trials", "::mlir::ModuleOp"> {
+  let summary = "bound what finding ops in a function may take, of all passes together";
+  let description = [{
+    Passes that find ops evaluate what may be one. Behind this pass they take what that costs of one budget for each function, and
+    leave what is not found when it ends; without it each pass has a budget of its own. A remark of the pass in which it ends says so.
+  }];
+  let options = [Option<"steps", "steps", "int64_t", /*default=*/"0", "How many steps evaluations may take; 0: what a function of so many ops may need">];
+}
+
 def RaiseExperts : Pass<"moe-raise-experts", "::mlir::func::FuncOp"> {
   let summary = "find routing and experts in a graph of upstream ops";
   let description = [{

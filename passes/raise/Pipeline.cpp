@@ -15,6 +15,7 @@ namespace {
 } // namespace moec::passes
 
 void passes::buildRaise(OpPassManager &passes) {
+  passes.addPass(createShareTrials());
   passes.addNestedPass<func::FuncOp>(createRaiseExperts());
   passes.addNestedPass<func::FuncOp>(createRaiseRouting());
   passes.addNestedPass<func::FuncOp>(createRaiseRope());

@@ -88,5 +88,7 @@ std::optional<std::string> passes::differenceOf(Value old, Value candidate, Arra
   auto [entry, isNew] = known.found.try_emplace(std::move(key));
   if (isNew)
     entry->second = tryBoth(*before, *after, inputs);
+  if (entry->second && !known.budget.rest())
+    return "no steps are left to try it with";
   return entry->second;
 }

@@ -15,10 +15,10 @@ std::optional<evaluator::Tensor> drawFor(mlir::Value value, double deviation, Dr
 /// The choices of sizes on which values are tried: different ones, and equal ones for graphs that demand it.
 llvm::ArrayRef<std::vector<int64_t>> trialSizes();
 
-/// What was found of earlier values of a function, and what trying others may take: layers that are the same are tried once.
+/// What was found of earlier values of a function, for layers that are the same are tried once, and what trying others may take.
 struct Differences {
-  std::map<std::string, std::optional<std::string>> found;
-  evaluator::Budget budget{uint64_t(1) << 32};
+  evaluator::Budget &budget;
+  std::map<std::string, std::optional<std::string>> found = {};
 };
 
 /// Evaluates both, given random `inputs` of several sizes and magnitudes; answers how they differ, or nothing. Where the old value

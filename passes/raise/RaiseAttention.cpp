@@ -4,6 +4,7 @@
 #include "passes/raise/Draft.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/Proof.h"
+#include "passes/raise/Trials.h"
 
 using namespace mlir;
 using namespace moec;
@@ -14,9 +15,10 @@ namespace moec::passes {
 
 namespace {
 
-struct RaiseAttention : impl::RaiseAttentionBase<RaiseAttention> {
+struct RaiseAttention : TryingPass<impl::RaiseAttentionBase<RaiseAttention>> {
   void runOnOperation() override {
-    known = {};
+    Trials &trials = this->trials();
+    known.emplace(Differences{trials.budget});
     if (getOperation().isDeclaration() || !getOperation().getBody().hasOneBlock())
       return;
     Block &block = getOperation().getBody().front();
@@ -30,17 +32,18 @@ struct RaiseAttention : impl::RaiseAttentionBase<RaiseAttention> {
         if (raise(scores, weighted, flow))
           break;
     eraseDead(getOperation());
+    trials.sayIfEnded(getOperation(), getArgument());
   }
 
   bool raise(const Contraction &scores, const Contraction &weighted, const Flow &flow) {
     Operation *last = weighted.op;
     Draft draft(last);
-    AttentionMatch match(scores, weighted, flow);
+    AttentionMatch match(scores, weighted, flow, known->budget);
     std::optional<std::string> problem = match.observe();
     Value result;
     if (!problem) {
       result = match.build(draft.builder);
-      problem = result ? differenceOf(weighted.result(), result, match.inputs(), known) : match.problem();
+      problem = result ? differenceOf(weighted.result(), result, match.inputs(), *known) : match.problem();
     }
     if (problem) {
       remark::missed(last->getLoc(), remarkOf(getArgument(), last))
@@ -53,7 +56,7 @@ struct RaiseAttention : impl::RaiseAttentionBase<RaiseAttention> {
     return true;
   }
 
-  Differences known;
+  std::optional<Differences> known;
 };
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "passes/raise/Passes.h"
 #include "passes/raise/Rows.h"
 #include "passes/raise/Sizes.h"
+#include "passes/raise/Trials.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 
@@ -25,12 +26,17 @@ bool isTensorOf(Type type, function_ref<bool(Type)> isElement) {
 
 class Search {
 public:
-  Search(func::FuncOp function, StringRef pass) : function(function), block(function.getBody().front()), flow(block), pass(pass) {}
+  Search(func::FuncOp function, StringRef pass, evaluator::Budget &whole)
+      : function(function), block(function.getBody().front()), flow(block), pass(pass),
+        findings{evaluator::Budget(mostSteps, &whole)} {}
 
   /// Whether anything was raised.
   bool run();
 
 private:
+  /// That looking for experts may take, so that where it is in vain something is left to find others with.
+  static constexpr uint64_t mostSteps = uint64_t(1) << 28;
+
   /// The float tensor of which `op` makes integers; null for other ops.
   Value scoresOf(Operation *op) const;
   SmallVector<Value> outputsOf(const Flow::Cone &cone) const;
@@ -217,13 +223,14 @@ bool Search::run() {
   return isChanged;
 }
 
-struct RaiseExperts : impl::RaiseExpertsBase<RaiseExperts> {
+struct RaiseExperts : TryingPass<impl::RaiseExpertsBase<RaiseExperts>> {
   void runOnOperation() override {
     if (getOperation().isExternal() || !getOperation().getBody().hasOneBlock())
       return;
-    if (Search(getOperation(), getArgument()).run()) {
+    Trials &trials = this->trials();
+    if (Search(getOperation(), getArgument(), trials.budget).run())
       eraseDead(getOperation());
-    }
+    trials.sayIfEnded(getOperation(), getArgument());
   }
 };
 } // namespace

@@ -5,6 +5,7 @@
 #include "passes/raise/LatentMatch.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/Proof.h"
+#include "passes/raise/Trials.h"
 
 using namespace mlir;
 using namespace moec;
@@ -15,9 +16,10 @@ namespace moec::passes {
 
 namespace {
 
-struct RaiseLatentAttention : impl::RaiseLatentAttentionBase<RaiseLatentAttention> {
+struct RaiseLatentAttention : TryingPass<impl::RaiseLatentAttentionBase<RaiseLatentAttention>> {
   void runOnOperation() override {
-    known = {};
+    Trials &trials = this->trials();
+    known.emplace(Differences{trials.budget});
     if (getOperation().isDeclaration() || !getOperation().getBody().hasOneBlock())
       return;
     Flow flow(getOperation().getBody().front());
@@ -25,11 +27,12 @@ struct RaiseLatentAttention : impl::RaiseLatentAttentionBase<RaiseLatentAttentio
     for (moe::AttentionOp attention : all)
       raise(attention, flow);
     eraseDead(getOperation());
+    trials.sayIfEnded(getOperation(), getArgument());
   }
 
   void raise(moe::AttentionOp attention, const Flow &flow) {
     std::string problem;
-    if (std::optional<LatentMatch> match = LatentMatch::find(attention, problem)) {
+    if (std::optional<LatentMatch> match = LatentMatch::find(attention, known->budget, problem)) {
       if (replace(attention.getResult(), *match, flow, problem))
         return;
     } else if (std::optional<AbsorbedMatch> match = AbsorbedMatch::find(attention, flow)) {
@@ -44,7 +47,7 @@ struct RaiseLatentAttention : impl::RaiseLatentAttentionBase<RaiseLatentAttentio
     Operation *last = old.getDefiningOp();
     Draft draft(last);
     Value result = match.build(draft.builder);
-    std::optional<std::string> difference = result ? differenceOf(old, result, match.inputs(flow), known)
+    std::optional<std::string> difference = result ? differenceOf(old, result, match.inputs(flow), *known)
                                                    : std::optional<std::string>("its weights do not have heads one after another");
     if (difference) {
       problem = *difference;
@@ -56,7 +59,7 @@ struct RaiseLatentAttention : impl::RaiseLatentAttentionBase<RaiseLatentAttentio
     return true;
   }
 
-  Differences known;
+  std::optional<Differences> known;
 };
 
 } // namespace

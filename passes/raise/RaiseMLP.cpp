@@ -4,6 +4,7 @@
 #include "passes/raise/Passes.h"
 #include "passes/raise/Proof.h"
 #include "passes/raise/Structure.h"
+#include "passes/raise/Trials.h"
 
 #include "mlir/IR/PatternMatch.h"
 
@@ -50,15 +51,17 @@ std::optional<Candidate> candidateAt(moe::LinearOp down) {
   return Candidate{products[0], products[1], down};
 }
 
-struct RaiseMLP : impl::RaiseMLPBase<RaiseMLP> {
+struct RaiseMLP : TryingPass<impl::RaiseMLPBase<RaiseMLP>> {
   void runOnOperation() override {
-    known = {};
+    Trials &trials = this->trials();
+    known.emplace(Differences{trials.budget});
     SmallVector<moe::LinearOp> products(getOperation().getOps<moe::LinearOp>());
     for (moe::LinearOp down : products)
       if (isPlain(down))
         if (std::optional<Candidate> candidate = candidateAt(down))
           raise(*candidate);
     eraseDead(getOperation());
+    trials.sayIfEnded(getOperation(), getArgument());
   }
 
   void raise(const Candidate &candidate) {
@@ -74,7 +77,7 @@ struct RaiseMLP : impl::RaiseMLPBase<RaiseMLP> {
           Value activated =
               moe::ActivateOp::create(draft.builder, down.getLoc(), gate.getType(), gate.getResult(), up.getResult(), activation);
           Value inputs[] = {gate.getResult(), up.getResult()};
-          if (std::optional<std::string> difference = differenceOf(down.getInput(), activated, inputs, known)) {
+          if (std::optional<std::string> difference = differenceOf(down.getInput(), activated, inputs, *known)) {
             problem = *difference;
             continue;
           }
@@ -89,7 +92,7 @@ struct RaiseMLP : impl::RaiseMLPBase<RaiseMLP> {
     remark::missed(down.getLoc(), remarkOf(getArgument(), down)) << "two products that a third takes stay as they are: " << problem;
   }
 
-  Differences known;
+  std::optional<Differences> known;
 };
 
 } // namespace

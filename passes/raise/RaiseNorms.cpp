@@ -6,6 +6,7 @@
 #include "passes/raise/Proof.h"
 #include "passes/raise/Rows.h"
 #include "passes/raise/Structure.h"
+#include "passes/raise/Trials.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -87,9 +88,10 @@ std::optional<Candidate> candidateAt(Value output, const Flow &flow) {
   return found;
 }
 
-struct RaiseNorms : impl::RaiseNormsBase<RaiseNorms> {
+struct RaiseNorms : TryingPass<impl::RaiseNormsBase<RaiseNorms>> {
   void runOnOperation() override {
-    known = {};
+    Trials &trials = this->trials();
+    known.emplace(Differences{trials.budget});
     epsilons.clear();
     if (getOperation().isDeclaration() || !getOperation().getBody().hasOneBlock())
       return;
@@ -115,7 +117,7 @@ struct RaiseNorms : impl::RaiseNormsBase<RaiseNorms> {
   /// What is added to the mean of squares: with equal elements so small that nothing else counts.
   std::optional<double> epsilonOf(const Candidate &candidate) {
     constexpr double small = 1e-6;
-    std::optional<Excerpt> excerpt = Excerpt::make(candidate.output, candidate.inputs(), &known.budget);
+    std::optional<Excerpt> excerpt = Excerpt::make(candidate.output, candidate.inputs(), &known->budget);
     if (!excerpt)
       return std::nullopt;
     auto [entry, isNew] = epsilons.try_emplace(excerpt->key());
@@ -125,6 +127,7 @@ struct RaiseNorms : impl::RaiseNormsBase<RaiseNorms> {
       Sizes sizes(choices);
       std::optional<SmallVector<int64_t>> shape = sizes.shape(candidate.input);
       if (!shape)
+    trials.sayIfEnded(getOperation(), getArgument());
         return std::nullopt;
       Tensor rows(std::vector<int64_t>(shape->begin(), shape->end())), ones({shape->back()}), zeros({shape->back()});
       llvm::fill(rows.elements, small);
@@ -169,7 +172,7 @@ struct RaiseNorms : impl::RaiseNormsBase<RaiseNorms> {
     Value result = fromRows(builder, loc, norm, candidate.output, candidate.input);
     std::optional<std::string> problem = "its sizes depend on data";
     if (result)
-      problem = differenceOf(candidate.output, result, candidate.inputs(), known);
+      problem = differenceOf(candidate.output, result, candidate.inputs(), *known);
     if (problem) {
       remark::missed(loc, remarkOf(getArgument(), last)) << "a quotient by a root of a sum stays as it is: " << *problem;
       return;
@@ -179,7 +182,7 @@ struct RaiseNorms : impl::RaiseNormsBase<RaiseNorms> {
     draft.keep();
   }
 
-  Differences known;
+  std::optional<Differences> known;
   std::map<std::string, std::optional<double>> epsilons; ///< by what computes the norm
 };
 

@@ -6,6 +6,7 @@
 #include "passes/raise/Proof.h"
 #include "passes/raise/Rows.h"
 #include "passes/raise/Structure.h"
+#include "passes/raise/Trials.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -281,9 +282,10 @@ Value beginningOf(Value factor, int64_t width, const Flow &flow) {
   return found;
 }
 
-struct RaiseRope : impl::RaiseRopeBase<RaiseRope> {
+struct RaiseRope : TryingPass<impl::RaiseRopeBase<RaiseRope>> {
   void runOnOperation() override {
-    known = {};
+    Trials &trials = this->trials();
+    known.emplace(Differences{trials.budget});
     if (getOperation().isDeclaration() || !getOperation().getBody().hasOneBlock())
       return;
     Block &block = getOperation().getBody().front();
@@ -298,6 +300,7 @@ struct RaiseRope : impl::RaiseRopeBase<RaiseRope> {
         if (std::optional<Candidate> found = raise(output, flow))
           done.insert_range(found->ops); // which are no rotations of their own
     eraseDead(getOperation());
+    trials.sayIfEnded(getOperation(), getArgument());
   }
 
   std::optional<Candidate> raise(Value output, Flow &flow) {
@@ -334,7 +337,7 @@ struct RaiseRope : impl::RaiseRopeBase<RaiseRope> {
       if (Value beginning = beginningOf(factor.value, rowWidth(candidate.input), flow); !llvm::is_contained(inputs, beginning))
         inputs.push_back(beginning);
     }
-    std::optional<std::string> difference = result ? differenceOf(candidate.output, result, inputs, known) : std::string();
+    std::optional<std::string> difference = result ? differenceOf(candidate.output, result, inputs, *known) : std::string();
     if (difference) {
       why = *difference;
       return false;
@@ -345,7 +348,7 @@ struct RaiseRope : impl::RaiseRopeBase<RaiseRope> {
     return true;
   }
 
-  Differences known;
+  std::optional<Differences> known;
 };
 
 } // namespace

@@ -9,6 +9,7 @@
 #include "passes/raise/Passes.h"
 #include "passes/raise/RoutingMatch.h"
 #include "passes/raise/Rows.h"
+#include "passes/raise/Trials.h"
 
 #include <cmath>
 
@@ -26,7 +27,8 @@ namespace {
 /// Ids and weights as a function of logits and of the biases of a selection.
 class RoutingTrial {
 public:
-  RoutingTrial(ExpertsOp experts, Value logits) : experts(experts), logits(logits), count(rowWidth(logits)) {}
+  RoutingTrial(ExpertsOp experts, Value logits, evaluator::Budget &budget)
+      : experts(experts), logits(logits), count(rowWidth(logits)), budget(budget) {}
 
   /// The routing that gives the same, proven; its `scale` is that of the weights.
   std::optional<RoutingMatch> run();
@@ -42,6 +44,7 @@ private:
   ExpertsOp experts;
   Value logits;
   int64_t count;
+  evaluator::Budget &budget;
   SmallVector<Value> biases;
   SmallVector<double> numbers;
   std::optional<Excerpt> ids, weights;
@@ -64,8 +67,8 @@ bool RoutingTrial::prepare() {
   numbers = std::move(found.numbers);
   SmallVector<Value> inputs = {logits};
   llvm::append_range(inputs, biases);
-  ids = Excerpt::make(experts.getIds(), inputs);
-  weights = Excerpt::make(experts.getWeights(), inputs);
+  ids = Excerpt::make(experts.getIds(), inputs, &budget);
+  weights = Excerpt::make(experts.getWeights(), inputs, &budget);
   return ids && weights;
 }
 
@@ -140,7 +143,7 @@ std::optional<RoutingMatch> RoutingTrial::run() {
   std::optional<Shares> shares = observe(1, 1.5, -2.5);
   if (!shares)
     return std::nullopt;
-  for (RoutingMatch &match : matchRouting(*shares, drawBiases(1), numbers, /*areInOrder=*/true, experts.getContext())) {
+  for (RoutingMatch &match : matchRouting(*shares, drawBiases(1), numbers, /*areInOrder=*/true, budget, experts.getContext())) {
     std::optional<double> scale;
     bool isProven = !match.isOnInput;
     for (auto [seed, deviation, shift] : {std::tuple(2, 1.0, -38.0), std::tuple(3, 4.0, -2.0), std::tuple(4, 0.3, -20.0)}) {
@@ -161,20 +164,21 @@ std::optional<RoutingMatch> RoutingTrial::run() {
   return std::nullopt;
 }
 
-struct RaiseRouting : impl::RaiseRoutingBase<RaiseRouting> {
+struct RaiseRouting : TryingPass<impl::RaiseRoutingBase<RaiseRouting>> {
   void runOnOperation() override {
     if (getOperation().isExternal() || !getOperation().getBody().hasOneBlock())
       return;
+    Trials &trials = this->trials();
     Flow flow(getOperation().getBody().front());
     bool isChanged = false;
     for (auto experts : llvm::make_early_inc_range(getOperation().getBody().front().getOps<ExpertsOp>()))
-      isChanged |= raise(experts, flow);
-    if (isChanged) {
+      isChanged |= raise(experts, flow, trials.budget);
+    if (isChanged)
       eraseDead(getOperation());
-    }
+    trials.sayIfEnded(getOperation(), getArgument());
   }
 
-  bool raise(ExpertsOp experts, const Flow &flow) {
+  bool raise(ExpertsOp experts, const Flow &flow, evaluator::Budget &budget) {
     auto route = experts.getIds().getDefiningOp<RouteOp>();
     bool isOne = route && route == experts.getWeights().getDefiningOp();
     for (Value logits : logitsOf(flow, experts.getIds())) {
@@ -183,7 +187,7 @@ struct RaiseRouting : impl::RaiseRoutingBase<RaiseRouting> {
       // One op that reads them already, but for their shape.
       if (isOne && isSameBut(route.getLogits(), logits))
         return false;
-      RoutingTrial trial(experts, logits);
+      RoutingTrial trial(experts, logits, budget);
       std::optional<RoutingMatch> match = trial.run();
       if (!match)
         continue;

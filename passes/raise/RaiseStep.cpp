@@ -3,6 +3,7 @@
 #include "passes/raise/Draft.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/StepBuilder.h"
+#include "passes/raise/Trials.h"
 
 #include "dialects/moe/Functions.h"
 
@@ -17,8 +18,6 @@ namespace moec::passes {
 
 namespace {
 
-/// What looking may take together, in steps of the evaluator.
-constexpr uint64_t mostSteps = uint64_t(1) << 31;
 /// What tables of angles or masks may take while they are looked at.
 constexpr size_t mostBytes = size_t(1) << 28;
 
@@ -39,13 +38,18 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
       return;
     }
     fixAssertedSizes(function);
+    auto given = module->getAttrOfType<IntegerAttr>("moe.max_positions");
     const int64_t vocabulary = cast<RankedTensorType>(found->table.getType()).getDimSize(0);
-    evaluator::Budget budget(mostSteps);
+    Trials own(function);
+    auto shared = getCachedAnalysis<SharedTrials>();
+    Trials *known = shared ? shared->get().of(function) : nullptr;
+    Trials &trials = known ? *known : own;
     evaluator::Weights tables({evaluator::WeightOptions::Source::Files, /*seed=*/0, mostBytes});
     func::FuncOp step;
     bool isLast = false;
     for (size_t choice = 0; !step && !isLast; ++choice)
-      step = attempt(function, choice, {&budget, &tables}, isLast, problem);
+      step = attempt(function, choice, {&trials.budget, &tables, given ? given.getInt() : int64_t(positions)}, isLast, problem);
+    trials.sayIfEnded(function, getArgument());
     if (!step) {
       remark::missed(function.getLoc(), remarkOf(getArgument(), function)) << "a language model stays a function: " << problem;
       return;

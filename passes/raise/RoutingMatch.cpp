@@ -22,8 +22,9 @@ struct Hypothesis {
 
 class Matcher {
 public:
-  Matcher(const Shares &shares, ArrayRef<Tensor> biases, ArrayRef<double> numbers, bool areInOrder, MLIRContext *context)
-      : shares(shares), biases(biases), areInOrder(areInOrder), context(context), experts(shares.logits.width()),
+  Matcher(const Shares &shares, ArrayRef<Tensor> biases, ArrayRef<double> numbers, bool areInOrder, evaluator::Budget &budget,
+          MLIRContext *context)
+      : shares(shares), biases(biases), areInOrder(areInOrder), budget(budget), context(context), experts(shares.logits.width()),
         branches(shares.parts.width()) {
     for (double number : numbers) {
       if (number > 0 && number < 1e-4)
@@ -58,10 +59,10 @@ private:
   const Shares &shares;
   ArrayRef<Tensor> biases;
   bool areInOrder;
+  evaluator::Budget &budget;
   MLIRContext *context;
   int64_t experts, branches, chosen = 0;
   std::vector<double> epsilons, jitters;
-  uint64_t steps = uint64_t(1) << 31;       ///< that are left for trying
   std::vector<double> largest;              ///< by branch
   std::vector<RoutingMatch> matches;        ///< that agree in the shares
   std::vector<RoutingMatch> matchesOnInput; ///< that agree in who is chosen
@@ -122,15 +123,13 @@ bool Matcher::areProportional(ArrayRef<evaluator::Choice> choices, ArrayRef<int6
 }
 
 void Matcher::tryOne(const Hypothesis &hypothesis) {
-  uint64_t cost = uint64_t(shares.logits.rows()) * uint64_t(experts) * uint64_t(chosen);
-  if (cost > steps)
-    return;
-  steps -= cost;
   std::vector<evaluator::Choice> choices;
   std::span<const double> bias;
   if (hypothesis.bias)
     bias = biases[*hypothesis.bias].elements;
   for (int64_t token = 0; token < shares.logits.rows(); ++token) {
+    if (!budget.spend(uint64_t(experts) * uint64_t(chosen)))
+      return;
     evaluator::Choice choice = evaluator::route(shares.logits.row(token), bias, hypothesis.routing);
     // Most hypotheses fail at once.
     if (areInOrder && !llvm::all_of(choice.ids, [&](int64_t id) { return isIn(token, id); }))
@@ -195,8 +194,8 @@ std::vector<RoutingMatch> Matcher::run() {
 } // namespace
 
 std::vector<RoutingMatch> passes::matchRouting(const Shares &shares, ArrayRef<Tensor> biases, ArrayRef<double> numbers,
-                                               bool areInOrder, MLIRContext *context) {
-  return Matcher(shares, biases, numbers, areInOrder, context).run();
+                                               bool areInOrder, evaluator::Budget &budget, MLIRContext *context) {
+  return Matcher(shares, biases, numbers, areInOrder, budget, context).run();
 }
 
 double passes::meantScale(double seen, double tolerance) { return std::abs(seen - 1) <= tolerance ? 1.0 : double(float(seen)); }

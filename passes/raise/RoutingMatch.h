@@ -3,6 +3,7 @@
 #define MOEC_PASSES_RAISE_ROUTINGMATCH_H
 
 #include "dialects/moe/MoE.h"
+#include "passes/evaluator/Evaluator.h"
 #include "passes/evaluator/Tensor.h"
 
 namespace moec::passes {
@@ -24,9 +25,10 @@ struct RoutingMatch {
 
 /// All that agree, the likeliest first. `biases` are [experts] each, `numbers` those of the graph: what is added to a sum of
 /// weights is one of them, as is twice the jitter of a sparse mixer. Branches that are not in the order of experts are told apart
-/// by who chose them.
+/// by who chose them. What trying takes is taken of `budget`.
 std::vector<RoutingMatch> matchRouting(const Shares &shares, llvm::ArrayRef<evaluator::Tensor> biases,
-                                       llvm::ArrayRef<double> numbers, bool areInOrder, mlir::MLIRContext *context);
+                                       llvm::ArrayRef<double> numbers, bool areInOrder, evaluator::Budget &budget,
+                                       mlir::MLIRContext *context);
 
 /// The scale that was meant by one that was seen: 1, or a number of f32, far below whose rounding is that of an evaluation.
 double meantScale(double seen, double tolerance);

@@ -14,10 +14,12 @@ struct StepShape {
   int64_t sequences, length, past;
 };
 
-/// What all that is evaluated of a function may take together, and what reads the tables that it looks things up in.
+/// What all that is evaluated of a function may take together, what reads the tables that it looks things up in, and how many
+/// positions a sequence may have.
 struct Means {
   evaluator::Budget *budget;
   evaluator::Weights *tables;
+  int64_t positions;
 };
 
 /// The role of every argument: token ids, their positions, a mask of what is no padding, keys and values of the past.
@@ -36,6 +38,7 @@ public:
   /// `value` as a function of sizes, or of integers(); nothing when it depends on more.
   std::optional<Excerpt> excerptOf(mlir::Value value) const;
   evaluator::Budget *budget() const { return means.budget; }
+  int64_t positions() const { return means.positions; }
   /// The sizes that an excerpt is evaluated with in calls of those shapes: with them, and as text, it is one function.
   std::string keyOf(Excerpt &excerpt, llvm::ArrayRef<StepShape> shapes) const;
   /// It in a call of that shape.
