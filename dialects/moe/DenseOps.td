@@ -79,7 +79,7 @@ def MoE_RMSNormOp : MoE_Op<"rms_norm", [Pure, AllTypesMatch<["input", "result"]>
 def MoE_LayerNormOp : MoE_Op<"layer_norm", [Pure, AllTypesMatch<["input", "result"]>]> {
   let summary = "y = (x - mean(x)) / sqrt(variance(x) + epsilon) x weight + bias, in groups of columns";
   let description = [{
-    Groups are as wide as the weight. Source: arXiv 1607.06450.
+    Groups are as wide as the weight. Without a bias nothing is added. Source: arXiv 1607.06450.
 
     Constraints:
     * C1: weight and bias have rank 1 and one size, which divides the row's width.
@@ -90,9 +90,9 @@ def MoE_LayerNormOp : MoE_Op<"layer_norm", [Pure, AllTypesMatch<["input", "resul
     %y = moe.layer_norm %x, %w, %b {epsilon = 1.0e-6 : f64} : tensor<?x128xf32>, tensor<128xbf16>, tensor<128xbf16>
     ```
   }];
-  let arguments = (ins MoE_Rows:$input, MoE_WeightType:$weight, MoE_WeightType:$bias, F64Attr:$epsilon);
+  let arguments = (ins MoE_Rows:$input, MoE_WeightType:$weight, Optional<MoE_WeightType>:$bias, F64Attr:$epsilon);
   let results = (outs MoE_Rows:$result);
-  let assemblyFormat = "$input `,` $weight `,` $bias attr-dict `:` type($input) `,` type($weight) `,` type($bias)";
+  let assemblyFormat = "$input `,` $weight (`,` $bias^)? attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)?";
   let hasVerifier = 1;
 }
 

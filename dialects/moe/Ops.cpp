@@ -146,9 +146,12 @@ LogicalResult RMSNormOp::verify() {
 
 LogicalResult LayerNormOp::verify() {
   ArrayRef<int64_t> weight = shapeOf(getWeight());
-  if (weight.size() != 1 || shapeOf(getBias()) != weight || widthOf(getType()) % weight[0])
-    return emitOpError() << "C1: expected a weight and a bias of one size that divides " << widthOf(getType()) << " columns, got "
-                         << getWeight().getType() << " and " << getBias().getType();
+  if (weight.size() != 1 || widthOf(getType()) % weight[0])
+    return emitOpError() << "C1: expected a weight whose size divides " << widthOf(getType()) << " columns, got "
+                         << getWeight().getType();
+  if (getBias() && shapeOf(getBias()) != weight)
+    return emitOpError() << "C1: expected a bias of the weight's size, got " << getWeight().getType() << " and "
+                         << getBias().getType();
   if (!(getEpsilon().convertToDouble() >= 0))
     return emitOpError() << "C2: expected epsilon >= 0, got " << getEpsilon().convertToDouble();
   return success();

@@ -102,7 +102,7 @@ void RowEmitter::emit(moe::RMSNormOp op) {
 void RowEmitter::emit(moe::LayerNormOp op) {
   Weight weight = weightOf(op.getWeight()), bias = weightOf(op.getBias());
   int64_t total = moe::widthOf(op.getType()), group = weight.width();
-  Pointer scale = weight.row(builder.integer(0)), offset = bias.row(builder.integer(0));
+  Pointer scale = weight.row(builder.integer(0)), offset = bias ? bias.row(builder.integer(0)) : Pointer();
   Pointer rowInput = at(op.getInput()), rowResult = place(op.getResult());
   forGroups(total / group, [&](Number index) {
     Pointer input = rowInput + index * group, result = rowResult + index * group;
@@ -112,8 +112,8 @@ void RowEmitter::emit(moe::LayerNormOp op) {
     Number variance = sumOfSquares(result, group) / builder.real(double(group));
     Number factor = builder.real(1) / squareRoot(variance + builder.real(op.getEpsilon().convertToDouble()));
     forColumns(group, [&](Number column, int64_t lanes) {
-      Number y = (result + column).load(lanes) * factor.splat(lanes);
-      (result + column).store(fma(y, (scale + column).loadF32(lanes), (offset + column).loadF32(lanes)));
+      Number y = (result + column).load(lanes) * factor.splat(lanes), weight = (scale + column).loadF32(lanes);
+      (result + column).store(bias ? fma(y, weight, (offset + column).loadF32(lanes)) : y * weight);
     });
   });
 }

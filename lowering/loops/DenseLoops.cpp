@@ -121,11 +121,13 @@ struct LayerNormLoops : OpRewritePattern<LayerNormOp> {
     auto mean = [&](Number sum) { return sum / sum.like(double(group)); };
     Value sums = groups.sum({}, [](Number x, Number) { return x; });
     Value squares = groups.sum(sums, [&](Number x, Number sum) { return (x - mean(sum)) * (x - mean(sum)); });
-    rewriter.replaceOp(
-        op, groups.map({{sums, {0, 1}}, {squares, {0, 1}}, {op.getWeight(), {2}}, {op.getBias(), {2}}}, [&](ArrayRef<Number> e) {
-          Number y = (e[0] - mean(e[1])) / squareRoot(mean(e[2]) + e[2].like(epsilon));
-          return y * realOf(e[3]) + realOf(e[4]);
-        }));
+    SmallVector<LoopBuilder::Operand> operands{{sums, {0, 1}}, {squares, {0, 1}}, {op.getWeight(), {2}}};
+    if (Value bias = op.getBias())
+      operands.push_back({bias, {2}});
+    rewriter.replaceOp(op, groups.map(operands, [&](ArrayRef<Number> e) {
+      Number y = (e[0] - mean(e[1])) / squareRoot(mean(e[2]) + e[2].like(epsilon)) * realOf(e[3]);
+      return op.getBias() ? y + realOf(e[4]) : y;
+    }));
     return success();
   }
 };

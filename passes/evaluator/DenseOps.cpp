@@ -74,7 +74,7 @@ static void rotate(std::span<double> head, RotaryAttr rotary, llvm::function_ref
 }
 
 static LogicalResult evaluateLayerNorm(LayerNormOp op, Frame &frame) {
-  const Tensor &weight = frame[op.getWeight()], &bias = frame[op.getBias()];
+  const Tensor &weight = frame[op.getWeight()], *bias = op.getBias() ? &frame[op.getBias()] : nullptr;
   Tensor result = frame[op.getInput()];
   size_t group = weight.elements.size();
   double epsilon = op.getEpsilon().convertToDouble();
@@ -85,7 +85,7 @@ static LogicalResult evaluateLayerNorm(LayerNormOp op, Frame &frame) {
       value -= mean;
     double scale = 1 / std::sqrt(dot(x, x) / double(group) + epsilon);
     for (size_t i = 0; i < group; ++i)
-      x[i] = x[i] * scale * weight.elements[i] + bias.elements[i];
+      x[i] = x[i] * scale * weight.elements[i] + (bias ? bias->elements[i] : 0);
   }
   frame.set(op.getResult(), std::move(result));
   return success();

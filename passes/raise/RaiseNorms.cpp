@@ -26,9 +26,11 @@ namespace moec::passes {
 
 namespace {
 
-/// A value that may be the norm of `input` with `weight`, and with `bias` that of what is left without its mean.
+/// A value that may be the norm of `input` with `weight`; where it is centred, of what is left of it without its mean, and then
+/// mostly with `bias`.
 struct Candidate {
   Value input, weight, bias, output;
+  bool isCentred;
 
   SmallVector<Value, 3> inputs() const {
     return bias ? SmallVector<Value, 3>{input, weight, bias} : SmallVector<Value, 3>{input, weight};
@@ -60,29 +62,41 @@ bool addsVector(Operation *op) {
 /// Whether `op` takes a root, whose argument a norm adds its epsilon to.
 bool takesRoot(Operation *op) { return contains<math::SqrtOp>(op) || contains<math::RsqrtOp>(op) || contains<math::PowFOp>(op); }
 
-/// What ends in a product with one vector, or in a sum with one of two.
-std::optional<Candidate> candidateAt(Value output, const Flow &flow) {
+/// What ends in a product with one vector, or in a sum with one of two; the likeliest first.
+SmallVector<Candidate, 2> candidatesAt(Value output, const Flow &flow) {
   size_t vectors = computes<arith::MulFOp>(output.getDefiningOp()) ? 1 : 2;
   constexpr unsigned most = 16; // values between a norm and what it is of
   unsigned steps = 0;
-  std::optional<Candidate> found;
+  SmallVector<Candidate, 2> found;
   auto visit = [&](Value input) {
     if (input == output || input.getType() != output.getType())
       return ++steps < most;
     std::optional<Between> between = opsBetween(input, output);
-    if (!between || between->ops.size() > (vectors + 1) * most)
+    if (!between || between->ops.size() > 3 * most)
       return ++steps < most;
     // Of what is left without its mean, that is the second sum.
-    if (llvm::count_if(between->ops, isReduction) < int64_t(vectors) || !llvm::any_of(between->ops, takesRoot))
+    auto sums = llvm::count_if(between->ops, isReduction);
+    bool mustBeCentred = vectors == 2 || !found.empty();
+    if (sums < (mustBeCentred ? 2 : 1) || !llvm::any_of(between->ops, takesRoot))
       return ++steps < most;
     SetVector<Value> weights;
     for (Operation *op : between->ops)
       for (Value read : op->getOperands())
         if (isVector(read, rowWidth(output)))
           weights.insert(read);
-    if (weights.size() == vectors)
-      found = Candidate{input, weights.front(), vectors == 2 ? weights.back() : Value(), output};
-    return false;
+    if (weights.size() != vectors)
+      return false;
+    Candidate plain{input, weights.front(), vectors == 2 ? weights.back() : Value(), output, false}, centred = plain;
+    centred.isCentred = true;
+    if (mustBeCentred) {
+      found.insert(found.begin(), centred);
+      return false;
+    }
+    found.push_back(plain);
+    if (sums > 1)
+      found.push_back(centred);
+    // A difference may be what is left without a mean.
+    return sums == 1 && input.getDefiningOp() && contains<arith::SubFOp>(input.getDefiningOp());
   };
   flow.visitBottlenecks(output, [](Value) { return false; }, visit);
   return found;
@@ -105,13 +119,15 @@ struct RaiseNorms : TryingPass<impl::RaiseNormsBase<RaiseNorms>> {
         (computes<arith::MulFOp>(&op) ? products : outputs).push_back(op.getResult(0));
     llvm::append_range(outputs, products);
     for (Value output : outputs)
-      if (std::optional<Candidate> candidate = candidateAt(output, flow)) {
+      for (Candidate &candidate : candidatesAt(output, flow)) {
         // Of two vectors, either may be the bias.
-        if (candidate->bias && !epsilonOf(*candidate))
-          std::swap(candidate->weight, candidate->bias);
-        raise(*candidate);
+        if (candidate.bias && !epsilonOf(candidate))
+          std::swap(candidate.weight, candidate.bias);
+        if (raise(candidate))
+          break;
       }
     eraseDead(getOperation());
+    trials.sayIfEnded(getOperation(), getArgument());
   }
 
   /// What is added to the mean of squares: with equal elements so small that nothing else counts.
@@ -127,13 +143,12 @@ struct RaiseNorms : TryingPass<impl::RaiseNormsBase<RaiseNorms>> {
       Sizes sizes(choices);
       std::optional<SmallVector<int64_t>> shape = sizes.shape(candidate.input);
       if (!shape)
-    trials.sayIfEnded(getOperation(), getArgument());
         return std::nullopt;
       Tensor rows(std::vector<int64_t>(shape->begin(), shape->end())), ones({shape->back()}), zeros({shape->back()});
       llvm::fill(rows.elements, small);
       llvm::fill(ones.elements, 1);
       double meanSquare = small * small;
-      if (candidate.bias) { // with mean 0
+      if (candidate.isCentred) { // with mean 0
         int64_t width = shape->back();
         for (auto [index, element] : llvm::enumerate(rows.elements)) {
           int64_t column = int64_t(index) % width;
@@ -154,19 +169,19 @@ struct RaiseNorms : TryingPass<impl::RaiseNormsBase<RaiseNorms>> {
     return std::nullopt;
   }
 
-  void raise(Candidate candidate) {
+  bool raise(Candidate candidate) {
     std::optional<double> epsilon = epsilonOf(candidate);
     if (!epsilon)
-      return;
+      return false;
     Operation *last = candidate.output.getDefiningOp();
     Draft draft(last);
     OpBuilder &builder = draft.builder;
     Location loc = last->getLoc();
     Value rows = toRows(builder, loc, candidate.input);
     Value norm;
-    if (candidate.bias)
-      norm =
-          moe::LayerNormOp::create(builder, loc, rows.getType(), rows, candidate.weight, candidate.bias, llvm::APFloat(*epsilon));
+    if (candidate.isCentred)
+      norm = moe::LayerNormOp::create(builder, loc, rows.getType(), rows, candidate.weight, candidate.bias,
+                                      builder.getF64FloatAttr(*epsilon));
     else
       norm = moe::RMSNormOp::create(builder, loc, rows.getType(), rows, candidate.weight, llvm::APFloat(*epsilon), IntegerAttr());
     Value result = fromRows(builder, loc, norm, candidate.output, candidate.input);
@@ -175,11 +190,12 @@ struct RaiseNorms : TryingPass<impl::RaiseNormsBase<RaiseNorms>> {
       problem = differenceOf(candidate.output, result, candidate.inputs(), *known);
     if (problem) {
       remark::missed(loc, remarkOf(getArgument(), last)) << "a quotient by a root of a sum stays as it is: " << *problem;
-      return;
+      return false;
     }
     remark::passed(loc, remarkOf(getArgument(), last)) << llvm::formatv("a norm with epsilon {0:e2}", *epsilon).str();
     candidate.output.replaceAllUsesWith(result);
     draft.keep();
+    return true;
   }
 
   std::optional<Differences> known;

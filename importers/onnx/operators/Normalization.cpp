@@ -141,18 +141,21 @@ static moe::WeightOp vectorOf(Emitter &e, const Tensor &vector, const Extent &wi
   return isVector ? e.weights.whole(*vector.stored) : moe::WeightOp();
 }
 
-/// The norm of what is left of rows without their mean, if its scale and bias are weights; nothing for anything else.
+/// The norm of what is left of rows without their mean, if its scale, and bias, are weights; nothing for anything else.
 static std::optional<Tensor> layerNormRows(Call &call, const Tensor &input, const Tensor &scale, const std::optional<Tensor> &bias,
                                            double epsilon) {
-  if (!bias || !input.rank() || input.type == DataType::Float64)
+  if (!input.rank() || input.type == DataType::Float64)
     return std::nullopt;
   Emitter &e = call.e;
-  moe::WeightOp weight = vectorOf(e, scale, input.shape.back()), added = weight ? vectorOf(e, *bias, input.shape.back()) : weight;
-  if (!added)
+  moe::WeightOp weight = vectorOf(e, scale, input.shape.back()), added;
+  if (weight && bias)
+    added = vectorOf(e, *bias, input.shape.back());
+  if (!weight || (bias && !added))
     return std::nullopt;
   Value rows = e.rows(input, scale.shape[0].constant());
   auto read = [&](moe::WeightOp of) { return moe::GetWeightOp::create(e.b, of.getType(), of.getSymName()).getResult(); };
-  Value norm = moe::LayerNormOp::create(e.b, rows.getType(), rows, read(weight), read(added), llvm::APFloat(epsilon));
+  Value scaling = read(weight), shift = added ? read(added) : Value();
+  Value norm = moe::LayerNormOp::create(e.b, rows.getType(), rows, scaling, shift, e.b.getF64FloatAttr(epsilon));
   return e.fromRows(norm, input.shape, input.type);
 }
 

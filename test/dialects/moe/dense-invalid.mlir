@@ -182,8 +182,16 @@ func.func @gated_mlp_c2(%x: tensor<?x4xf32>, %r: tensor<?x2xf32>, %gate: tensor<
 // -----
 
 func.func @layer_norm_c1(%x: tensor<?x8xf32>, %w: tensor<4xf32>, %b: tensor<8xf32>) {
-  // expected-error @+1 {{C1: expected a weight and a bias of one size that divides 8 columns, got 'tensor<4xf32>' and 'tensor<8xf32>'}}
+  // expected-error @+1 {{C1: expected a bias of the weight's size, got 'tensor<4xf32>' and 'tensor<8xf32>'}}
   %y = moe.layer_norm %x, %w, %b {epsilon = 1.0e-6 : f64} : tensor<?x8xf32>, tensor<4xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_c1_alone(%x: tensor<?x8xf32>, %w: tensor<3xf32>) {
+  // expected-error @+1 {{C1: expected a weight whose size divides 8 columns, got 'tensor<3xf32>'}}
+  %y = moe.layer_norm %x, %w {epsilon = 1.0e-6 : f64} : tensor<?x8xf32>, tensor<3xf32>
   return
 }
 

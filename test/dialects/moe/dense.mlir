@@ -87,10 +87,12 @@ func.func @gated_mlp(%x: tensor<?x256xf32>, %gate: tensor<512x256xbf16>, %up: te
 
 func.func @layer_norm(%x: tensor<?x128xf32>, %w: tensor<128xbf16>, %b: tensor<128xbf16>) -> tensor<?x128xf32> {
   %y = moe.layer_norm %x, %w, %b {epsilon = 1.0e-6 : f64} : tensor<?x128xf32>, tensor<128xbf16>, tensor<128xbf16>
-  return %y : tensor<?x128xf32>
+  %z = moe.layer_norm %y, %w {epsilon = 1.0e-6 : f64} : tensor<?x128xf32>, tensor<128xbf16>
+  return %z : tensor<?x128xf32>
 }
 // CHECK-LABEL: @layer_norm
-// CHECK: moe.layer_norm %{{.*}}, %{{.*}}, %{{.*}} {epsilon = 9.9999999999999995E-7 : f64} : tensor<?x128xf32>, tensor<128xbf16>, tensor<128xbf16>
+// CHECK: %[[Y:.+]] = moe.layer_norm %{{.*}}, %[[W:.+]], %{{.*}} {epsilon = 9.9999999999999995E-7 : f64} : tensor<?x128xf32>, tensor<128xbf16>, tensor<128xbf16>
+// CHECK: moe.layer_norm %[[Y]], %[[W]] {epsilon = 9.9999999999999995E-7 : f64} : tensor<?x128xf32>, tensor<128xbf16>
 
 func.func @scale_by_position(%q: tensor<?x384xf32>, %batch: !moe.batch) -> tensor<?x384xf32> {
   %r = moe.scale_by_position %q at %batch {scale = #moe.position_scale<beta = 1.0e-1, original_positions = 8192, shift = 1>} : tensor<?x384xf32>

@@ -41,6 +41,15 @@ TEST(LayerNorm, Groups) {
                         width, 2 * width));
 }
 
+TEST(LayerNorm, WithoutBias) {
+  for (int64_t width : {7, 33})
+    check(llvm::formatv("plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64: {0}>] {{\n"
+                        "^bb0(%x: tensor<?x{1}xf32>, %w: tensor<{0}xbf16>):\n"
+                        "  %y = moe.layer_norm %x, %w {{epsilon = 1.0e-6 : f64} : tensor<?x{1}xf32>, tensor<{0}xbf16>\n"
+                        "  plan.return %y : tensor<?x{1}xf32>\n}\n",
+                        width, 2 * width));
+}
+
 TEST(ScaleByPosition, Rows) {
   check("plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>] {\n"
         "^bb0(%x: tensor<?x37xf32>, %batch: !moe.batch):\n"

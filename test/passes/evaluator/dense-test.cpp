@@ -107,6 +107,17 @@ TEST(LayerNorm, GroupsWithWeightAndBias) {
   expectRows(results[0], {{9, 22, 10 + 2 * 2 * factor, 20 - 4 * 2 * factor}});
 }
 
+TEST(LayerNorm, WithoutBias) {
+  std::vector<Tensor> results = evaluate(R"(
+    func.func @f(%x: tensor<?x2xf32>, %w: tensor<2xf32>) -> tensor<?x2xf32> {
+      %y = moe.layer_norm %x, %w {epsilon = 3.0 : f64} : tensor<?x2xf32>, tensor<2xf32>
+      return %y : tensor<?x2xf32>
+    })",
+                                         {rows({{1, 3}}), vector({2, 4})});
+  ASSERT_EQ(results.size(), 1u);
+  expectRows(results[0], {{-1, 2}});
+}
+
 TEST(Activate, Kinds) {
   EXPECT_NEAR(activate(log3, 2, "kind = silu"), 0.75 * log3 * 2, 1e-14);
   EXPECT_NEAR(activate(-log3, 2, "kind = silu"), -0.25 * log3 * 2, 1e-14);

@@ -95,3 +95,62 @@ func.func @of_sum(%x: tensor<?x4xf32> {moe.input = "x"}) -> (tensor<?x4xf32> {mo
   } -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+#ij = affine_map<(i, j) -> (i, j)>
+#i = affine_map<(i, j) -> (i)>
+#j = affine_map<(i, j) -> (j)>
+
+// Of what is left without the mean, and nothing is added.
+// CHECK-LABEL: func.func @centred
+// CHECK-SAME: (%[[X:.+]]: tensor<?x4xf32>
+// CHECK: %[[W:.+]] = moe.get_weight @w
+// CHECK: moe.layer_norm %[[X]], %[[W]] {epsilon = 1.000000e-05 : f64} : tensor<?x4xf32>, tensor<4xf32>
+// CHECK-NOT: math.
+// REMARK: [Passed] moe-raise-norms {{.*}}Function=centred{{.*}}"a norm with epsilon 1.00e-05"
+func.func @centred(%x: tensor<?x4xf32> {moe.input = "x"}) -> (tensor<?x4xf32> {moe.output = "y"}) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %w = moe.get_weight @w : tensor<4xf32>
+  %e = tensor.empty(%n) : tensor<?xf32>
+  %e2 = tensor.empty(%n) : tensor<?x4xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<?xf32>) -> tensor<?xf32>
+  %sum = linalg.generic {indexing_maps = [#ij, #i], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<?x4xf32>) outs(%zeros : tensor<?xf32>) {
+  ^bb0(%v: f32, %o: f32):
+    %next = arith.addf %o, %v : f32
+    linalg.yield %next : f32
+  } -> tensor<?xf32>
+  %left = linalg.generic {indexing_maps = [#ij, #i, #ij], iterator_types = ["parallel", "parallel"]} ins(%x, %sum : tensor<?x4xf32>, tensor<?xf32>) outs(%e2 : tensor<?x4xf32>) {
+  ^bb0(%v: f32, %s: f32, %o: f32):
+    %four = arith.constant 4.0 : f32
+    %mean = arith.divf %s, %four : f32
+    %d = arith.subf %v, %mean : f32
+    linalg.yield %d : f32
+  } -> tensor<?x4xf32>
+  %squares = linalg.generic {indexing_maps = [#ij, #i], iterator_types = ["parallel", "reduction"]} ins(%left : tensor<?x4xf32>) outs(%zeros : tensor<?xf32>) {
+  ^bb0(%v: f32, %o: f32):
+    %square = arith.mulf %v, %v : f32
+    %next = arith.addf %o, %square : f32
+    linalg.yield %next : f32
+  } -> tensor<?xf32>
+  %root = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]} ins(%squares : tensor<?xf32>) outs(%e : tensor<?xf32>) {
+  ^bb0(%v: f32, %o: f32):
+    %four = arith.constant 4.0 : f32
+    %epsilon = arith.constant 1.0e-05 : f32
+    %variance = arith.divf %v, %four : f32
+    %more = arith.addf %variance, %epsilon : f32
+    %r = math.rsqrt %more : f32
+    linalg.yield %r : f32
+  } -> tensor<?xf32>
+  %m = linalg.generic {indexing_maps = [#ij, #i, #ij], iterator_types = ["parallel", "parallel"]} ins(%left, %root : tensor<?x4xf32>, tensor<?xf32>) outs(%e2 : tensor<?x4xf32>) {
+  ^bb0(%l: f32, %r: f32, %o: f32):
+    %p = arith.mulf %l, %r : f32
+    linalg.yield %p : f32
+  } -> tensor<?x4xf32>
+  %y = linalg.generic {indexing_maps = [#j, #ij, #ij], iterator_types = ["parallel", "parallel"]} ins(%w, %m : tensor<4xf32>, tensor<?x4xf32>) outs(%e2 : tensor<?x4xf32>) {
+  ^bb0(%l: f32, %r: f32, %o: f32):
+    %p = arith.mulf %l, %r : f32
+    linalg.yield %p : f32
+  } -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
