@@ -14,6 +14,20 @@ using namespace moec::moe;
 
 #include "dialects/moe/MoEEnums.cpp.inc"
 
+static void printNumbers(AsmPrinter &printer, DenseF64ArrayAttr numbers) {
+  printer << '[';
+  llvm::interleaveComma(numbers.asArrayRef(), printer, [&](double number) { printer.printFloat(llvm::APFloat(number)); });
+  printer << ']';
+}
+
+static FailureOr<DenseF64ArrayAttr> parseNumbers(AsmParser &parser) {
+  SmallVector<double> numbers;
+  auto parseNumber = [&] { return parser.parseFloat(numbers.emplace_back()); };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseNumber))
+    return failure();
+  return DenseF64ArrayAttr::get(parser.getContext(), numbers);
+}
+
 #define GET_ATTRDEF_CLASSES
 #include "dialects/moe/MoEAttributes.cpp.inc"
 
@@ -82,7 +96,7 @@ LogicalResult PositionScaleAttr::verify(EmitError emitError, F64 beta, int64_t o
 }
 
 LogicalResult RotaryAttr::verify(EmitError emitError, int64_t dims, std::optional<F64> theta, RotaryLayout, int64_t offset,
-                                 F64 multiplier, bool, YarnAttr yarn) {
+                                 F64 multiplier, bool, YarnAttr yarn, DenseF64ArrayAttr frequencies) {
   if (dims <= 0 || dims % 2 || dims > maxCount)
     return emitError() << "expected a positive even number of rotary dims, got " << dims;
   if (theta && (!(*theta > 0) || !std::isfinite(*theta)))
@@ -91,6 +105,12 @@ LogicalResult RotaryAttr::verify(EmitError emitError, int64_t dims, std::optiona
     return emitError() << "expected theta beside yarn";
   if (yarn && !(*theta > 1))
     return emitError() << "expected theta > 1 beside yarn, got " << theta->value;
+  if (frequencies && theta)
+    return emitError() << "expected theta or frequencies, got both";
+  if (frequencies && frequencies.size() != dims / 2)
+    return emitError() << "expected a frequency for each of " << dims / 2 << " pairs, got " << frequencies.size();
+  if (frequencies && !llvm::all_of(frequencies.asArrayRef(), [](double each) { return std::isfinite(each); }))
+    return emitError() << "expected finite frequencies";
   if (offset < 0)
     return emitError() << "expected offset >= 0, got " << offset;
   if (!std::isfinite(multiplier))

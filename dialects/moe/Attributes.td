@@ -54,6 +54,12 @@ def MoE_OptionalF64 : OptionalParameter<"std::optional<::moec::moe::F64>"> {
   let printer = "$_printer.printFloat(::llvm::APFloat(*$_self))";
 }
 
+/// Numbers that print so, too; null for none.
+def MoE_OptionalNumbers : OptionalParameter<"::mlir::DenseF64ArrayAttr"> {
+  let printer = "printNumbers($_printer, $_self)";
+  let parser = "parseNumbers($_parser)";
+}
+
 class MoE_Attr<string name, string attrMnemonic, list<Trait> traits = []> : AttrDef<MoE_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
 }
@@ -157,16 +163,22 @@ def MoE_RotaryAttr : MoE_Attr<"Rotary", "rotary"> {
   let summary = "a rotary position embedding";
   let description = [{
     Rotates elements [offset, offset + dims) of every head; pair i turns by position x frequency(i), where frequency(i) =
-    theta^(-2i/dims), changed by `yarn` when given. cos and sin are multiplied with `multiplier`; `inverse` turns backwards.
-    Without theta the angles are given otherwise.
+    theta^(-2i/dims), changed by `yarn` when given, or frequencies[i]. cos and sin are multiplied with `multiplier`; `inverse` turns
+    backwards. Without theta and frequencies the angles are given otherwise.
   }];
   let parameters = (ins "int64_t":$dims, MoE_OptionalF64:$theta, EnumParameter<MoE_RotaryLayoutEnum>:$layout,
                         DefaultValuedParameter<"int64_t", "0">:$offset,
                         MoE_F64<"1.0">:$multiplier,
                         DefaultValuedParameter<"bool", "false">:$inverse,
-                        OptionalParameter<"::moec::moe::YarnAttr">:$yarn);
+                        OptionalParameter<"::moec::moe::YarnAttr">:$yarn,
+                        MoE_OptionalNumbers:$frequencies);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
+  let builders = [AttrBuilder<(ins "int64_t":$dims, "::std::optional<::moec::moe::F64>":$theta, "::moec::moe::RotaryLayout":$layout,
+                                   "int64_t":$offset, "::moec::moe::F64":$multiplier, "bool":$inverse,
+                                   "::moec::moe::YarnAttr":$yarn), [{
+    return $_get($_ctxt, dims, theta, layout, offset, multiplier, inverse, yarn, /*frequencies=*/::mlir::DenseF64ArrayAttr());
+  }]>];
 }
 
 def MoE_ActivationAttr : MoE_Attr<"Activation", "activation"> {

@@ -108,7 +108,7 @@ def MoE_RopeOp : MoE_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>, AttrS
     Constraints:
     * C1: `head_dim` divides the row's width.
     * C2: the rotary slice lies within a head.
-    * C3: cosines and sines have half as many columns as the slice, and come without theta, yarn, position scale and block.
+    * C3: cosines and sines have half as many columns as the slice, and come without theta, yarn, frequencies, position scale and block.
 
     Example:
     ```mlir

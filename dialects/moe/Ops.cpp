@@ -166,11 +166,13 @@ LogicalResult RopeOp::verify() {
     return emitOpError() << "C2: expected a rotary slice within " << headDim << " columns, got " << dims << " dims at offset "
                          << offset;
   if (getBatch() && !getCos() && !getSin())
-    return getRotary().getTheta() ? success() : LogicalResult(emitOpError() << "C3: expected theta where a batch gives positions");
+    return getRotary().getTheta() || getRotary().getFrequencies()
+               ? success()
+               : LogicalResult(emitOpError() << "C3: expected theta or frequencies where a batch gives positions");
   if (getBatch() || !getCos() || !getSin() || widthOf(getCos().getType()) != dims / 2 || widthOf(getSin().getType()) != dims / 2)
     return emitOpError() << "C3: expected a batch, or cosines and sines of " << dims / 2 << " columns";
-  if (getRotary().getTheta() || getRotary().getYarn() || getPositionScaleAttr() || getBlock() != 1)
-    return emitOpError() << "C3: expected no theta, yarn, position scale or block beside cosines and sines";
+  if (getRotary().getTheta() || getRotary().getYarn() || getRotary().getFrequencies() || getPositionScaleAttr() || getBlock() != 1)
+    return emitOpError() << "C3: expected no theta, yarn, frequencies, position scale or block beside cosines and sines";
   return success();
 }
 

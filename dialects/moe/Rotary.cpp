@@ -5,9 +5,12 @@
 #include <cmath>
 #include <numbers>
 
+using namespace mlir;
 using namespace moec::moe;
 
 std::vector<double> moec::moe::rotaryFrequencies(RotaryAttr rotary) {
+  if (DenseF64ArrayAttr given = rotary.getFrequencies())
+    return given.asArrayRef().vec();
   double dims = double(rotary.getDims()), theta = *rotary.getTheta();
   std::vector<double> frequencies(rotary.getDims() / 2);
   for (size_t i = 0; i < frequencies.size(); ++i)

@@ -31,7 +31,8 @@ static Describe familyOf(const consolidated::Params &params) {
 /// Heads of grouped attention turn their neighbours, not their halves; latent attention does so in either form.
 static moe::RotaryAttr interleaved(moe::RotaryAttr rotary) {
   return moe::RotaryAttr::get(rotary.getContext(), rotary.getDims(), rotary.getTheta(), moe::RotaryLayout::Interleaved,
-                              rotary.getOffset(), rotary.getMultiplier(), rotary.getInverse(), rotary.getYarn());
+                              rotary.getOffset(), rotary.getMultiplier(), rotary.getInverse(), rotary.getYarn(),
+                              rotary.getFrequencies());
 }
 
 llvm::Expected<Decoder> consolidated::describe(const json::Object &params, StringRef name, mlir::MLIRContext *context) {

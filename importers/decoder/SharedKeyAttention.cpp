@@ -38,7 +38,7 @@ static Value chooseEntries(Scope scope, const std::string &place, const BlockPoo
 /// The same rotation backwards: what a value that has turned with its position adds to the result depends on the distance alone.
 static moe::RotaryAttr inverse(moe::RotaryAttr rotary) {
   return moe::RotaryAttr::get(rotary.getContext(), rotary.getDims(), rotary.getTheta(), rotary.getLayout(), rotary.getOffset(),
-                              rotary.getMultiplier(), /*inverse=*/true, rotary.getYarn());
+                              rotary.getMultiplier(), /*inverse=*/true, rotary.getYarn(), rotary.getFrequencies());
 }
 
 Value moec::importers::buildAttention(const Scope &layer, const SharedKeyAttention &attention, Value input, double epsilon,

@@ -8,6 +8,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <numbers>
+#include <numeric>
 
 using namespace mlir;
 using namespace moec;
@@ -202,12 +204,48 @@ moe::RotaryAttr firstOf(ArrayRef<double> frequencies, double multiplier, double 
   return {};
 }
 
-/// At which shapes angles are tried, the first ones saying what they are at positions 0 and 1.
-ArrayRef<StepShape> shapesOf(const StepArguments &arguments) {
-  static constexpr StepShape after[] = {{1, 3, 0},    {2, 2, 11},    {1, 3, 37},    {2, 2, 100},
-                                        {1, 3, 1000}, {1, 2, 10000}, {1, 2, 100000}},
-                             alone[] = {{1, 3, 0}, {2, 20, 0}, {1, 60, 0}, {1, 300, 0}, {1, 3000, 0}};
-  return arguments.pasts().empty() ? ArrayRef(alone) : ArrayRef(after);
+/// Beyond that no angles are tried.
+constexpr int64_t farthest = 100002;
+
+/// How many positions angles are tried at.
+int64_t lastOf(const StepArguments &arguments) { return std::clamp<int64_t>(arguments.positions(), 3, farthest); }
+
+/// At which shapes angles are tried, the first ones saying what they are at positions 0 and 1: as far as there are positions.
+SmallVector<StepShape> shapesOf(const StepArguments &arguments) {
+  const int64_t last = lastOf(arguments);
+  SmallVector<StepShape> shapes;
+  if (arguments.pasts().empty())
+    shapes = {{1, 3, 0}, {2, 20, 0}, {1, 60, 0}, {1, 300, 0}, {1, 3000, 0}};
+  else
+    shapes = {{1, 3, 0}, {2, 2, 11}, {1, 3, 37}, {2, 2, 100}, {1, 3, 1000}, {1, 2, 10000}, {1, 2, last - 2}};
+  // Of as many tokens at once, angles would be too many.
+  constexpr int64_t mostAtOnce = 40000;
+  if (arguments.pasts().empty())
+    shapes.push_back({1, std::min(last, mostAtOnce), 0});
+  llvm::erase_if(shapes, [&](StepShape shape) { return shape.past + shape.length > last; });
+  return shapes;
+}
+
+/// The most positions, between `first` and `last`, at which angles are still those.
+int64_t lengthOf(Factors &factors, ArrayRef<double> frequencies, double multiplier, double precision, int64_t first, int64_t last) {
+  while (first + 1 < last) {
+    int64_t middle = std::midpoint(first, last);
+    std::optional<Turns> turns = factors.at({1, 2, middle - 2});
+    (turns && agrees(frequencies, multiplier, *turns, precision) ? first : last) = middle;
+  }
+  return first;
+}
+
+/// The frequencies that position 1 says, made more precise by positions that are farther and farther away.
+void refine(SmallVectorImpl<double> &frequencies, ArrayRef<Turns> turns) {
+  for (const Turns &each : turns)
+    for (auto [row, position] : llvm::enumerate(each.positions))
+      for (auto [pair, frequency] : llvm::enumerate(frequencies)) {
+        double seen = std::atan2(each.sin.row(int64_t(row))[pair], each.cos.row(int64_t(row))[pair]);
+        double off = std::remainder(seen - position * frequency, 2 * std::numbers::pi);
+        if (position > 1 && std::abs(off) < 0.5)
+          frequency += off / position;
+      }
 }
 
 RotaryMatch match(Factors &factors, moe::RotaryAttr rotary, const StepArguments &arguments, ArrayRef<StepShape> shapes) {
@@ -228,29 +266,53 @@ RotaryMatch match(Factors &factors, moe::RotaryAttr rotary, const StepArguments 
   for (StepShape shape : shapes.drop_front())
     if (std::optional<Turns> more = factors.at(shape)) // beyond the end of a table there are none
       turns.push_back(std::move(*more));
-  // Of as many tokens at once as there are positions, angles would be too many.
-  constexpr int64_t farthest = 100000;
+  const int64_t last = lastOf(arguments);
   if (arguments.pasts().empty())
-    for (int64_t position : {int64_t(10000), farthest - 2})
-      if (std::optional<Turns> more = factors.atPositions(position, farthest))
+    for (int64_t position : {int64_t(10000), last - 3})
+      if (std::optional<Turns> more = position + 3 <= last ? factors.atPositions(position, last) : std::nullopt)
         turns.push_back(std::move(*more));
-  if (turns.size() > 1 && !multipliers.empty() && multipliers.front() > 0)
+  bool isPositive = !multipliers.empty() && multipliers.front() > 0;
+  if (turns.size() > 1 && isPositive)
     match.rotary = firstOf(frequencies, multipliers.front(), precision, rotary, [&](moe::RotaryAttr hypothesis) {
       return llvm::all_of(turns, [&](const Turns &each) { return agrees(hypothesis, each, precision); });
     });
-  // As far as the frequencies are known, which are measured over one position.
-  bool areAlways = !multipliers.empty() && llvm::all_of(turns, [&](const Turns &each) {
-    return agrees(frequencies, multipliers.front(), each, precision + 1e-6 * each.positions.back());
-  });
-  if (!match.rotary)
-    match.problem = areAlways
-                        ? "the frequencies of a rotary embedding are neither powers of one number nor these stretched by YaRN "
-                          "or from a length on: those of the first pairs are " +
-                              llvm::formatv("{0:$[, ]@[e6]}",
-                                            llvm::make_range(frequencies.begin(), frequencies.begin() + std::min<size_t>(3, pairs)))
-                                  .str()
-                        : "the angles of a rotary embedding follow from positions in a way that no attribute says: they are "
-                          "not proportional to them, or other ones where there are more tokens";
+  if (match.rotary)
+    return match;
+  if (!isPositive || turns.size() < 2) {
+    match.problem = "the angles of a rotary embedding cannot be evaluated";
+    return match;
+  }
+  // Frequencies that no formula gives are what they are.
+  auto agree = [&](const Turns &each) { return agrees(frequencies, multipliers.front(), each, precision); };
+  size_t known = 1;
+  for (refine(frequencies, ArrayRef(turns).take_front(known)); known < turns.size(); ++known) {
+    SmallVector<double> finer = frequencies;
+    refine(finer, turns[known]);
+    if (!agrees(finer, multipliers.front(), turns[known], precision))
+      break;
+    frequencies = std::move(finer);
+  }
+  if (known == turns.size() && llvm::all_of(turns, agree)) {
+    for (double &frequency : frequencies)
+      if (SmallVector<double> rounded = roundedOf(frequency, 1e-9); !rounded.empty())
+        frequency = rounded.front();
+    match.rotary = moe::RotaryAttr::get(rotary.getContext(), rotary.getDims(), std::nullopt, rotary.getLayout(), rotary.getOffset(),
+                                        moe::F64(multipliers.front()), /*inverse=*/false, {},
+                                        DenseF64ArrayAttr::get(rotary.getContext(), frequencies));
+    return match;
+  }
+  match.problem = "the angles of a rotary embedding follow from positions in a way that no attribute says: they are not "
+                  "proportional to them, or other ones where there are more tokens";
+  auto end = [](const Turns &each) { return int64_t(each.positions.back()) + 1; };
+  int64_t length = arguments.pasts().empty() || known == turns.size()
+                       ? 0
+                       : lengthOf(factors, frequencies, multipliers.front(), precision, end(turns[known - 1]), end(turns[known]));
+  if (length > end(*first))
+    match.problem =
+        llvm::formatv("the angles of a rotary embedding are others where there are more than {0} positions: a step may have "
+                      "so many, if 'max_position_embeddings' of config.json or 'context_length' of genai_config.json "
+                      "says that there are no more",
+                      length);
   return match;
 }
 
@@ -264,7 +326,7 @@ RotaryMatch passes::matchRotary(Value cos, Value sin, moe::RotaryAttr rotary, co
     match.problem = "the angles of a rotary embedding depend on more than positions";
     return match;
   }
-  ArrayRef<StepShape> shapes = shapesOf(arguments);
+  SmallVector<StepShape> shapes = shapesOf(arguments);
   std::string key = factors.keyAt(shapes);
   llvm::raw_string_ostream(key) << rotary;
   auto [entry, isNew] = known.try_emplace(std::move(key));

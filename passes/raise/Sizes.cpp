@@ -3,6 +3,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -141,8 +142,14 @@ std::optional<int64_t> Sizes::find(Value tensor, int64_t axis) {
     return size(destination.getTiedOpOperand(cast<OpResult>(tensor))->get(), axis);
   if (auto loop = dyn_cast<scf::ForOp>(op))
     return size(loop.getInitArgs()[result], axis);
-  if (auto branch = dyn_cast<scf::IfOp>(op))
-    return size(branch.thenYield().getOperand(result), axis);
+  if (auto branch = dyn_cast<scf::IfOp>(op)) {
+    std::optional<int64_t> isThen = number(branch.getCondition());
+    std::optional<int64_t> then = size(branch.thenYield().getOperand(result), axis),
+                           otherwise = size(branch.elseYield().getOperand(result), axis);
+    if (isThen)
+      return *isThen ? then : otherwise;
+    return then == otherwise ? then : std::nullopt;
+  }
   // Rows of a moe op, elements of arith: as many as those of the first operand that says it.
   for (Value operand : op->getOperands())
     if (auto type = dyn_cast<RankedTensorType>(operand.getType());
@@ -156,6 +163,12 @@ static int64_t valueOf(const APInt &integer) {
   return integer.getBitWidth() == 1 ? int64_t(integer.getZExtValue()) : integer.getSExtValue();
 }
 
+/// `op` where it computes with the only elements of tensors; null for any other.
+static linalg::GenericOp singleComputation(Operation *op) {
+  auto generic = dyn_cast_or_null<linalg::GenericOp>(op);
+  return generic && generic.getNumLoops() == 0 ? generic : linalg::GenericOp();
+}
+
 std::optional<int64_t> Sizes::element(Value tensor, int64_t index) {
   DenseIntElementsAttr constant;
   if (matchPattern(tensor, m_Constant(&constant)))
@@ -163,6 +176,8 @@ std::optional<int64_t> Sizes::element(Value tensor, int64_t index) {
   if (auto elements = tensor.getDefiningOp<tensor::FromElementsOp>())
     return index >= 0 && index < int64_t(elements.getElements().size()) ? number(elements.getElements()[size_t(index)])
                                                                         : std::nullopt;
+  if (linalg::GenericOp single = singleComputation(tensor.getDefiningOp()))
+    return number(single.getBody()->getTerminator()->getOperand(cast<OpResult>(tensor).getResultNumber()));
   return std::nullopt;
 }
 
@@ -206,6 +221,9 @@ std::optional<int64_t> Sizes::compute(Value value) {
   if (matchPattern(value, m_ConstantInt(&constant)))
     return valueOf(constant);
   Operation *op = value.getDefiningOp();
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    if (linalg::GenericOp single = singleComputation(argument.getOwner()->getParentOp()))
+      return element(single->getOperand(argument.getArgNumber()), 0);
   if (!op || isa<RankedTensorType>(value.getType()))
     return op ? element(value, 0) : std::nullopt;
   if (auto dim = dyn_cast<tensor::DimOp>(op)) {

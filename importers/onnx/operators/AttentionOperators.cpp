@@ -140,7 +140,9 @@ static FailureOr<Rotation> rotationOf(Call &call, size_t cos, size_t sin, std::o
                                       bool interleaved) {
   const Tensor &c = call.in(cos), &s = call.in(sin);
   int64_t rank = positions ? 2 : 3;
-  if (c.shape != s.shape || c.rank() != rank || !c.shape.back().isConstant())
+  // How many positions each table has may not be known, where a condition chooses them.
+  bool areAlike = c.rank() == rank && s.rank() == rank && (positions ? c.shape[1] == s.shape[1] : c.shape == s.shape);
+  if (!areAlike || !c.shape.back().isConstant())
     return call.refuse("cos_cache and sin_cache: expected " + Twine(rank) + " dimensions alike, got " + spelled(c.shape) + " and " +
                        spelled(s.shape));
   int64_t whole = 2 * c.shape.back().constant();

@@ -105,8 +105,9 @@ static LogicalResult rotateHeads(Call &call, Heads &heads, const Cache &cache) {
   bool isAsked = call.flag("do_rotary"), interleaved = call.flag("rotary_interleaved");
   if (!isAsked)
     return success();
-  if (!call.has(Cos) || !call.has(Sin) || call.in(Cos).rank() != 2 || call.in(Sin).shape != call.in(Cos).shape ||
-      !call.in(Cos).shape[1].isConstant())
+  // How many positions each has may not be known, where a condition chooses tables.
+  if (!call.has(Cos) || !call.has(Sin) || call.in(Cos).rank() != 2 || call.in(Sin).rank() != 2 ||
+      call.in(Sin).shape[1] != call.in(Cos).shape[1] || !call.in(Cos).shape[1].isConstant())
     return call.refuse("cos_cache and sin_cache: expected [positions, columns] alike, as do_rotary says");
   Emitter &e = call.e;
   int64_t dims = 2 * call.in(Cos).shape[1].constant();

@@ -166,3 +166,18 @@ moe.weight @slice_strides : tensor<4x4xf32> = [#moe.slice<"a" in "m" at 0 rows 4
 
 // expected-error @+1 {{expected strides from 1 to 2^31 - 1 in the slice of 'a', got 1 and 2147483648}}
 moe.weight @slice_strides_beyond : tensor<4x4xf32> = [#moe.slice<"a" in "m" at 0 rows 4 strides 1 by 2147483648>]
+
+// -----
+
+// expected-error @+1 {{expected theta or frequencies, got both}}
+module attributes {test.a = #moe.rotary<dims = 4, theta = 1.0e4, layout = half, frequencies = [1.0, 0.5]>} {}
+
+// -----
+
+// expected-error @+1 {{expected a frequency for each of 2 pairs, got 3}}
+module attributes {test.a = #moe.rotary<dims = 4, layout = half, frequencies = [1.0, 0.5, 0.25]>} {}
+
+// -----
+
+// expected-error @+1 {{expected finite frequencies}}
+module attributes {test.a = #moe.rotary<dims = 4, layout = half, frequencies = [1.0, 0x7FF0000000000000]>} {}

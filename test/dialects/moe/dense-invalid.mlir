@@ -124,7 +124,7 @@ func.func @rope_c3(%x: tensor<?x8xf32>, %cos: tensor<?x2xf32>) {
 // -----
 
 func.func @rope_c3_theta(%x: tensor<?x8xf32>, %cos: tensor<?x1xf32>) {
-  // expected-error @+1 {{C3: expected no theta, yarn, position scale or block beside cosines and sines}}
+  // expected-error @+1 {{C3: expected no theta, yarn, frequencies, position scale or block beside cosines and sines}}
   %y = moe.rope %x by %cos, %cos : tensor<?x1xf32>, tensor<?x1xf32> {head_dim = 4 : i64, rotary = #moe.rotary<dims = 2, theta = 1.0e4, layout = half>} : tensor<?x8xf32>
   return
 }
@@ -132,7 +132,7 @@ func.func @rope_c3_theta(%x: tensor<?x8xf32>, %cos: tensor<?x1xf32>) {
 // -----
 
 func.func @rope_c3_no_theta(%x: tensor<?x8xf32>, %batch: !moe.batch) {
-  // expected-error @+1 {{C3: expected theta where a batch gives positions}}
+  // expected-error @+1 {{C3: expected theta or frequencies where a batch gives positions}}
   %y = moe.rope %x at %batch {head_dim = 4 : i64, rotary = #moe.rotary<dims = 2, layout = half>} : tensor<?x8xf32>
   return
 }

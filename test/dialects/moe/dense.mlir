@@ -42,6 +42,14 @@ func.func @rope(%q: tensor<?x384xf32>, %batch: !moe.batch) -> tensor<?x384xf32> 
 // CHECK-SAME: yarn = <factor = 4.000000e+01, original_positions = 4096, beta_fast = 1.600000e+01, beta_slow = 2.000000e+00, truncate = false>>
 
 // By the positions of a batch, and by angles of its own for every row.
+// Frequencies that no formula gives.
+func.func @rope_by_frequencies(%q: tensor<?x384xf32>, %batch: !moe.batch) -> tensor<?x384xf32> {
+  %r = moe.rope %q at %batch {head_dim = 48 : i64, rotary = #moe.rotary<dims = 4, layout = half, frequencies = [1.0, 0.042751177]>} : tensor<?x384xf32>
+  return %r : tensor<?x384xf32>
+}
+// CHECK-LABEL: @rope_by_frequencies
+// CHECK: rotary = #moe.rotary<dims = 4, layout = half, frequencies = [1.000000e+00, 0.042751177000000001]>
+
 func.func @rope_by_tables(%q: tensor<?x384xf32>, %batch: !moe.batch, %cos: tensor<?x8xf32>, %sin: tensor<?x8xf32>) -> (tensor<?x384xf32>, tensor<?x384xf32>) {
   %r = moe.rope %q at %batch {head_dim = 48 : i64, rotary = #moe.rotary<dims = 16, theta = 1.0e4, layout = interleaved, offset = 32>} : tensor<?x384xf32>
   %s = moe.rope %q by %cos, %sin : tensor<?x8xf32>, tensor<?x8xf32> {head_dim = 48 : i64, rotary = #moe.rotary<dims = 16, layout = half>} : tensor<?x384xf32>

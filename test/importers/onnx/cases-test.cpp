@@ -310,7 +310,7 @@ TEST(OnnxSteps, Decoders) { checkSteps("decoders", {}); }
 
 TEST(OnnxSteps, Mobius) { checkSteps("mobius", {}, {"deepseek_v2", "deepseek_v3"}); }
 
-TEST(OnnxSteps, Forms) { checkSteps("forms", {"tables_longrope", "not_heads_of_latents"}); }
+TEST(OnnxSteps, Forms) { checkSteps("forms", {"longrope_step", "tables_longrope_by_length", "not_heads_of_latents"}); }
 
 TEST(OnnxCases, Operators) {
   checkFolder("ops", {{"moe_swiglu_limit_after_activation", "swiglu_limit_after_activation"},
