@@ -10,6 +10,8 @@
 
 #include "llvm/Support/FormatVariadic.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::passes;
@@ -145,6 +147,8 @@ bool StepBuilder::convert(Operation *op) {
     return convertRowwise(op);
   if (computes<arith::AddFOp>(op))
     return convertSum(cast<linalg::GenericOp>(op));
+  if (computes<arith::MulFOp>(op) || computes<arith::DivFOp>(op))
+    return convertMultiple(cast<linalg::GenericOp>(op));
   return true;
 }
 
@@ -310,6 +314,43 @@ bool StepBuilder::convertRope(moe::RopeOp rope) {
   return true;
 }
 
+/// The only number in `value`, a constant.
+static std::optional<double> onlyNumber(Value value) {
+  DenseFPElementsAttr constant;
+  if (!matchPattern(value, m_Constant(&constant)) || constant.getNumElements() != 1)
+    return std::nullopt;
+  llvm::APFloat number = *constant.begin();
+  bool loses;
+  number.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &loses);
+  return number.isFinite() ? std::optional(number.convertToDouble()) : std::nullopt;
+}
+
+/// Rows by a number: an activation of the identity, whose other side stands for the number.
+bool StepBuilder::convertMultiple(linalg::GenericOp product) {
+  if (product.getNumDpsInputs() != 2 || product.getNumReductionLoops())
+    return true;
+  bool isQuotient = computes<arith::DivFOp>(product);
+  std::optional<double> right = onlyNumber(product.getDpsInputs()[1]),
+                        left = right || isQuotient ? std::nullopt : onlyNumber(product.getDpsInputs()[0]);
+  unsigned side = right ? 0 : 1;
+  Operation *inner = onlyOpOf(product);
+  if ((!right && !left) || !product.getMatchingIndexingMap(product.getDpsInputOperand(side)).isIdentity() ||
+      inner->getOperand(side) != product.getBody()->getArgument(side))
+    return true;
+  Value value = product.getDpsInputs()[side];
+  double factor = right ? (isQuotient ? 1 / *right : *right) : *left;
+  if (!rows.reaches(value) || !std::isfinite(factor) || factor == 0)
+    return true; // of something else
+  Tokens tokens = Tokens::All;
+  Value own = rowsFor(value, &tokens);
+  if (!own)
+    return false;
+  auto number = moe::ActivationAttr::get(builder.getContext(), moe::ActivationKind::Identity, moe::F64(1.0), std::nullopt,
+                                         /*up_limit=*/moe::F64(0.0), moe::F64(factor));
+  rows.seat(product.getResult(0), moe::ActivateOp::create(builder, product.getLoc(), own.getType(), own, own, number), tokens);
+  return true;
+}
+
 bool StepBuilder::convertSum(linalg::GenericOp sum) {
   if (sum.getNumDpsInputs() != 2 || sum.getNumReductionLoops() || !rows.reaches(sum.getDpsInputs()[0]) ||
       !rows.reaches(sum.getDpsInputs()[1]))
@@ -406,9 +447,19 @@ bool StepBuilder::isPresent(Value result) {
   return known != appended.end() && known->second == context->fresh;
 }
 
+/// The product that `logits` are, or are a multiple of; null where they are neither.
+static moe::LinearOp headOf(Value logits) {
+  auto multiple = logits.getDefiningOp<moe::ActivateOp>();
+  if (!multiple || multiple.getGate() != multiple.getUp())
+    return logits.getDefiningOp<moe::LinearOp>();
+  bool isOnlyReader = llvm::all_of(multiple.getGate().getUsers(), [&](Operation *user) { return user == multiple; });
+  return isOnlyReader ? multiple.getGate().getDefiningOp<moe::LinearOp>() : moe::LinearOp();
+}
+
 /// Has outputs gathered before the ops that make logits of the last residual.
 void StepBuilder::gatherOutputs(Value logits) {
   OpOperand *read = nullptr;
+  logits = headOf(logits);
   for (Value next = logits; Operation *op = next.getDefiningOp(); next = op->getOperand(0)) {
     if (!isa<moe::LinearOp, moe::RMSNormOp, moe::LayerNormOp>(op) || !(next == logits || next.hasOneUse()))
       break;
@@ -435,7 +486,7 @@ bool StepBuilder::convertResults() {
     Tokens tokens = Tokens::All;
     if (std::optional<Columns> columns = rows.rowsOf(result, &tokens)) {
       Value found = rowsWith(*columns, result.getLoc());
-      if (logits || !found || !found.getDefiningOp<moe::LinearOp>())
+      if (logits || !found || !headOf(found))
         return refuse("its output '" + name.getValue() + "' is neither logits nor what a later call takes");
       logits = found;
     } else if (!isPresent(result)) {

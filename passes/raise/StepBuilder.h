@@ -36,6 +36,7 @@ private:
   bool convertNorm(moe::RMSNormOp norm);
   bool convertRope(moe::RopeOp rope);
   bool convertSum(mlir::linalg::GenericOp sum);
+  bool convertMultiple(mlir::linalg::GenericOp product);
   bool convertAttention(moe::AttentionOp attention);
   bool convertLatentAttention(moe::LatentAttentionOp attention);
   /// Remembers what arguments hold of the past and what a step adds to it.
