@@ -164,17 +164,26 @@ WeightRows DotForm::copyTails(const WeightRows &rows, Number columns, Number wid
   return tails;
 }
 
+/// The least that is asked for in a row from memory: less, and the processor does not see where it leads.
+static constexpr int64_t runBytes = 8192;
+
 void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
   Pointer activations = b.pointer(arguments[0], activation()), result = b.pointer(arguments[5], b.f32);
   Number rowBytes = arguments[1], rows = arguments[2], columns = arguments[3], width = arguments[4], resultWidth = arguments[6];
   WeightRows weightRows = rowsFrom(arguments.drop_front(7)), tails;
-  Number steps = width / step, ahead = block.bytesOf(width);
+  Number steps = width / step, bytes = maximum(block.bytesOf(width), b.integer(1));
   if (tail)
     tails = copyTails(weightRows, columns, width);
 
+  // Memory is fastest when it is read in several places at once, in each in order. So while `run` tiles use their rows, which
+  // follow each other in memory, they ask for those of the next `run` tiles: every tile for one of each `run` neighbours.
+  Value address = LLVM::PtrToIntOp::create(b, b.getI64Type(), weightRows.elements.loadPointer(memory));
+  Number run = maximum(b.integer(runBytes) / bytes, b.integer(1)), firstRow = b.number(address) / bytes;
   auto tile = [&](Shape shape, Number row, Number n) {
-    SmallVector<Value> operands{activations.plusBytes(row * rowBytes), rowBytes,    steps,
-                                result + (row * resultWidth + n),      resultWidth, ahead};
+    Number turn = (firstRow + n) / shape.columns % run;
+    Number ahead = (run * shape.columns - turn * (shape.columns - 1)) * bytes;
+    SmallVector<Value> operands{
+        activations.plusBytes(row * rowBytes), rowBytes, steps, result + (row * resultWidth + n), resultWidth, ahead, run * bytes};
     append(operands, weightRows.from(n));
     if (tail)
       operands.push_back(tails.elements + n * (block.bytesOf(step) / bytesOf(memory)));
@@ -264,9 +273,6 @@ void DotForm::accumulate(MutableArrayRef<Number> sums, ArrayRef<Pointer> activat
   }
 }
 
-/// How far ahead of its use a weight is asked for, at least: more than memory's latency takes to read.
-static constexpr int64_t bytesAhead = 16 * 1024;
-
 /// The sums of the lanes of up to `lanes` vectors, a power of two of them: half and half are added until each vector's sum is in
 /// one lane. Which lanes meet depends only on the width of the vectors, not on how many there are.
 static Number sumsOfLanes(ArrayRef<Number> vectors) {
@@ -310,8 +316,8 @@ static Number sumsOfLanes(ArrayRef<Number> vectors) {
 
 void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) const {
   Pointer activations = b.pointer(arguments[0], activation()), result = b.pointer(arguments[3], b.f32);
-  Number rowBytes = arguments[1], steps = arguments[2], resultWidth = arguments[4], ahead = arguments[5];
-  WeightRows rows = rowsFrom(arguments.drop_front(6));
+  Number rowBytes = arguments[1], steps = arguments[2], resultWidth = arguments[4], ahead = arguments[5], apart = arguments[6];
+  WeightRows rows = rowsFrom(arguments.drop_front(7));
   SmallVector<Pointer> activationRows, weightRows, scaleRows, zeroRows;
   for (int64_t m = 0; m < shape.rows; ++m)
     activationRows.push_back(activations.plusBytes(rowBytes * m + (fixedPoint ? FixedPoint::headerBytes : 0)));
@@ -333,18 +339,18 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   auto zerosAt = [&](ArrayRef<Pointer> rows, Number index) {
     return llvm::map_to_vector(rows, [&](Pointer row) { return block.loadZeros(row, index); });
   };
-  // Memory is fastest in order. The rows of a tile follow each other in memory; those after them are asked for line by line, not as
-  // this tile reads its rows, side by side.
-  Number distance = maximum(ahead * shape.columns, b.integer(bytesAhead));
-  Pointer next = weightRows[0].plusBytes(distance), nextScales;
   int64_t scaleBytes = block.scales() ? block.scales() * bytesOf(inMemory(storage.scale)) * shape.columns : 0;
+  SmallVector<Pointer> next;
+  for (int64_t n = 0; n < shape.columns; ++n)
+    next.push_back(weightRows[0].plusBytes(ahead + apart * n));
+  Pointer nextScales;
   if (scaleBytes)
-    nextScales = scaleRows[0].plusBytes(distance / (block.bytesOf(step) * shape.columns) * scaleBytes);
+    nextScales = scaleRows[0].plusBytes(apart / block.bytesOf(step) * scaleBytes); // in order: they are few
   auto stepAt = [&](Number k, ArrayRef<Number> before) {
     SmallVector<Number> after(before);
     if (shape.isFirst)
-      for (int64_t n = 0; n < shape.columns; ++n)
-        next.plusBytes((k * shape.columns + n) * block.bytesOf(step)).prefetch();
+      for (Pointer row : next)
+        row.plusBytes(k * block.bytesOf(step)).prefetch();
     if (shape.isFirst && scaleBytes)
       nextScales.plusBytes(k * scaleBytes).prefetch();
     accumulate(after, movedBy(activationRows, k * blockActivations), movedBy(weightRows, k * blockElements), scalesAt(scaleRows, k),
@@ -354,7 +360,7 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   SmallVector<Number> nothing(shape.rows * shape.columns, b.zero(b.lanes));
   SmallVector<Number> sums = b.forRange(b.integer(0), steps, 1, nothing, stepAt);
   if (tail) {
-    ArrayRef<Number> rest = arguments.drop_front(7 + storage.isQuantized + bool(storage.scale) + storage.hasZeros);
+    ArrayRef<Number> rest = arguments.drop_front(8 + storage.isQuantized + bool(storage.scale) + storage.hasZeros);
     SmallVector<Pointer> tailRows, tailScales, tailZeros;
     for (int64_t n = 0; n < shape.columns; ++n) {
       tailRows.push_back(b.pointer(rest[0], memory) + n * blockElements);
