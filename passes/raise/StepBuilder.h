@@ -5,6 +5,7 @@
 #include "dialects/moe/MoE.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/raise/Embedding.h"
 #include "passes/raise/RotaryMatch.h"
 #include "passes/raise/StepRows.h"
 #include "passes/raise/VisibleKeys.h"
@@ -13,13 +14,6 @@
 #include <map>
 
 namespace moec::passes {
-
-/// Where a function looks up the embeddings of tokens.
-struct Embedding {
-  mlir::Value ids, table, result;
-};
-/// Nothing where there is none; `problem` says then why not, if there is one of token ids in another form than a step takes.
-std::optional<Embedding> findEmbedding(mlir::func::FuncOp function, std::string &problem);
 
 class StepBuilder {
 public:
