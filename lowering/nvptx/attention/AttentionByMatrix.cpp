@@ -134,13 +134,13 @@ void AttentionByMatrix::emit() {
   Number piece = order.piece(), positionPieces = frame.tokens * ofToken,
          attentionPieces = frame.tokens * (ofToken + entriesOfToken);
   // A block that takes all spans does so for the first; the others' blocks have nothing to do.
-  auto spansOfBlock = [&](const SpanAttention &of) { return select(takesAll, b.integer(of.spansOfToken()), b.integer(1)); };
   auto take = [&](const SpanAttention &of, Number own, function_ref<void()> body) {
-    b.ifThen(own % spansOfBlock(of) == 0, [&] {
+    b.ifThen(select(takesAll, own % of.spansOfToken(), b.integer(0)) == 0, [&] {
       frame.alternative(body);
-      order.finish(attention);
+      order.finishBehindBarrier(attention);
     });
   };
+  auto taken = [&](const SpanAttention &of, Number pieces) { return select(takesAll, pieces / of.spansOfToken(), pieces); };
   auto takePositions = [&] { take(spans, piece, [&] { attend(piece); }); };
   auto takeEntries = [&] {
     Number own = piece - positionPieces;
@@ -150,10 +150,10 @@ void AttentionByMatrix::emit() {
       piece < attentionPieces,
       [&] { entrySpans ? b.ifThenElse(piece < positionPieces, takePositions, takeEntries) : takePositions(); },
       [&] {
-        Number taken = positionPieces / spansOfBlock(spans);
+        Number pieces = taken(spans, positionPieces);
         if (entrySpans)
-          taken = taken + (attentionPieces - positionPieces) / spansOfBlock(*entrySpans);
-        order.waitFor(attention, taken);
+          pieces = pieces + taken(*entrySpans, attentionPieces - positionPieces);
+        order.waitFor(attention, pieces);
         frame.alternative([&] { addSpans(piece - attentionPieces); });
         order.finishLast(frame.tokens * operands.keyHeads);
       });

@@ -50,6 +50,7 @@ static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands 
   PagedSoftmax::State state =
       softmax.meet(softmax.start(), b.integer(0), end, {.scale = op.getScale().convertToDouble()}, rows, rows);
   Pointer context = softmax.finish(state);
+  b.barrier();
 
   Pointer result = results + (token * sizes.heads + head) * sizes.value;
   WarpProduct product(b, valueUp.storage(), op.getCompute(), sizes.latent);

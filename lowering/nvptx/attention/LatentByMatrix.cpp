@@ -167,7 +167,7 @@ void LatentByMatrix::emit() {
             [&] {
               order.waitFor(queries, projectedQueries);
               frame.alternative([&] { attend(ofRest); });
-              order.finish(attention);
+              order.finishBehindBarrier(attention);
             },
             [&] {
               b.ifThen(ofRest - attended < projectedValues, [&] {

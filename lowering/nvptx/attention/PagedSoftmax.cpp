@@ -40,10 +40,7 @@ PagedSoftmax::State PagedSoftmax::meet(State state, Number first, Number end, co
           Number cap = b.real(*options.softCap);
           score = cap * hyperbolicTangent(score / cap);
         }
-        b.ifThen(b.lane() == 0, [&] {
-          (scores + i).store(score);
-          (valueOffsets + i).store(values.offset(index));
-        });
+        b.ifThen(b.lane() == 0, [&] { (scores + i).store(score); });
       });
     });
     b.barrier();
@@ -61,7 +58,11 @@ PagedSoftmax::State PagedSoftmax::meet(State state, Number first, Number end, co
     for (auto [i, score] : llvm::enumerate(own)) {
       Number weight = select(score == none, b.real(0), exponential(score - now));
       ofPage = ofPage + weight;
-      b.ifThen(b.warp() == 0, [&, i = i] { (weights + (b.lane() + int64_t(i) * warpSize)).store(weight); });
+      b.ifThen(b.warp() == 0, [&, i = i] {
+        Number place = b.lane() + int64_t(i) * warpSize, index = pageStart + place;
+        (weights + place).store(weight);
+        b.ifThen(isMet(index), [&] { (valueOffsets + place).store(values.offset(index)); });
+      });
     }
     Number sum = fma(before[1], fade, b.sumOverWarp(ofPage));
     b.barrier();
@@ -74,7 +75,7 @@ PagedSoftmax::State PagedSoftmax::meet(State state, Number first, Number end, co
       })[0];
       (context + column).store(weighted);
     });
-    b.barrier();
+    // Of the next page nothing that is read here is stored before its first barrier.
     return KernelBuilder::Numbers{now, sum};
   };
   KernelBuilder::Numbers after = b.forRange(first / pageSize * pageSize, end, pageSize, {state.largest, state.sum}, takePage);
@@ -83,6 +84,5 @@ PagedSoftmax::State PagedSoftmax::meet(State state, Number first, Number end, co
 
 Pointer PagedSoftmax::finish(State state) {
   forColumns([&](Number column) { (context + column).store((context + column).load() / state.sum); });
-  b.barrier();
   return context;
 }

@@ -30,8 +30,8 @@ SpanAttention::Rows SpanAttention::rowsAt(Number piece, const Inputs &inputs) {
   rows.sequence = load(batch.tokenSequence, rows.token);
   rows.position = inputs.lastGathered ? inputs.lastGathered(rows.token) : load(batch.positions, rows.token);
   rows.tokens = b.integer(1);
-  rows.length = sums.lengthAt(kind, rows.position);
-  rows.spans = (rows.position + rows.length) / rows.length;
+  rows.lengthBits = sums.lengthBits(kind, rows.position);
+  rows.spans = sums.countUpTo(rows.position, rows.lengthBits);
   if (tile.tokens > 1) {
     Number inTile = rows.position % tile.tokens, isFirst = (inTile == 0) | (load(batch.starts, rows.sequence) == rows.token);
     rows.tokens = minimum(b.integer(tile.tokens) - inTile, load(batch.starts, rows.sequence + 1) - rows.token);
@@ -45,13 +45,14 @@ void SpanAttention::attend(Number piece, Number takesAll, const Inputs &inputs) 
   Number first = piece % spansOfToken();
   b.forRange(select(takesAll, rows.spans, b.integer(1)), [&](Number i) {
     attendToSpan(rows, first + i, inputs);
-    b.barrier(); // shared memory is the next span's
+    b.barrier(); // shared memory is the next span's, and what was stored may be told of
   });
 }
 
 void SpanAttention::attendToSpan(const Rows &rows, Number span, const Inputs &inputs) {
-  const auto &[keyHead, group, token, sequence, position, tokens, length, spans] = rows;
-  Number isTaken = span < spans, begin = span * length, end = minimum(begin + length, position + tokens), first = begin;
+  const auto &[keyHead, group, token, sequence, position, tokens, lengthBits, spans] = rows;
+  Number isTaken = span < spans, begin = span << lengthBits, first = begin,
+         end = minimum((span + 1) << lengthBits, position + tokens);
   if (inputs.firstVisible) {
     Number visible = inputs.firstVisible(position);
     isTaken = isTaken & (visible < end);

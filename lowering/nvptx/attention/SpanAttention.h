@@ -44,7 +44,8 @@ public:
     /// Of gathered rows: the number of a token's last one, which then stands for its position.
     llvm::function_ref<Number(Number token)> lastGathered = nullptr;
   };
-  /// Does `piece`, or if `takesAll`, all spans of its token and heads, of which it is then the first; for all threads of the block.
+  /// Does `piece`, or if `takesAll`, all spans of its token and heads, of which it is then the first; for all threads of the block,
+  /// with a barrier behind all that they store.
   void attend(Number piece, Number takesAll, const Inputs &inputs);
 
 private:
@@ -53,7 +54,8 @@ private:
     Number keyHead, group;   ///< of its heads
     Number token, sequence;  ///< the first of its tokens
     Number position, tokens; ///< of the first, and how many there are
-    Number length, spans;    ///< of its spans, and how many it has; none if the token is in another's tile
+    Number lengthBits;       ///< of its spans
+    Number spans;            ///< how many it has; none if the token is in another's tile
   };
   Rows rowsAt(Number piece, const Inputs &inputs);
   void attendToSpan(const Rows &rows, Number span, const Inputs &inputs);

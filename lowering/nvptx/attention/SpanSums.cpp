@@ -1,6 +1,8 @@
 // Weights of spans that are relative to different scores are brought to the largest of them.
 #include "lowering/nvptx/attention/SpanSums.h"
 
+#include "llvm/Support/MathExtras.h"
+
 #include <limits>
 
 using namespace mlir;
@@ -18,15 +20,17 @@ int64_t SpanSums::countOf(ArrayRef<Spans> kinds) {
   return count;
 }
 
-Number SpanSums::lengthAt(int64_t kind, Number position) {
+Number SpanSums::lengthBits(int64_t kind, Number last) {
   const Spans &spans = kinds[size_t(kind)];
-  return b.integer(spans.shortest) << spans.doublings(position);
+  return spans.doublings(last) + int64_t(llvm::Log2_64(uint64_t(spans.shortest)));
 }
 
+Number SpanSums::countUpTo(Number last, Number lengthBits) { return (last + (b.integer(1) << lengthBits)) >> lengthBits; }
+
 SpanSums::Range SpanSums::rangeOf(int64_t kind, Number first, Number last) {
-  Number length = lengthAt(kind, last);
+  Number bits = lengthBits(kind, last);
   int64_t before = countBefore(kind);
-  return {first / length + before, (last + length) / length + before};
+  return {(first >> bits) + before, countUpTo(last, bits) + before};
 }
 
 Number SpanSums::forSpans(ArrayRef<Range> ranges, Number initial, function_ref<Number(Number, Number)> body) {

@@ -26,8 +26,10 @@ public:
   };
   /// Those of a kind that a token with rows [first, last] of it has; none if the last is -1.
   Range rangeOf(int64_t kind, Number first, Number last);
-  /// The length of spans of a kind of a token at `position`.
-  Number lengthAt(int64_t kind, Number position);
+  /// Of spans of a kind of a token whose last row is `last`: the length, a power of two, as its exponent.
+  Number lengthBits(int64_t kind, Number last);
+  /// How many of them a token has that sees all rows up to `last`, of which -1 is none.
+  Number countUpTo(Number last, Number lengthBits);
 
   /// Keeps what one span gave: two neighbouring columns of the context; what weights are relative to, and their sum.
   void storeContext(Number token, Number span, Number head, Number column, Number two);

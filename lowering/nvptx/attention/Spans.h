@@ -12,7 +12,7 @@ inline constexpr int64_t bitLength(int64_t number) { return std::bit_width(uint6
 /// Span i of a token is [i x length, (i + 1) x length). The length depends on the number of the last row that the token attends to,
 /// its position where rows are positions, and on nothing else, so that what is added up in which order is the same in every batch.
 struct Spans {
-  int64_t shortest; ///< a multiple of a page
+  int64_t shortest; ///< a power of two and a multiple of a page
   int64_t most;     ///< spans of a token
 
   /// At most `most` spans, and no more than `rows` behind each other fill, if that is not 0: a token then sees no others.

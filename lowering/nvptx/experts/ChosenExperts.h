@@ -5,13 +5,16 @@
 #include "lowering/nvptx/KernelBuilder.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <optional>
+
 namespace moec::lowering::nvptx {
 
 /// The assignments of every expert, in pieces of at most so many, by what moe.dispatch found. All functions are for all lanes of a
 /// warp, each of which looks at every 32nd expert.
 class ChosenExperts {
 public:
-  ChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts, int64_t longest, Pointer memory);
+  /// All of an expert's are a piece where `longest` is nothing.
+  ChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts, std::optional<int64_t> longest, Pointer memory);
   /// The i32 of shared memory that blocks of so many threads need for it.
   static int64_t memoryFor(int64_t experts, int64_t threads) { return llvm::divideCeil(experts, warpSize) * threads; }
 
@@ -28,8 +31,9 @@ public:
 private:
   KernelBuilder &b;
   const Pointer offsets;
-  const int64_t longest;
+  const std::optional<int64_t> longest;
   llvm::SmallVector<Pointer> firsts; ///< the places of the first pieces of this lane's experts: others need the registers
+  std::optional<Number> onlyFirst;   ///< instead, where this is the only one and kept anyway
   Number total;
 };
 

@@ -44,19 +44,25 @@ public:
 private:
   void forShare(Blocks cut, Number piece, ForExpert forExpert, ForShared forShared) const {
     bool inTiles = cut == Blocks::tiles;
-    int64_t longest = inTiles ? TileProduct::rows : std::numeric_limits<int32_t>::max();
+    std::optional<int64_t> longest; // rows of a piece
+    if (inTiles)
+      longest = TileProduct::rows;
     auto blocksOf = [&](int64_t columns) {
       return inTiles ? Product::tilesOf(columns, groups) : Product::blocksOf(columns, byMatrix);
     };
     const ChosenExperts chosen(b, offsets, experts, longest, memory);
-    Number ofExperts = chosen.count() * blocksOf(columns), rowPieces = (frame.rows + (longest - 1)) / longest;
+    Number ofExperts = chosen.count() * blocksOf(columns),
+           rowPieces = longest ? (frame.rows + (*longest - 1)) / *longest : minimum(frame.rows, b.integer(1));
     b.forRange(piece, ofExperts + rowPieces * blocksOf(sharedColumns), blocks(), [&](Number item) {
       auto expert = [&] { forExpert(cut, item % blocksOf(columns), chosen.at(item / blocksOf(columns))); };
       if (!sharedColumns)
         return expert();
       b.ifThenElse(item < ofExperts, expert, [&] {
-        Number shared = item - ofExperts, begin = shared / blocksOf(sharedColumns) * longest;
-        forShared(cut, shared % blocksOf(sharedColumns), begin, minimum(begin + longest, frame.rows));
+        Number shared = item - ofExperts;
+        if (!longest)
+          return forShared(cut, shared, b.integer(0), frame.rows);
+        Number begin = shared / blocksOf(sharedColumns) * *longest;
+        forShared(cut, shared % blocksOf(sharedColumns), begin, minimum(begin + *longest, frame.rows));
       });
     });
   }

@@ -19,9 +19,11 @@ public:
   Number piece() { return b.block(0); }
   /// Waits until all `pieces` of a stage are done; what they have stored is seen afterwards. For all threads of the block.
   void waitFor(int64_t stage, Number pieces);
-  /// This block's piece of a stage is done; for all threads of the block.
+  /// This block's piece of a stage is done; for all threads of the block, with or without a barrier since they have stored.
   void finish(int64_t stage);
-  /// The same for the last stage, which has `pieces`.
+  void finishBehindBarrier(int64_t stage);
+  /// The same for the last stage, which has `pieces`, each of which has waited for the stage before it: nobody waits for these, so
+  /// threads need not be together.
   void finishLast(Number pieces);
 
 private:

@@ -64,6 +64,10 @@ void moec::lowering::nvptx::beginCopy(KernelBuilder &b, Pointer to, Pointer from
 
 void moec::lowering::nvptx::closeGroup(KernelBuilder &b) { NVVM::CpAsyncCommitGroupOp::create(b); }
 
+void moec::lowering::nvptx::finishCopies(KernelBuilder &b) {
+  LLVM::CallIntrinsicOp::create(b, b.getStringAttr("llvm.nvvm.cp.async.wait.all"), ValueRange());
+}
+
 void moec::lowering::nvptx::awaitGroups(KernelBuilder &b, int64_t groups) {
   NVVM::CpAsyncWaitGroupOp::create(b, b.getI32IntegerAttr(int32_t(groups)));
 }
@@ -86,5 +90,4 @@ void moec::lowering::nvptx::beginCopy(KernelBuilder &b, int64_t threads, const S
         b.ifThen(chunk < layout.chunks, copy);
     }
   });
-  closeGroup(b);
 }

@@ -32,8 +32,8 @@ void awaitGroups(KernelBuilder &b, int64_t groups);
 /// from `source(row)` on; the others become zeros.
 void beginCopy(KernelBuilder &b, int64_t threads, const SharedRows &layout, Pointer to, Number rows, Number chunks,
                llvm::function_ref<Pointer(Number row)> source);
-/// Waits until this thread's copies have landed.
-inline void finishCopies(KernelBuilder &b) { awaitGroups(b, 0); }
+/// Waits until all of this thread's copies have landed, in groups or not.
+void finishCopies(KernelBuilder &b);
 
 } // namespace moec::lowering::nvptx
 

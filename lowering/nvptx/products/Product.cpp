@@ -25,13 +25,14 @@ void Product::forShare(KernelFrame &frame, int64_t columns, int64_t planes, Shar
   auto take = [&](Blocks cut, Number block, Number first) {
     share(cut, block, first, minimum(frame.rows - first, b.integer(rows)));
   };
-  auto narrow = [&] { take(Blocks::narrow, b.block(0), b.block(1) * rows); };
   if (!tile)
-    return narrow();
+    return take(Blocks::narrow, b.block(0), b.block(1) * rows);
+  auto narrow = [&] { share(Blocks::narrow, b.block(0), b.integer(0), frame.rows); }; // where tiles do not pay, one block has all
   // There are fewer tiles than blocks; neighbours have the same weights.
   auto inTiles = [&] {
-    Number index = b.block(1) * blocks + b.block(0), rowTiles = (frame.rows + (rows - 1)) / rows, column = index / rowTiles;
-    b.ifThen(column < tilesOf(columns, groups), [&] { take(Blocks::tiles, column, index % rowTiles * rows); });
+    Number index = (b.block(1) * blocks + b.block(0)).toInteger(b.i32),
+           rowTiles = ((frame.rows + (rows - 1)) / rows).toInteger(b.i32), column = (index / rowTiles).toInteger(b.i64);
+    b.ifThen(column < tilesOf(columns, groups), [&] { take(Blocks::tiles, column, (index % rowTiles).toInteger(b.i64) * rows); });
   };
   b.ifThenElse(tilesPay(frame.rows), inTiles, narrow);
 }

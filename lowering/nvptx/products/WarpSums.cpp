@@ -52,9 +52,11 @@ SmallVector<KernelBuilder::Numbers> WarpSums::takeStep(Number step) {
   for (int64_t unit = 0; unit < codes.unitsOfStep(); ++unit)
     for (size_t i = 0; i < weights.size(); ++i)
       words.push_back(codes.load(slot(step) + int64_t(i) * WeightCodes::pieceBytes, b.integer(unit)));
-  if (codes.comeFromOthers())
-    b.syncWarp(); // before the next copies to the same place
-  b.ifThen(step + ahead < steps, [&] { beginStep(step + ahead); });
+  if (steps > ahead) {
+    if (codes.comeFromOthers())
+      b.syncWarp(); // before the next copies to the same place
+    b.ifThen(step + ahead < steps, [&] { beginStep(step + ahead); });
+  }
   closeGroup(b);
   return words;
 }
