@@ -42,27 +42,27 @@ public:
     if (!wasChecked)
       return;
     const testing::TestInfo &test = *testing::UnitTest::GetInstance()->current_test_info();
-    Verdict::Outcome outcome = !isReached         ? Verdict::notReached
-                               : !isCaught        ? Verdict::survived
-                               : isCaughtByReport ? Verdict::reported
-                                                  : Verdict::wrongNumbers;
+    Verdict::Outcome outcome = isCaught    ? isCaughtByReport ? Verdict::reported : Verdict::wrongNumbers
+                               : isReached ? Verdict::survived
+                                           : Verdict::notReached;
     verdicts().push_back({outcome, std::string(test.test_suite_name()) + "." + test.name(), code.target, mutation});
   }
+
+  /// Only races would make a difference, which are reported however blocks are dealt out.
+  std::vector<int64_t> cuts() const override { return {}; }
 
   void check(llvm::function_ref<void()> checks) override {
     wasChecked = true;
     if (isCaught)
       return;
-    if (!isReached) { // first, since checks go on from what they have found
-      code.text = trapped(original, mutation);
-      isReached = fail(checks);
-      if (!isReached)
-        return; // the mistake would have changed nothing
-    }
     code.text = text;
     hasReports = false;
     isCaught = fail(checks);
     isCaughtByReport = hasReports;
+    if (!isCaught && !isReached) {
+      code.text = trapped(original, mutation);
+      isReached = fail(checks);
+    }
   }
 
 private:

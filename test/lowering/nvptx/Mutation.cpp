@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <utility>
 
 using namespace moec::test;
@@ -15,8 +16,10 @@ namespace {
 struct Statement {
   std::string guard, opcode; ///< the guard without @, perhaps with !
   std::vector<std::string> operands;
-  bool isLast = false;    ///< nothing but the end follows
-  bool isBounded = false; ///< the guard says that something is less or greater than something
+  bool isLast = false;     ///< nothing but the end follows
+  bool isBounded = false;  ///< the guard says that something is less or greater than something
+  bool givesFloat = false; ///< the result is computed with as a float, or as two
+  bool entersLoop = false; ///< a branch around a loop, by the condition that the loop goes on by
 
   bool starts(std::string_view prefix) const { return opcode.starts_with(prefix); }
   bool has(std::string_view part) const { return opcode.find(part) != std::string::npos; }
@@ -160,9 +163,10 @@ bool swapResultRows(Statement &s) {
 bool isOrdering(const Statement &s) {
   return s.starts("setp.") && !s.has("f32") && (s.has(".lt.") || s.has(".le.") || s.has(".gt.") || s.has(".ge."));
 }
-/// The check of a bound; of a branch: it is never taken.
+/// The check of a bound; of a branch: it is never taken. Not the copy of a loop's condition that LLVM puts in front of it: who
+/// forgets a condition forgets all copies.
 bool dropPredicate(Statement &s) {
-  if (!s.isBounded)
+  if (!s.isBounded || s.entersLoop)
     return false;
   s.guard.clear();
   if (s.starts("bra"))
@@ -217,6 +221,8 @@ bool swapOperands(Statement &s) {
 }
 
 bool nextInteger(Statement &s) {
+  if (s.givesFloat && s.starts("mov."))
+    return false; // its last bit
   bool isArithmetic = s.starts("add.") || s.starts("sub.") || s.starts("mul.") || s.starts("mad.") || s.starts("shl.") ||
                       s.starts("mov.b") || s.starts("mov.u") || s.starts("rem.") || s.starts("div.");
   if (!isArithmetic)
@@ -234,6 +240,10 @@ bool otherFloat(Statement &s) {
   if (!s.starts("add.") && !s.starts("mul.") && !s.starts("fma.") && !s.starts("mov."))
     return false;
   constexpr uint32_t smallestExponent = 127 - 4; // below are the last terms of series, which bf16 does not tell apart
+  if (s.givesFloat && s.starts("mov.b32") && s.operands.size() == 2 && s.operands[1] == "0") {
+    s.operands[1] = std::to_string(0x3f803f80); // one, in f32 or twice in bf16
+    return true;
+  }
   for (std::string &operand : s.operands)
     if (operand.starts_with("0f") && operand.size() == 10) {
       uint32_t bits = 0;
@@ -291,15 +301,61 @@ struct Place {
   Statement statement;
 };
 
+/// Calls `body` with each register that a statement reads.
+template <class Body> void forEachRead(const Statement &s, Body body) {
+  for (size_t k = 1; k < s.operands.size(); ++k)
+    for (std::string_view rest = s.operands[k]; rest.find('%') != std::string_view::npos;) {
+      rest.remove_prefix(rest.find('%'));
+      size_t end = std::min(rest.find_first_of(",}] +"), rest.size());
+      body(std::string(rest.substr(0, end)));
+      rest.remove_prefix(end);
+    }
+}
+
+/// The statement that each label stands before.
+using Labels = std::map<std::string, size_t>;
+
+/// What a branch compares to be taken.
+std::vector<std::string> comparedFor(const std::vector<Place> &places, size_t branch) {
+  std::string_view guard = places[branch].statement.guard;
+  guard = guard.substr(guard.starts_with('!'));
+  for (size_t at = branch; at-- > 0;)
+    if (const Statement &s = places[at].statement; s.starts("setp.") && s.operands.size() == 3 && s.operands[0] == guard)
+      return {s.operands[1], s.operands[2]};
+  return {};
+}
+
+/// Whether a branch leads to where a loop behind it ends that goes on by comparing one of the same registers.
+bool entersLoop(const std::vector<Place> &places, const Labels &labels, size_t branch) {
+  const std::string &exit = places[branch].statement.operands[0];
+  const std::vector<std::string> compared = comparedFor(places, branch);
+  for (size_t at = branch + 1; at + 1 < places.size(); ++at) {
+    const Statement &s = places[at].statement, &next = places[at + 1].statement;
+    if (!s.starts("bra") || s.guard.empty())
+      continue;
+    auto header = labels.find(s.operands[0]), end = labels.find(exit);
+    bool goesBack = header != labels.end() && header->second > branch && header->second <= at;
+    bool endsThere = (end != labels.end() && end->second == at + 1) || (next.starts("bra.uni") && next.operands[0] == exit);
+    if (goesBack && endsThere)
+      for (const std::string &operand : comparedFor(places, at))
+        if (operand[0] == '%' && std::ranges::find(compared, operand) != compared.end())
+          return true;
+  }
+  return false;
+}
+
 /// The statements of the text; one may go over several lines.
 std::vector<Place> statementsOf(std::string_view text) {
   std::vector<Place> places;
   std::map<std::string, bool> isBound; // by predicate
+  Labels labels;
   std::string pending;
   size_t first = 0;
   forEachLine(text, [&](size_t line, std::string_view content) {
     content = trimmed(content);
     bool isWhole = pending.empty() && (content.empty() || content.ends_with(':') || content == "{" || content == "}");
+    if (isWhole && content.ends_with(':'))
+      labels[std::string(content.substr(0, content.size() - 1))] = places.size();
     if (isWhole)
       return;
     if (pending.empty())
@@ -318,6 +374,15 @@ std::vector<Place> statementsOf(std::string_view text) {
       places.back().statement.isLast = true;
     places.push_back({first, line + 1 - first, *statement});
   });
+  std::set<std::string> floats; // registers
+  for (const auto &[at, lines, statement] : places)
+    if (!statement.starts("cvt.") && (statement.has("f32") || statement.has("f16")))
+      forEachRead(statement, [&](std::string name) { floats.insert(std::move(name)); });
+  for (size_t at = 0; at < places.size(); ++at) {
+    Statement &s = places[at].statement;
+    s.givesFloat = !s.operands.empty() && floats.contains(s.operands[0]);
+    s.entersLoop = s.isBounded && s.starts("bra") && entersLoop(places, labels, at);
+  }
   return places;
 }
 } // namespace
@@ -371,4 +436,7 @@ std::string moec::test::mutated(std::string_view text, const Mutation &mutation)
   return replaced(text, mutation, mutation.changed);
 }
 
-std::string moec::test::trapped(std::string_view text, const Mutation &mutation) { return replaced(text, mutation, "trap;"); }
+// A trap proper would end the kernel there, and paths that part would meet elsewhere.
+std::string moec::test::trapped(std::string_view text, const Mutation &mutation) {
+  return replaced(text, mutation, "st.global.b32 [0], 0;");
+}

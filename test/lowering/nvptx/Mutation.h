@@ -24,7 +24,7 @@ std::vector<Mutation> chooseMutations(std::string_view text, size_t share, uint6
 
 /// The text with the mistake.
 std::string mutated(std::string_view text, const Mutation &mutation);
-/// The text with a trap in its place, which tells whether the statement is ever executed.
+/// The text with what is always reported in its place, which tells whether the statement is ever executed.
 std::string trapped(std::string_view text, const Mutation &mutation);
 
 } // namespace moec::test

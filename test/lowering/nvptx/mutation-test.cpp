@@ -17,31 +17,32 @@ using namespace moec::test;
 namespace {
 using Steps = std::vector<std::vector<Sequence>>;
 
-/// Runs the steps, and the last one again with a first argument that is `stretch` times as large.
-void check(const std::string &text, double tolerance, const Steps &steps, double stretch = 1) {
+/// Runs the steps, and the last one again with a first argument that is as many times as large as `stretches` say, one after the
+/// other.
+void check(const std::string &text, double tolerance, const Steps &steps, const std::vector<double> &stretches = {}) {
   KernelRun run(text);
   for (const std::vector<Sequence> &step : steps) {
     run.setStep(step);
     run.makeUp(step.size());
     run.expectAsEvaluated(tolerance);
   }
-  if (stretch != 1) {
+  for (double stretch : stretches) {
     run.scale(0, stretch);
     run.expectAsEvaluated(tolerance);
   }
 }
 
-/// Sequences with and without a past, shorter and longer than a page.
-const Steps sequences = {{{0, 5}, {60, 10}, {130, 1}}};
-/// Few tokens, and what fills the two sizes of blocks, as nothing shows what happens to rows behind the last.
-const Steps tokens = {{{0, 3}}, {{0, 32}}, {{0, 64}}};
+/// Sequences with and without a past, shorter and longer than a page, and than a span of them.
+const Steps sequences = {{{0, 5}, {60, 10}, {270, 1}}};
+/// Few tokens, and what fills the two sizes of blocks, as nothing shows what happens to rows behind the last; then one more.
+const Steps tokens = {{{0, 3}}, {{0, 32}}, {{0, 65}}};
 
 std::string attention(const char *type, const char *extra, bool sinks) {
   return llvm::formatv("plan.kernel @k items 2 per sequences rows tokens parts [array<i64>, array<i64>{2}] {{\n"
-                       "^bb0(%q: tensor<?x384xf32>, %batch: !moe.batch{3}):\n"
-                       "  moe.cache @cache0 : tensor<?x192x{0}>\n  moe.cache @cache1 : tensor<?x128x{0}>\n"
-                       "  %o = moe.attention %q over @cache0, @cache1 at %batch{4} {{head_dim = 96 : i64, scale = 1.0e-1 : f64, "
-                       "compute = #moe<compute {0}>{1}} : tensor<?x384xf32> -> tensor<?x256xf32>\n"
+                       "^bb0(%q: tensor<?x448xf32>, %batch: !moe.batch{3}):\n"
+                       "  moe.cache @cache0 : tensor<?x224x{0}>\n  moe.cache @cache1 : tensor<?x128x{0}>\n"
+                       "  %o = moe.attention %q over @cache0, @cache1 at %batch{4} {{head_dim = 112 : i64, scale = 1.0e-1 : f64, "
+                       "compute = #moe<compute {0}>{1}} : tensor<?x448xf32> -> tensor<?x256xf32>\n"
                        "  plan.return %o : tensor<?x256xf32>\n}\n",
                        type, extra, sinks ? ", array<i64: 4>" : "", sinks ? ", %sinks: tensor<4xf32>" : "",
                        sinks ? " sinks %sinks (tensor<4xf32>)" : "");
@@ -106,30 +107,36 @@ std::string hidden(const char *compute, int64_t in) {
       compute, in);
 }
 
+// Rows are as long as to give work to each warp of a block.
 std::string combine(const char *compute) {
   return llvm::formatv(
       "plan.kernel @k items 7 per constant rows tokens parts [array<i64>, array<i64>, array<i64>, array<i64>, array<i64: 1>, "
       "array<i64: 98>, array<i64>] {{\n"
-      "^bb0(%h: tensor<?x352xf32>, %weights: tensor<?x3xf32>, %offsets: tensor<7xi32>, %order: tensor<?x3xi32>, "
-      "%d: tensor<6x98x72xbf16>, %sd: tensor<98x136xbf16>, %r: tensor<?x98xf32>):\n"
-      "  %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x3xf32>) with %d shared %sd (tensor<98x136xbf16>) "
+      "^bb0(%h: tensor<?x512xf32>, %weights: tensor<?x3xf32>, %offsets: tensor<7xi32>, %order: tensor<?x3xi32>, "
+      "%d: tensor<6x98x104xbf16>, %sd: tensor<98x200xbf16>, %r: tensor<?x98xf32>):\n"
+      "  %y = moe.combine %h by %offsets, %order weighted %weights (tensor<?x3xf32>) with %d shared %sd (tensor<98x200xbf16>) "
       "residual %r "
       "(tensor<?x98xf32>) {{compute = #moe<compute {0}>}\n"
-      "    : tensor<?x352xf32>, tensor<7xi32>, tensor<?x3xi32>, tensor<6x98x72xbf16> -> tensor<?x98xf32>\n"
+      "    : tensor<?x512xf32>, tensor<7xi32>, tensor<?x3xi32>, tensor<6x98x104xbf16> -> tensor<?x98xf32>\n"
       "  plan.return %y : tensor<?x98xf32>\n}\n",
       compute);
 }
 
-/// Gives the argument `offsets` and the next one what moe.dispatch makes of a routing that gives the first expert all tokens, the
-/// last one none.
+/// Gives the argument `offsets` and the next one what moe.dispatch makes of a routing that gives the first expert all tokens, and
+/// one none: of few tokens the last.
 void checkRouted(const std::string &text, unsigned offsets, double tolerance) {
   KernelRun run(text);
-  for (int64_t count : {2, 32, 64}) { // few rows of an expert, a block full of them, tiles
+  for (int64_t count : {2, 33, 65}) { // few rows of an expert, a block full of them and one more, tiles and one row more
+    const int64_t none = count < 33 ? experts - 1 : 2;
+    auto expertOf = [&](int64_t token, int64_t slot) {
+      int64_t other = slot ? (token + slot) % (experts - 2) + 1 : 0;
+      return other + (other >= none);
+    };
     Tensor first({experts + 1}), order({count, k});
     int64_t place = 0;
     for (int64_t expert = 0; expert < experts; ++expert) {
       for (int64_t a = 0; a < count * k; ++a)
-        if ((a % k ? (a / k + a % k) % (experts - 2) + 1 : 0) == expert)
+        if (expertOf(a / k, a % k) == expert)
           order.elements[size_t(place++)] = double(a);
       first.elements[size_t(expert) + 1] = double(place);
     }
@@ -152,14 +159,14 @@ std::string route(int64_t count, int64_t chosen, const char *routing, bool bias)
 } // namespace
 
 TEST(Mutants, Attention) {
-  check(attention("f32", ", window = 40 : i64", false), 1e-5, sequences, 60);
+  check(attention("f32", ", window = 40 : i64", false), 1e-5, sequences, {60});
   check(attention("f32", ", soft_cap = 20.0 : f64", true), 1e-5, sequences);
   check(attention("bf16", "", false), 3e-3, sequences);
 }
 
 TEST(Mutants, LatentAttention) {
-  check(latent("latent_attention", "sequences", "f32"), 1e-5, {{{0, 5}, {66, 3}}}, 60);
-  check(latent("absorbed_attention", "tokens", "bf16"), 6e-3, {{{0, 5}, {150, 2}}});
+  check(latent("latent_attention", "sequences", "f32"), 1e-5, {{{0, 3}, {66, 2}}}, {60});
+  check(latent("absorbed_attention", "tokens", "bf16"), 6e-3, {{{0, 15}, {520, 2}}});
 }
 
 TEST(Mutants, Products) {
@@ -168,7 +175,7 @@ TEST(Mutants, Products) {
   check(linear("bf16", "bf16", 1096), 1e-5, tokens);
   check(gateUp("silu", "bf16", 552), 1e-5, tokens);
   check(linear("f32", "f32", 200), 1e-5, tokens);
-  check(gateUp("gelu_tanh", "f32", 200), 1e-5, tokens, 8);
+  check(gateUp("gelu_tanh", "f32", 200), 1e-5, tokens, {8});
 }
 
 TEST(Mutants, Codes) {
@@ -210,11 +217,11 @@ TEST(Mutants, Rows) {
 
 TEST(Mutants, Routes) {
   const Steps few = {{{0, 9}}};
-  check(route(200, 6, "score = sqrt_softplus, renormalize = true", false), 1e-5, few, 20);
-  check(route(200, 6, "score = sparse_mixer, jitter_epsilon = 0.25", false), 1e-5, few, 20);
+  check(route(200, 6, "score = sqrt_softplus, renormalize = true", false), 1e-5, few, {0.1, 200});
+  check(route(200, 6, "score = sparse_mixer, jitter_epsilon = 0.25", false), 1e-5, few, {20});
   check(
       route(160, 6, "score = sigmoid, groups = 8, kept_groups = 3, group_score = top2_sum, renormalize = true, scale = 2.5", true),
-      1e-5, few, 3);
+      1e-5, few, {3});
   KernelRun dispatch("plan.kernel @k items 1 per constant rows tokens parts [array<i64>] {\n^bb0(%ids: tensor<?x3xi32>):\n"
                      "  %offsets, %order = moe.dispatch %ids : tensor<?x3xi32> -> tensor<201xi32>\n"
                      "  plan.return %offsets, %order : tensor<201xi32>, tensor<?x3xi32>\n}\n");
@@ -254,11 +261,14 @@ TEST(Mutants, AreCaught) {
                 << ", line " << verdict.mutation.line + 1 << ": " << verdict.mutation.kind << ": '" << verdict.mutation.original
                 << "' -> '" << verdict.mutation.changed << "'\n";
   EXPECT_GE(all.made, 200u);
-  // 95 % are meant to be. Every change of the text draws another sample, of which 94 to 96 % were: less is a sign of tests that
-  // miss. Most of those that survive change nothing: a fence or barrier beside another, what rows behind the last hold.
+  // Nearly all that survive compute the same: work that a guard would have skipped and whose results are masked or not stored; the
+  // other of two ways to a product, which gives the same bits; what a softmax is relative to, or starts from where it fades to
+  // nothing; barriers between steps of a row that happen to concern one thread, or behind the last of several products; prefetches
+  // beyond the last row. Weights of a softmax that are cut to bf16 instead of rounded stay within its tolerance, and loops that
+  // wait for other blocks are not reached, as blocks are executed in order.
   size_t missed = all.outcomes[Verdict::survived] + all.outcomes[Verdict::notReached];
   std::cout << 100 - 100.0 * double(missed) / double(all.made) << " % caught\n";
-  EXPECT_LE(missed * 100, all.made * 7) << "expected at least 93 % of the mutants to be caught";
+  EXPECT_LE(missed * 100, all.made * 5) << "expected at least 95 % of the mutants to be caught";
 }
 
 int main(int argc, char **argv) {
