@@ -1,14 +1,31 @@
-// rope_theta and rope_scaling, or rope_parameters, with the arithmetic of transformers' _compute_yarn_parameters.
+// rope_theta and rope_scaling, or rope_parameters, with the arithmetic of transformers' _compute_yarn_parameters and
+// _compute_llama3_parameters.
 #include "importers/config/Rope.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 
 using namespace moec;
 using namespace moec::importers;
 using llvm::StringRef;
 
+static std::vector<double> frequenciesOf(double theta, int64_t dims, const RampOfTurns &ramp) {
+  std::vector<double> frequencies(size_t(dims / 2));
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    double frequency = std::pow(theta, -2.0 * double(i) / double(dims));
+    double turns = frequency * ramp.originalPositions / (2 * std::numbers::pi);
+    double kept = std::clamp((turns - ramp.low) / (ramp.high - ramp.low), 0.0, 1.0);
+    frequencies[i] = frequency * (kept + (1 - kept) / ramp.factor);
+  }
+  return frequencies;
+}
+
 moe::RotaryAttr Rope::attr(mlir::MLIRContext *context, int64_t dims, moe::RotaryLayout layout, int64_t offset) const {
-  return moe::RotaryAttr::get(context, dims, theta, layout, offset, multiplier, /*inverse=*/false, yarn);
+  if (!ramp)
+    return moe::RotaryAttr::get(context, dims, theta, layout, offset, multiplier, /*inverse=*/false, yarn);
+  auto frequencies = mlir::DenseF64ArrayAttr::get(context, frequenciesOf(theta, dims, *ramp));
+  return moe::RotaryAttr::get(context, dims, std::nullopt, layout, offset, multiplier, /*inverse=*/false, /*yarn=*/{}, frequencies);
 }
 
 static double mscale(double factor, double strength) { return factor <= 1 ? 1 : 0.1 * strength * std::log(factor) + 1; }
@@ -35,15 +52,18 @@ static void readYarn(Config &keys, mlir::MLIRContext *context, int64_t maxPositi
   rope.yarn = moe::YarnAttr::get(context, factor, original, std::max(fast, slow), slow, truncate);
 }
 
-/// Frequencies that turn less than so often in the original positions are divided, others kept: YaRN's ramp without length. Where
-/// the two bounds differ there is a ramp of another kind between them.
-static void readStep(Config &keys, mlir::MLIRContext *context, Rope &rope) {
+/// The keys of Llama 3's. Where the two bounds are one there is no ramp but a step, which YaRN's without length is, too.
+static void readRamp(Config &keys, mlir::MLIRContext *context, Rope &rope) {
   double factor = keys.positive("factor"), low = keys.positive("low_freq_factor"), high = keys.positive("high_freq_factor");
   int64_t original = keys.count("original_max_position_embeddings", most::positions);
-  keys.require(low == high, "high_freq_factor: expected low_freq_factor " + llvm::Twine(spelled(low)) + ", got " + spelled(high));
+  keys.require(low <= high,
+               "high_freq_factor: expected low_freq_factor " + llvm::Twine(spelled(low)) + " or more, got " + spelled(high));
   keys.require(rope.theta > 1, "rope_theta: expected more than 1 beside rope_scaling, got " + llvm::Twine(spelled(rope.theta)));
   rope.theta = std::max(rope.theta, 2.0);
-  rope.yarn = moe::YarnAttr::get(context, factor, original, low, low, /*truncate=*/false);
+  if (low < high)
+    rope.ramp = {factor, low, high, double(original)};
+  else
+    rope.yarn = moe::YarnAttr::get(context, factor, original, low, low, /*truncate=*/false);
 }
 
 /// 1 + beta ln(1 + floor(position / original)); beta 0 is how a config says that nothing is scaled.
@@ -101,7 +121,7 @@ Rope moec::importers::readRopeObject(Config &keys, mlir::MLIRContext *context, c
   if (type == "yarn")
     readYarn(keys, context, maxPositions, allowed.yarnScales, rope);
   if (type == "llama3")
-    readStep(keys, context, rope);
+    readRamp(keys, context, rope);
   if (allowed.positionScale)
     rope.positionScale = readPositionScale(keys, context);
   keys.checkConsumed();

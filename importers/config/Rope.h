@@ -7,11 +7,18 @@
 
 namespace moec::importers {
 
+/// Llama 3.1's: frequencies that turn less than `low` times in the original positions are divided by `factor`, those that turn more
+/// than `high` times are kept; between them the share that is kept grows with the turns.
+struct RampOfTurns {
+  double factor, low, high, originalPositions;
+};
+
 /// What a config says about rotary embeddings, whichever way it says it.
 struct Rope {
   double theta = 1e4;
   /// Null without YaRN.
   moe::YarnAttr yarn;
+  std::optional<RampOfTurns> ramp;
   /// What cos and sin are multiplied with.
   double multiplier = 1;
   /// What families with latent attention multiply their softmax scale with: mscale(factor, mscale_all_dim)^2.
@@ -37,8 +44,7 @@ struct RopeKeys {
 };
 
 /// Reads the flat spelling (`rope_theta`, `rope_scaling` with `type` or `rope_type`) and the nested one of transformers 5
-/// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding, YaRN, and Llama 3's where it is a
-/// step.
+/// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding, YaRN, and Llama 3's.
 Rope readRope(Config &config, mlir::MLIRContext *context, const RopeKeys &allowed, int64_t maxPositions);
 
 /// Reads all keys of one such object but `rope_theta`, which `rope` has already.

@@ -83,7 +83,7 @@ TEST_F(ConfigTest, YarnMultipliers) {
   EXPECT_EQ(rope(R"({"rope_scaling": {"type": "yarn", "factor": 4}})").yarn.getOriginalPositions(), 2048);
 }
 
-// A step between frequencies that are kept and those that are divided; a ramp of that kind is refused by its key.
+// A step between frequencies that are kept and those that are divided.
 TEST_F(ConfigTest, StepOfFrequencies) {
   Rope read = rope(R"({"rope_theta": 500000, "rope_scaling": {"rope_type": "llama3", "factor": 16, "low_freq_factor": 1,
                        "high_freq_factor": 1, "original_max_position_embeddings": 8192}})");
@@ -93,6 +93,24 @@ TEST_F(ConfigTest, StepOfFrequencies) {
   std::vector<double> stepped = moe::rotaryFrequencies(read.attr(&context, 128, moe::RotaryLayout::Half));
   for (size_t i = 0; i < plain.size(); ++i)
     EXPECT_DOUBLE_EQ(stepped[i], 2 * std::numbers::pi / plain[i] > 8192 ? plain[i] / 16 : plain[i]) << i;
+}
+
+// A ramp between them, by the turns that a frequency makes: values of transformers 5.23 for Llama 3.1's keys and 64 dimensions.
+TEST_F(ConfigTest, RampOfFrequencies) {
+  Rope read = rope(R"({"rope_theta": 500000, "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1,
+                       "high_freq_factor": 4, "original_max_position_embeddings": 8192}})");
+  EXPECT_EQ(read.multiplier, 1);
+  std::vector<double> ramp = moe::rotaryFrequencies(read.attr(&context, 64, moe::RotaryLayout::Half));
+  ASSERT_EQ(ramp.size(), 32u);
+  for (auto [pair, expected] : {std::pair(0, 1.0),
+                                {13, 0.004839421345719893},
+                                {14, 0.0032114459947525913},
+                                {15, 0.0013718935677611381},
+                                {16, 0.0005248461609929547},
+                                {17, 0.00017850781276799638},
+                                {18, 7.78465527393245e-05},
+                                {31, 3.7673226901739635e-07}})
+    EXPECT_NEAR(ramp[size_t(pair)], expected, 1e-14 * expected) << pair;
 }
 
 // transformers 5.23: the values of the class when a config says nothing.
