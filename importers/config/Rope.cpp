@@ -2,6 +2,8 @@
 // _compute_llama3_parameters.
 #include "importers/config/Rope.h"
 
+#include "dialects/moe/Rotary.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -10,22 +12,23 @@ using namespace moec;
 using namespace moec::importers;
 using llvm::StringRef;
 
-static std::vector<double> frequenciesOf(double theta, int64_t dims, const RampOfTurns &ramp) {
-  std::vector<double> frequencies(size_t(dims / 2));
-  for (size_t i = 0; i < frequencies.size(); ++i) {
-    double frequency = std::pow(theta, -2.0 * double(i) / double(dims));
+/// The frequencies of `plain`, some of them divided.
+static mlir::DenseF64ArrayAttr divided(moe::RotaryAttr plain, const RampOfTurns &ramp) {
+  std::vector<double> frequencies = moe::rotaryFrequencies(plain);
+  for (double &frequency : frequencies) {
     double turns = frequency * ramp.originalPositions / (2 * std::numbers::pi);
     double kept = std::clamp((turns - ramp.low) / (ramp.high - ramp.low), 0.0, 1.0);
-    frequencies[i] = frequency * (kept + (1 - kept) / ramp.factor);
+    frequency *= kept + (1 - kept) / ramp.factor;
   }
-  return frequencies;
+  return mlir::DenseF64ArrayAttr::get(plain.getContext(), frequencies);
 }
 
 moe::RotaryAttr Rope::attr(mlir::MLIRContext *context, int64_t dims, moe::RotaryLayout layout, int64_t offset) const {
+  auto plain = moe::RotaryAttr::get(context, dims, theta, layout, offset, multiplier, /*inverse=*/false, yarn);
   if (!ramp)
-    return moe::RotaryAttr::get(context, dims, theta, layout, offset, multiplier, /*inverse=*/false, yarn);
-  auto frequencies = mlir::DenseF64ArrayAttr::get(context, frequenciesOf(theta, dims, *ramp));
-  return moe::RotaryAttr::get(context, dims, std::nullopt, layout, offset, multiplier, /*inverse=*/false, /*yarn=*/{}, frequencies);
+    return plain;
+  return moe::RotaryAttr::get(context, dims, std::nullopt, layout, offset, multiplier, /*inverse=*/false, /*yarn=*/{},
+                              divided(plain, *ramp));
 }
 
 static double mscale(double factor, double strength) { return factor <= 1 ? 1 : 0.1 * strength * std::log(factor) + 1; }
