@@ -40,10 +40,8 @@ struct RaiseStep : impl::RaiseStepBase<RaiseStep> {
     fixAssertedSizes(function);
     auto given = module->getAttrOfType<IntegerAttr>("moe.max_positions");
     const int64_t vocabulary = cast<RankedTensorType>(found->table.getType()).getDimSize(0);
-    Trials own(function);
-    auto shared = getCachedAnalysis<SharedTrials>();
-    Trials *known = shared ? shared->get().of(function) : nullptr;
-    Trials &trials = known ? *known : own;
+    std::optional<Trials> own;
+    Trials &trials = trialsOf(function, getCachedAnalysis<SharedTrials>(), own);
     evaluator::Weights tables({evaluator::WeightOptions::Source::Files, /*seed=*/0, mostBytes});
     func::FuncOp step;
     bool isLast = false;

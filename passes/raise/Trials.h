@@ -8,6 +8,7 @@
 
 #include "llvm/ADT/DenseMap.h"
 
+#include <functional>
 #include <optional>
 
 namespace moec::passes {
@@ -49,15 +50,19 @@ private:
   llvm::DenseMap<mlir::Operation *, Trials> all;
 };
 
-/// A pass over functions that takes what it tries of those trials, or, where no pass before shares any, of its own.
+/// Those of `function` that passes share, or, where no pass before shares any, `own`.
+inline Trials &trialsOf(mlir::func::FuncOp function, std::optional<std::reference_wrapper<SharedTrials>> shared,
+                        std::optional<Trials> &own) {
+  Trials *found = shared ? shared->get().of(function) : nullptr;
+  return found ? *found : own.emplace(function);
+}
+
+/// A pass over functions that takes what it tries of those trials.
 template <typename Base> class TryingPass : public Base {
 protected:
   Trials &trials() {
     mlir::func::FuncOp function = this->getOperation();
-    if (auto shared = this->template getCachedParentAnalysis<SharedTrials>(function->getParentOp()))
-      if (Trials *found = shared->get().of(function))
-        return *found;
-    return own.emplace(function);
+    return trialsOf(function, this->template getCachedParentAnalysis<SharedTrials>(function->getParentOp()), own);
   }
 
 private:
