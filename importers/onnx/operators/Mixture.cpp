@@ -3,6 +3,8 @@
 #include "importers/onnx/Operators.h"
 #include "importers/onnx/operators/Packed.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::importers;
@@ -26,10 +28,20 @@ FailureOr<Mixture> onnx::readMixture(Call &call) {
     return call.refuse("attribute 'swiglu_fusion': expected 0, 1 or 2, got " + Twine(mixture.fusion));
   if (mixture.k < 1)
     return call.refuse("attribute 'k': expected at least 1, got " + Twine(mixture.k));
-  if (call.flag("swiglu_limit_after_activation") && mixture.limit)
-    return call.refuse("attribute 'swiglu_limit_after_activation': a limit after the activation is not supported");
+  mixture.limitsActivated = call.flag("swiglu_limit_after_activation") && mixture.limit;
+  if (mixture.limitsActivated && !(*mixture.limit >= 0 && *mixture.limit < HUGE_VAL && mixture.alpha >= 0))
+    return call.refuse("attribute 'swiglu_limit_after_activation': expected a limit and an alpha of at least 0, got " +
+                       std::to_string(*mixture.limit) + " and " + std::to_string(mixture.alpha));
   mixture.isGated = mixture.activation == "swiglu" || mixture.activation == "geglu";
   return mixture;
+}
+
+/// The g whose g sigmoid(alpha g) is `limit`. Neither is negative; above 0 the function grows, and lies between half of g and g.
+static double gateThatGives(double limit, double alpha) {
+  double below = limit, above = 2 * limit;
+  for (double middle; middle = below + (above - below) / 2, middle > below && middle < above;)
+    (middle / (1 + std::exp(-alpha * middle)) < limit ? below : above) = middle;
+  return above;
 }
 
 /// gate and up combined, as moe says it. Where an activation has one input, up repeats gate's weights: bounded to 0 and offset by 1
@@ -43,8 +55,10 @@ static moe::ActivationAttr activationOf(MLIRContext *context, const Mixture &mix
                                                                                         : ActivationKind::SiLU;
   std::optional<moe::F64> gateMax, upLimit;
   bool isSwiGLU = mixture.activation == "swiglu";
-  if (isSwiGLU && mixture.limit)
-    gateMax = upLimit = moe::F64(*mixture.limit);
+  if (isSwiGLU && mixture.limit) {
+    gateMax = moe::F64(mixture.limitsActivated ? gateThatGives(*mixture.limit, mixture.alpha) : *mixture.limit);
+    upLimit = moe::F64(*mixture.limit);
+  }
   if (!isLinear)
     upLimit = moe::F64(0.0);
   double offset = isSwiGLU ? mixture.beta : isLinear ? 0 : 1;

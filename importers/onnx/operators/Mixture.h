@@ -13,7 +13,8 @@ struct Mixture {
   llvm::StringRef activation;
   double alpha = 1, beta = 0;
   std::optional<double> limit;
-  bool isGated = false; ///< the activation has two inputs
+  bool limitsActivated = false; ///< gate is bounded after its activation
+  bool isGated = false;         ///< the activation has two inputs
 };
 
 /// A projection of all experts, from which rows are taken.

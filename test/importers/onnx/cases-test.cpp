@@ -8,6 +8,8 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 
+#include "llvm/Support/MemoryBuffer.h"
+
 #include "gtest/gtest.h"
 
 #include <cmath>
@@ -312,10 +314,24 @@ TEST(OnnxSteps, Mobius) { checkSteps("mobius", {}, {"deepseek_v2", "deepseek_v3"
 
 TEST(OnnxSteps, Forms) { checkSteps("forms", {"longrope_step", "tables_longrope_by_length", "not_heads_of_latents"}); }
 
-TEST(OnnxCases, Operators) {
-  checkFolder("ops", {{"moe_swiglu_limit_after_activation", "swiglu_limit_after_activation"},
-                      {"qmoe_int4_b32_weights_prepacked_1", "weights_prepacked"}});
+TEST(OnnxCases, Operators) { checkFolder("ops", {{"qmoe_int4_b32_weights_prepacked_1", "weights_prepacked"}}); }
+
+/// Below 0 a limit of what the activation gives is none of what it is given.
+TEST(OnnxCases, NegativeLimitAfterActivation) {
+  fs::path graph = fs::path(MOEC_TEST_DATA) / "fixtures" / "onnx" / "ops" / "moe_swiglu_limit_after_activation.onnx";
+  std::string bytes = llvm::cantFail(llvm::errorOrToExpected(llvm::MemoryBuffer::getFile(graph.string())))->getBuffer().str();
+  std::string attribute = "swiglu_limit\x15"; // a field of four bytes follows, of which the last has the sign
+  size_t at = bytes.find(attribute);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + attribute.size() + 3] ^= char(0x80);
+  fs::path edited = fs::path(testing::TempDir()) / "negative_limit.onnx";
+  std::ofstream(edited, std::ios::binary) << bytes;
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  auto module = importers::importModel(edited.string(), context);
+  ASSERT_FALSE(module);
+  EXPECT_NE(llvm::toString(module.takeError()).find("expected a limit and an alpha of at least 0, got -0.75"), std::string::npos);
 }
+
 TEST(OnnxCases, Patterns) { checkFolder("patterns", {}); }
 TEST(OnnxCases, Decoders) { checkFolder("decoders", {}); }
 TEST(OnnxCases, GenAI) { checkFolder("genai", {}); }
