@@ -28,6 +28,8 @@ LogicalResult lowering::convertToLoops(ModuleOp module) {
   populateRouteLoops(patterns);
   populateWeightLoops(patterns);
   walkAndApplyPatterns(module, std::move(patterns));
+  for (auto function : module.getOps<func::FuncOp>())
+    unpackStoredBytes(function);
   WalkResult rest = module.walk([&](Operation *op) {
     if (!isOurs(op))
       return WalkResult::advance();

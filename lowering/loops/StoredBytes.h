@@ -6,7 +6,7 @@
 
 namespace moec::lowering {
 
-/// Whether elements of `type` are no values of memory: only moe.dequantize reads them.
+/// Whether elements of `type` are stored as parts of bytes, or as what memory has no values of.
 bool isStoredAsBytes(mlir::Type element);
 
 /// Makes every argument of `function` whose elements are stored as bytes a tensor of these, cast to what it was for its users.
@@ -14,6 +14,9 @@ void bindStoredBytes(mlir::func::FuncOp function);
 
 /// The tensor of bytes behind `value`, or `value` itself where its elements are values of memory.
 mlir::Value bytesBehind(mlir::Value value);
+
+/// Makes elements narrower than a byte values of memory where other ops than moe.dequantize, which reads the bytes, use them.
+void unpackStoredBytes(mlir::func::FuncOp function);
 
 } // namespace moec::lowering
 

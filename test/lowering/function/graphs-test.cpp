@@ -70,6 +70,32 @@ TEST(Functions, multiplyByAWeight) {
   }
 }
 
+TEST(Functions, takeWeightsOfSeveralElementsToAByte) {
+  CompiledFunctions widen(R"(
+    #at = affine_map<(d0, d1) -> (d0, d1)>
+    module attributes {moe.folder = "/"} {
+      moe.weight @four : tensor<2x4xi4> = [#moe.slice<"four" in "weights" at 0 rows 2>]
+      moe.weight @two : tensor<1x8xi2> = [#moe.slice<"two" in "weights" at 1 rows 1>]
+      moe.weight @floats : tensor<1x4xf4E2M1FN> = [#moe.slice<"floats" in "weights" at 2 rows 1>]
+      func.func @main(%x: tensor<1xf32> {moe.input = "x"})
+          -> (tensor<2x4xf32> {moe.output = "a"}, tensor<1x8xf32> {moe.output = "b"}, tensor<1x4xf32> {moe.output = "c"}) {
+        %four = moe.get_weight @four : tensor<2x4xi4>
+        %two = moe.get_weight @two : tensor<1x8xi2>
+        %floats = moe.get_weight @floats : tensor<1x4xf4E2M1FN>
+        %a = arith.sitofp %four : tensor<2x4xi4> to tensor<2x4xf32>
+        %b = arith.uitofp %two : tensor<1x8xi2> to tensor<1x8xf32>
+        %c = arith.extf %floats : tensor<1x4xf4E2M1FN> to tensor<1x4xf32>
+        return %a, %b, %c : tensor<2x4xf32>, tensor<1x8xf32>, tensor<1x4xf32>
+      }
+    })",
+                          "\x21\xf8\x93\x7e");
+  for (const std::vector<Tensor> &outputs : widen.run({floats({1}, {0})})) {
+    EXPECT_EQ(elementsOf<float>(outputs[0]), (std::vector<float>{1, 2, -8, -1, 3, -7, -2, 7}));
+    EXPECT_EQ(elementsOf<float>(outputs[1]), (std::vector<float>{0, 2, 3, 3, 3, 0, 1, 2}));
+    EXPECT_EQ(elementsOf<float>(outputs[2]), (std::vector<float>{1.5, -0.5, -4, 6}));
+  }
+}
+
 TEST(Functions, takeControlFlowAndShapesThatTheyCompute) {
   // The sum of 0 to n - 1, and x in a shape that is an input.
   CompiledFunctions function(R"(
