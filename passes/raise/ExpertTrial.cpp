@@ -100,11 +100,18 @@ bool ExpertTrial::chooseSizes() {
   return true;
 }
 
+/// How far biases of the selection deviate from 0 at first, as scores between 0 and 1 do.
+static constexpr double largeRouterBias = 0.3;
+
 ExpertTrial::Tensors ExpertTrial::drawConstants(uint64_t seed) const {
   Draw draw(seed);
   Tensors drawn;
-  for (Value constant : constants) {
+  for (auto [index, constant] : llvm::enumerate(constants)) {
     ArrayRef<int64_t> shape = cast<RankedTensorType>(constant.getType()).getShape();
+    if (index + routerBiases >= constants.size()) {
+      drawn.push_back(draw.tensor(shape, routerBiasDeviation));
+      continue;
+    }
     size_t rank = squeezedShape(constant.getType()).size();
     bool isBias = rank < 2 || (experts.areStacked && rank < 3);
     // Sums of products stay near 1.
@@ -336,6 +343,10 @@ bool ExpertTrial::isProven(Value candidate, const RoutingMatch &match) {
     for (double &logit : arguments.back().elements)
       logit += each.shift;
     llvm::append_range(arguments, drawConstants(100 + round));
+    if (round % 2)
+      for (Tensor &bias : MutableArrayRef(arguments).take_back(routerBiases))
+        for (double &element : bias.elements)
+          element *= largeRouterBias / routerBiasDeviation;
     std::optional<Tensor> expected = old->evaluate(arguments, sizes);
     if (!expected) {
       ++failures;
@@ -385,6 +396,22 @@ std::optional<ExpertFinding::Mixture> ExpertTrial::tryForm(const RoutingMatch &m
   return std::nullopt;
 }
 
+std::vector<RoutingMatch> ExpertTrial::matchesOf(bool isSecondTransposed) {
+  // Beside large ones, scores of a softmax over many experts may choose the same few whatever the logits are.
+  for (double deviation : {largeRouterBias, largeRouterBias / double(experts.experts)}) {
+    routerBiasDeviation = deviation;
+    std::optional<Shares> shares = observeShares(isSecondTransposed);
+    if (!shares)
+      break;
+    Tensors biases = drawConstants(1);
+    std::vector<RoutingMatch> matches = matchRouting(*shares, ArrayRef(biases).take_back(routerBiases), products.numbers,
+                                                     experts.areStacked, findings.budget, output.getContext());
+    if (routerBiases == 0 || !matches.empty())
+      return matches;
+  }
+  return {};
+}
+
 std::optional<ExpertFinding::Mixture> ExpertTrial::find() {
   std::vector<ExpertForm> forms = formsOf(experts, rowWidth(input), rowWidth(output));
   if (forms.empty()) {
@@ -395,12 +422,7 @@ std::optional<ExpertFinding::Mixture> ExpertTrial::find() {
   for (bool isSecondTransposed : {false, true}) {
     if (llvm::none_of(forms, [&](const ExpertForm &form) { return form.isSecondTransposed == isSecondTransposed; }))
       continue;
-    std::optional<Shares> shares = observeShares(isSecondTransposed);
-    if (!shares)
-      continue;
-    Tensors biases = drawConstants(1);
-    for (const RoutingMatch &match : matchRouting(*shares, ArrayRef(biases).take_back(routerBiases), products.numbers,
-                                                  experts.areStacked, findings.budget, output.getContext())) {
+    for (const RoutingMatch &match : matchesOf(isSecondTransposed)) {
       if (!match.isOnInput)
         refuse("what the experts compute is no MLP that #moe.activation says");
       for (const ExpertForm &form : forms)

@@ -66,6 +66,8 @@ private:
   std::optional<Observation> observe(const RoutingMatch &match, double deviation, const Tensors &constantTensors);
   std::optional<ExpertTensors> assemble(const ExpertForm &form, llvm::ArrayRef<int64_t> branchOf, const Tensors &constantTensors);
   std::optional<ExpertFinding::Mixture> find();
+  /// The routings that may be.
+  std::vector<RoutingMatch> matchesOf(bool isSecondTransposed);
   std::optional<ExpertFinding::Mixture> tryForm(const RoutingMatch &match, const ExpertForm &form);
   mlir::Value build(mlir::OpBuilder &builder, const ExpertFinding::Mixture &mixture);
   /// Whether it gives what the old output is, at inputs that choose every expert.
@@ -82,7 +84,8 @@ private:
   ExpertBranches experts;
   /// What is drawn at random besides input and logits: weights and biases of products, then biases of the selection.
   llvm::SmallVector<mlir::Value> constants;
-  size_t routerBiases = 0; ///< how many of the constants are these
+  size_t routerBiases = 0;        ///< how many of the constants are these
+  double routerBiasDeviation = 0; ///< of those that are drawn
   std::optional<Excerpt> old;
   llvm::SmallVector<int64_t> inputShape, logitShape;
   double tolerance = 0;

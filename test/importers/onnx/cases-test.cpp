@@ -154,7 +154,7 @@ std::string problemOfRaising(mlir::ModuleOp module, const nlohmann::json &raises
 }
 
 /// Cases that have fewer than they say: one of their MoE nodes no output depends on, for their logits are made of the first layer's
-/// norm.
+/// norm. Those of the same graphs named `live` are made of the last.
 bool isLeft(const std::string &name) { return name == "qwen3_5_moe_fp32" || name == "lfm2_moe_fp32" || name == "lfm2_moe_int4"; }
 
 /// Cases that are refused, with a part of the message; all others must give their goldens.
