@@ -4,12 +4,12 @@
 
 #include <set>
 
+using namespace moec;
 using namespace moec::runtime;
 using namespace moec::artifact;
 
 namespace {
-constexpr uint32_t maxRank = 32;
-constexpr size_t maxNameBytes = 1024;
+constexpr uint32_t maxDimensions = 32;
 /// Inputs, outputs and weights of all functions together: tables may share lists, and each is gone through for its table alone.
 constexpr size_t maxTensors = 1 << 20;
 
@@ -22,7 +22,7 @@ public:
         (manifest.gpu_code() && manifest.gpu_code()->size()) || (manifest.routing() && manifest.routing()->size()))
       return refuse("expected no steps beside functions");
     std::set<std::string_view> symbols;
-    for (const Function *function : *manifest.functions()) {
+    for (const artifact::Function *function : *manifest.functions()) {
       std::string_view symbol = function->symbol()->string_view();
       if (symbol.empty() || symbol.size() > maxNameBytes || !symbols.insert(symbol).second)
         return refuse("expected functions of different names of 1 to " + std::to_string(maxNameBytes) + " bytes");
@@ -35,11 +35,11 @@ private:
   using Tensors = flatbuffers::Vector<flatbuffers::Offset<TensorDescription>>;
 
   Status refuse(const std::string &why) const { return Status::invalidData(path + ": section 'manifest': " + why); }
-  Status refuse(const Function &function, const std::string &why) const {
+  Status refuse(const artifact::Function &function, const std::string &why) const {
     return refuse("function '" + function.symbol()->str() + "': " + why);
   }
 
-  Status checkFunction(const Function &function) {
+  Status checkFunction(const artifact::Function &function) {
     size_t count = size_t(function.inputs()->size()) + function.outputs()->size() + function.weights()->size();
     if (count > maxTensors - tensors)
       return refuse(function, "more than " + std::to_string(maxTensors) + " tensors with those before");
@@ -52,7 +52,7 @@ private:
     return {};
   }
 
-  Status checkTensors(const Function &function, const std::string &what, const Tensors &descriptions) const {
+  Status checkTensors(const artifact::Function &function, const std::string &what, const Tensors &descriptions) const {
     std::set<std::string_view> names;
     for (const TensorDescription *tensor : descriptions) {
       std::string_view name = tensor->name()->string_view();
@@ -65,8 +65,8 @@ private:
         return refuseIt("is of an unknown element type");
       if (tensor->shape()->size() && reinterpret_cast<uintptr_t>(tensor->shape()->Data()) % alignof(int64_t))
         return refuseIt("has a shape off the alignment of 8 bytes");
-      if (tensor->shape()->size() > maxRank)
-        return refuseIt("has more than " + std::to_string(maxRank) + " dimensions");
+      if (tensor->shape()->size() > maxDimensions)
+        return refuseIt("has more than " + std::to_string(maxDimensions) + " dimensions");
       uint64_t bytes = bytesOf(tensor->element());
       for (int64_t dim : *tensor->shape()) {
         std::optional<uint64_t> size = dim < -1 ? std::nullopt : product({bytes, dim > 0 ? uint64_t(dim) : 1});

@@ -15,7 +15,6 @@ constexpr auto maxPages = uint64_t(Layout::max_pages);
 constexpr uint64_t maxParts = 1 << 24; // of all weights: their addresses stay within 128 MiB
 constexpr uint32_t maxRank = 8;
 constexpr ElementType lastInKernels = ElementType::i64;
-constexpr uint32_t maxNameBytes = 1024;
 
 /// Whether the elements of a vector can be read where they lie: FlatBuffers' verifier looks at the place of its length only.
 template <typename T> bool isAligned(const flatbuffers::Vector<T> &vector) {

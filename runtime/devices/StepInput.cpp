@@ -2,7 +2,7 @@
 #include "runtime/devices/StepInput.h"
 
 using namespace moec::runtime;
-using namespace moec::artifact;
+using moec::artifact::BufferKind;
 
 StepNumbers StepInput::numbers() const {
   return {int64_t(tokenIds.size()), int64_t(outputTokens.size()), int64_t(starts.size()) - 1, maxPages};

@@ -9,7 +9,14 @@
 #include <vector>
 
 using namespace moec::runtime;
-using namespace moec::artifact;
+using moec::artifact::Buffer;
+using moec::artifact::BufferKind;
+using moec::artifact::Cache;
+using moec::artifact::Extent;
+using moec::artifact::Kernel;
+using moec::artifact::Launch;
+using moec::artifact::Manifest;
+using moec::artifact::Program;
 
 namespace {
 /// A launch with everything resolved but the buffers that are the step's input.

@@ -10,7 +10,10 @@
 
 using namespace moec::runtime;
 using namespace moec::runtime::cuda;
-using namespace moec::artifact;
+using moec::artifact::Buffer;
+using moec::artifact::GpuCode;
+using moec::artifact::Manifest;
+using moec::artifact::Program;
 
 namespace {
 /// Graphs of so many different steps are kept: every size of a batch that is likely to come again.

@@ -6,7 +6,9 @@
 
 using namespace moec::runtime;
 using namespace moec::runtime::cuda;
-using namespace moec::artifact;
+using moec::artifact::Cubin;
+using moec::artifact::GpuCode;
+using moec::artifact::Section;
 
 Result<Gpu> Gpu::find(const Driver &driver, int ordinal) {
   int count = 0, device = 0, major = 0, minor = 0, shared = 0, processors = 0, cooperative = 0;

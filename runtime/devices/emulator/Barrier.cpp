@@ -151,7 +151,7 @@ void decodeBarrier(Decoder &d) {
 }
 
 void fenceMemory(Warp &warp, const Instruction &i) { fence(warp, i.scope); }
-void nothing(Warp &, const Instruction &) {}
+void orderNothing(Warp &, const Instruction &) {}
 
 /// membar.{cta,gl,sys}; fence{.sc,.acq_rel,.acquire,.release}.scope; fence.proxy.* and fence.mbarrier_init, which order kinds of
 /// access that are all alike here.
@@ -165,7 +165,7 @@ void decodeFence(Decoder &d) {
   d.takeOne({"sc", "acq_rel", "acquire", "release"}, 0);
   d.takeScope();
   d.expectOperands(0, 0);
-  d.executeWith(isProxy || isInitialisation ? &nothing : &fenceMemory);
+  d.executeWith(isProxy || isInitialisation ? &orderNothing : &fenceMemory);
 }
 
 /// nanosleep: who waits is found out by what it reads.
@@ -173,7 +173,7 @@ void decodeSleep(Decoder &d) {
   d.takeType();
   d.expectOperands(1, 1);
   d.source(0, Type::u32);
-  d.executeWith(&nothing);
+  d.executeWith(&orderNothing);
 }
 } // namespace
 

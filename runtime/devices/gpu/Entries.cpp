@@ -7,7 +7,10 @@
 
 using namespace moec::runtime;
 using namespace moec::runtime::gpu;
-using namespace moec::artifact;
+using moec::artifact::GpuChain;
+using moec::artifact::GpuCode;
+using moec::artifact::GpuKernel;
+using moec::artifact::Manifest;
 
 static Grid gridOf(const GpuKernel &kernel, const StepNumbers &numbers) {
   Grid grid{1, 1, 1};

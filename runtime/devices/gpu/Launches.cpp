@@ -5,7 +5,11 @@
 
 using namespace moec::runtime;
 using namespace moec::runtime::gpu;
-using namespace moec::artifact;
+using moec::artifact::Buffer;
+using moec::artifact::BufferKind;
+using moec::artifact::ChainedLaunches;
+using moec::artifact::GpuCode;
+using moec::artifact::Manifest;
 
 namespace {
 uint64_t addressOf(const Buffer &buffer, const MemoryPlan &memory, const StepLayout &step) {

@@ -8,7 +8,14 @@
 
 using namespace moec::runtime;
 using namespace moec::runtime::gpu;
-using namespace moec::artifact;
+using moec::artifact::Cache;
+using moec::artifact::GpuCode;
+using moec::artifact::GpuKernel;
+using moec::artifact::Manifest;
+using moec::artifact::Model;
+using moec::artifact::Program;
+using moec::artifact::Weight;
+using moec::artifact::WeightRun;
 
 namespace {
 uint64_t aligned(uint64_t bytes) { return (bytes + memoryAlignment - 1) / memoryAlignment * memoryAlignment; }

@@ -5,7 +5,8 @@
 
 using namespace moec::runtime;
 using namespace moec::runtime::gpu;
-using namespace moec::artifact;
+using moec::artifact::BufferKind;
+using moec::artifact::Program;
 
 namespace {
 constexpr uint64_t alignment = 64;

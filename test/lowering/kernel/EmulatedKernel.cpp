@@ -15,7 +15,7 @@ using namespace moec::test;
 
 namespace {
 
-uint64_t valueOf(const lowering::LaunchDimension &dimension, const StepNumbers &numbers) {
+uint64_t sizeOf(const lowering::LaunchDimension &dimension, const StepNumbers &numbers) {
   int64_t units[] = {1, numbers.tokens, numbers.outputs, numbers.sequences};
   int64_t count = units[int(dimension.extent)];
   return uint64_t(dimension.addend + dimension.factor * ((count + dimension.divisor - 1) / dimension.divisor));
@@ -31,7 +31,7 @@ void EmulatedKernel::run(const KernelLaunch &launch) {
     return;
   }
   const lowering::LaunchShape &shape = code.shapes.front();
-  std::vector<char> memory(valueOf(shape.workspace, launch.numbers) + 2 * alignment());
+  std::vector<char> memory(sizeOf(shape.workspace, launch.numbers) + 2 * alignment());
   std::span<char> workspace(memory.data() + (-uintptr_t(memory.data()) & (alignment() - 1)), memory.size() - alignment());
   StepNumbers numbers = launch.numbers;
   auto add = [&](void *address, size_t bytes, emulator::Contents contents) {
@@ -51,7 +51,7 @@ void EmulatedKernel::run(const KernelLaunch &launch) {
   parameters.push_back(&numbers);
   uint32_t grid[3] = {1, 1, 1};
   for (auto [i, dimension] : llvm::enumerate(shape.grid))
-    grid[i] = uint32_t(valueOf(dimension, launch.numbers));
+    grid[i] = uint32_t(sizeOf(dimension, launch.numbers));
   if (!grid[0] || !grid[1] || !grid[2])
     return;
   counted = {};
