@@ -74,7 +74,7 @@ static void generateKernels(ModuleOp plan, const Target &target, Generated &gene
     compileFor(*module, target, Loops::AsWritten, generated);
 }
 
-FailureOr<std::vector<CodeVariant>> moec::lowering::x86::generateCode(ModuleOp plan, ArrayRef<Target> targets) {
+FailureOr<std::vector<CodeVariant>> moec::lowering::x86::generateCode(ModuleOp plan, ArrayRef<const Target *> targets) {
   loadKernelDialects(*plan.getContext());
   OwningOpRef<ModuleOp> functions; // the same for every target up to here
   if (!plan.getOps<plan::FunctionOp>().empty()) {
@@ -91,11 +91,11 @@ FailureOr<std::vector<CodeVariant>> moec::lowering::x86::generateCode(ModuleOp p
     // Targets share the context, which is safe for threads, and nothing else.
     llvm::DefaultThreadPool pool(llvm::hardware_concurrency());
     for (auto [target, result] : llvm::zip(targets, results))
-      pool.async([&, &target = target, &result = result] {
+      pool.async([&, target = target, &result = result] {
         if (functions)
-          compileFor(*functions, target, Loops::Vectorize, result);
+          compileFor(*functions, *target, Loops::Vectorize, result);
         else
-          generateKernels(plan, target, result);
+          generateKernels(plan, *target, result);
       });
     pool.wait();
   }
@@ -104,17 +104,19 @@ FailureOr<std::vector<CodeVariant>> moec::lowering::x86::generateCode(ModuleOp p
   for (auto [target, result] : llvm::zip(targets, results)) {
     if (!result.succeeded) {
       if (!result.error.empty())
-        plan.emitError("code for ") << target.isa << ": " << result.error;
+        plan.emitError("code for ") << target->name << ": " << result.error;
       return failure();
     }
     llvm::Expected<std::string> shared = linkSharedObject(result.object);
     if (!shared)
-      return plan.emitError("code for ") << target.isa << ": " << llvm::toString(shared.takeError());
+      return plan.emitError("code for ") << target->name << ": " << llvm::toString(shared.takeError());
     for (auto [kernel, bytes] : llvm::zip(plan.getOps<plan::KernelOp>(), result.scratchBytes))
       kernel.setScratchBytes(std::max<int64_t>(kernel.getScratchBytes(), bytes));
-    variants.push_back({target.isa.str(), {target.features.begin(), target.features.end()}, std::move(*shared)});
+    variants.push_back({target->name.str(), {target->features.begin(), target->features.end()}, std::move(*shared)});
   }
   return variants;
 }
 
-FailureOr<std::vector<CodeVariant>> moec::lowering::x86::generateCode(ModuleOp plan) { return generateCode(plan, allTargets()); }
+FailureOr<std::vector<CodeVariant>> moec::lowering::x86::generateCode(ModuleOp plan) {
+  return generateCode(plan, llvm::to_vector(llvm::make_pointer_range(allTargets())));
+}

@@ -1,6 +1,10 @@
 // The x86-64 levels.
 #include "lowering/x86/Target.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+
 using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
@@ -11,7 +15,7 @@ static const char *const v4Bf16Features[] = {"avx2",     "bmi1",     "bmi2",    
                                              "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16"};
 
 static const Target targets[] = {
-    {.isa = "x86-64-v3",
+    {.name = "x86-64-v3",
      .processor = "x86-64-v3",
      .processorFlags = "",
      .features = v3Features,
@@ -19,7 +23,7 @@ static const Target targets[] = {
      .vectorRegisters = 16,
      .hasByteDot = false,
      .hasBf16Dot = false},
-    {.isa = "x86-64-v4",
+    {.name = "x86-64-v4",
      .processor = "x86-64-v4",
      .processorFlags = "+avx512vnni,-prefer-256-bit",
      .features = v4Features,
@@ -27,7 +31,7 @@ static const Target targets[] = {
      .vectorRegisters = 32,
      .hasByteDot = true,
      .hasBf16Dot = false},
-    {.isa = "x86-64-v4-bf16",
+    {.name = "x86-64-v4-bf16",
      .processor = "x86-64-v4",
      .processorFlags = "+avx512vnni,+avx512bf16,-prefer-256-bit",
      .features = v4Bf16Features,
@@ -38,3 +42,15 @@ static const Target targets[] = {
 };
 
 llvm::ArrayRef<Target> moec::lowering::x86::allTargets() { return targets; }
+
+/// A word of /proc/cpuinfo as LLVM spells it.
+static std::string inLLVM(llvm::StringRef feature) {
+  std::string name = feature == "bmi1" ? "bmi" : feature.str();
+  llvm::erase(name, '_');
+  return name;
+}
+
+bool moec::lowering::x86::runsHere(const Target &target) {
+  const llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
+  return llvm::all_of(target.features, [&](llvm::StringRef feature) { return host.lookup(inLLVM(feature)); });
+}

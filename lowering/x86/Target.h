@@ -11,7 +11,7 @@
 namespace moec::lowering::x86 {
 
 struct Target {
-  llvm::StringRef isa;                   ///< name of the level, in artifacts and for `--isa`
+  llvm::StringRef name;                  ///< of the level, for `--target`, `--isa` and in artifacts
   llvm::StringRef processor;             ///< LLVM's name of the processor to generate for
   llvm::StringRef processorFlags;        ///< LLVM's flags beyond those of the processor
   llvm::ArrayRef<const char *> features; ///< what the processor must have, in the words of /proc/cpuinfo
@@ -26,6 +26,8 @@ struct Target {
 
 /// Every level that code is generated for, lowest first.
 llvm::ArrayRef<Target> allTargets();
+/// Whether this processor has what `target` needs.
+bool runsHere(const Target &target);
 
 } // namespace moec::lowering::x86
 

@@ -83,8 +83,8 @@ Error Compilation::generateCode() {
   if (auto functions = ir->getOps<plan::FunctionOp>(); !functions.empty() && !options.gpuTargets.empty())
     return createStringError("function '" + (*functions.begin()).getSymName() +
                              "': code for GPUs is of language models' steps alone; compile it with --target x86-64");
-  if (options.generatesX86) {
-    FailureOr<std::vector<lowering::CodeVariant>> generated = lowering::x86::generateCode(*ir);
+  if (!options.x86Targets.empty()) {
+    FailureOr<std::vector<lowering::CodeVariant>> generated = lowering::x86::generateCode(*ir, options.x86Targets);
     if (failed(generated))
       return doesNotApply();
     variants = std::move(*generated);

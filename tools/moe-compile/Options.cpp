@@ -15,8 +15,12 @@ using namespace moec;
 using namespace moec::compile;
 
 namespace {
+const char everyLevel[] = "x86-64", native[] = "native";
+
 std::vector<std::string> targetNames() {
-  std::vector<std::string> names{"x86-64"};
+  std::vector<std::string> names{everyLevel, native};
+  for (const lowering::x86::Target &target : lowering::x86::allTargets())
+    names.push_back(target.name.str());
   for (const lowering::nvptx::Target &target : lowering::nvptx::allTargets())
     names.push_back(target.name.str());
   return names;
@@ -26,7 +30,10 @@ cl::OptionCategory category("moe-compile options");
 cl::opt<std::string> input(cl::Positional, cl::desc("MODEL|FILE.mlir"), cl::Required, cl::cat(category));
 cl::opt<std::string> output("o", cl::desc("Where to write the artifact, or the IR of --to (- is standard output)"),
                             cl::value_desc("FILE"), cl::cat(category));
-cl::list<std::string> targets("target", cl::desc("What to generate code for; repeatable (default x86-64)"), cl::cat(category));
+cl::list<std::string>
+    targets("target",
+            cl::desc("What to generate code for; repeatable (default x86-64: all of its levels; native: the best that runs here)"),
+            cl::cat(category));
 cl::list<std::string> chips("chip", cl::desc("Also assemble GPU code for this chip (sm_80, sm_90, ...); repeatable, needs ptxas"),
                             cl::value_desc("CHIP"), cl::cat(category));
 cl::opt<std::string> assembler("ptxas", cl::desc("NVIDIA's assembler (default: ptxas in PATH or in /usr/local/cuda/bin)"),
@@ -99,20 +106,41 @@ std::optional<int> parseMemory(Options &options) {
   return refuse("--memory: expected a size like 24GB or 80GiB, got '" + memory + "'");
 }
 
-std::optional<int> parseTargets(Options &options) {
-  options.generatesX86 = targets.empty();
-  for (const std::string &name : targets) {
-    const lowering::nvptx::Target *gpu = lowering::nvptx::findTarget(name);
-    if (gpu && !llvm::is_contained(options.gpuTargets, gpu)) {
-      options.gpuTargets.push_back(gpu);
-    } else if (name == "x86-64") {
-      options.generatesX86 = true;
-    } else if (!gpu) {
-      return refuse("--target " + name + ": expected one of " + llvm::join(targetNames(), ", "));
-    }
+/// Adds the levels of x86-64 that --target `name` means to `levels`; false when there are none.
+bool addLevels(llvm::StringRef name, std::vector<const lowering::x86::Target *> &levels) {
+  const size_t before = levels.size();
+  const lowering::x86::Target *best = nullptr;
+  for (const lowering::x86::Target &level : lowering::x86::allTargets()) {
+    if (name == everyLevel || name == level.name)
+      levels.push_back(&level);
+    if (lowering::x86::runsHere(level))
+      best = &level;
   }
-  // From the most general to the most particular, whatever the order of the arguments.
-  llvm::sort(options.gpuTargets);
+  if (name == native && best)
+    levels.push_back(best);
+  return levels.size() > before;
+}
+
+/// Each once, whatever the order of the arguments.
+template <typename Target> std::vector<const Target *> fromTheMostGeneral(std::vector<const Target *> targets) {
+  llvm::sort(targets);
+  targets.erase(llvm::unique(targets), targets.end());
+  return targets;
+}
+
+std::optional<int> parseTargets(Options &options) {
+  std::vector<const lowering::x86::Target *> levels;
+  if (targets.empty())
+    addLevels(everyLevel, levels);
+  for (const std::string &name : targets)
+    if (const lowering::nvptx::Target *gpu = lowering::nvptx::findTarget(name))
+      options.gpuTargets.push_back(gpu);
+    else if (!addLevels(name, levels))
+      return refuse("--target " + name + ": " +
+                    (name == native ? "no level of x86-64 that code is generated for runs on this processor"
+                                    : "expected one of " + llvm::join(targetNames(), ", ")));
+  options.x86Targets = fromTheMostGeneral(levels);
+  options.gpuTargets = fromTheMostGeneral(options.gpuTargets);
   options.chips = chips;
   for (const std::string &chip : options.chips)
     if (llvm::none_of(options.gpuTargets,

@@ -3,6 +3,7 @@
 #define MOEC_TOOLS_MOE_COMPILE_OPTIONS_H
 
 #include "lowering/nvptx/Target.h"
+#include "lowering/x86/Target.h"
 #include "passes/Passes.h"
 
 #include <optional>
@@ -16,7 +17,7 @@ enum class Phase { Import, Normalize, Optimize, Plan, Codegen, Artifact };
 
 struct Options {
   std::string input, output, remarks;
-  bool generatesX86 = true;
+  std::vector<const lowering::x86::Target *> x86Targets = {};
   std::vector<const lowering::nvptx::Target *> gpuTargets = {};
   std::vector<std::string> chips = {}; ///< to assemble GPU code for ahead of time, with the program at `assembler`
   std::string assembler = {};
