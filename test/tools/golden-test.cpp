@@ -20,6 +20,9 @@ namespace {
 
 const std::string fixtures = MOEC_TEST_DATA "/fixtures/";
 
+/// No code but what the run chooses: kernels are tested at every level of the processor by test/lowering/kernel.
+const std::string here = "--target native ";
+
 class Models : public testing::TestWithParam<std::string> {
 protected:
   std::string folder = fixtures + GetParam();
@@ -29,8 +32,18 @@ protected:
 /// Those that are no other's weights in other files, which come to the same code.
 class DistinctModels : public Models {};
 
+/// Those and a GPU target.
+class GpuModels : public testing::TestWithParam<std::pair<std::string, std::string>> {
+protected:
+  Golden golden{fixtures + GetParam().first};
+  std::string artifact = compiled(fixtures + GetParam().first, "--compute bf16 --target " + GetParam().second);
+};
+
 /// Those with mixtures of experts.
 class Mixtures : public Models {};
+
+/// One of these of each family.
+class FirstMixtures : public Models {};
 
 /// Those whose golden results have a longer text.
 class LongModels : public Models {};
@@ -50,7 +63,7 @@ std::vector<double> logits(const std::string &artifact, const std::vector<int64_
 
 /// Logits of every prompt, all in one prefill, lie within 1e-4 of the largest.
 TEST_P(Models, LogitsInF32) {
-  std::string artifact = compiled(folder, "--compute f32");
+  std::string artifact = compiled(folder, here + "--compute f32");
   for (int i = 0; auto ids = golden.prompt(i); ++i) {
     std::vector<double> expected = golden.get("logits_f32/" + std::to_string(i)).values;
     EXPECT_LE(distance(logits(artifact, *ids), expected), 1e-4 * largest(expected)) << "prompt " << i;
@@ -72,7 +85,7 @@ void expectLongLogits(const Golden &golden, const std::string &artifact, const s
 
 /// The same for a text that fills whole blocks of positions, whether a prefill closes them or decode steps do.
 TEST_P(LongModels, LogitsOfLongTexts) {
-  std::string artifact = compiled(folder, "--compute f32");
+  std::string artifact = compiled(folder, here + "--compute f32");
   for (const char *cut : {"", "--prefill 100", "--prefill-chunk 7"})
     expectLongLogits(golden, artifact, cut);
 }
@@ -84,7 +97,7 @@ TEST_P(LongModels, LogitsOfLongTextsByGpuCode) {
 
 /// The greedy continuation is the reference's for 64 tokens.
 TEST_P(Models, GreedyTokens) {
-  std::string artifact = compiled(folder, "--compute f32");
+  std::string artifact = compiled(folder, here + "--compute f32");
   for (int i = 0; auto ids = golden.prompt(i); ++i) {
     Outcome outcome = run("moe-run", artifact + " --ids " + joined(*ids) + " -n 64 --ignore-eos --json");
     ASSERT_EQ(outcome.code, 0);
@@ -106,28 +119,21 @@ void expectBf16Logits(const Golden &golden, const std::string &artifact, std::st
   }
 }
 
-TEST_P(DistinctModels, LogitsInBf16) { expectBf16Logits(golden, compiled(folder, "--compute bf16")); }
+TEST_P(DistinctModels, LogitsInBf16) { expectBf16Logits(golden, compiled(folder, here + "--compute bf16")); }
 
 /// GPU code keeps the same bound on the emulator, which also finds no fault in it, in prefills and decode steps.
-TEST_P(DistinctModels, GpuCodeInBf16) {
-  std::string artifact = compiled(folder, "--compute bf16 --target simt --target sm_80");
-  for (std::string target : {"simt", "sm_80"})
-    expectBf16Logits(golden, artifact, "--device emulator --threads 1 --isa " + target, 5);
-}
+TEST_P(GpuModels, GpuCodeInBf16) { expectBf16Logits(golden, artifact, "--device emulator --threads 1", 5); }
 
 /// GPU code leaves the same bits whatever the batch, the chunks of a prefill and the number of the host's threads.
-TEST_P(DistinctModels, GpuCodeIsDeterministic) {
-  std::string artifact = compiled(folder, "--compute bf16 --target simt --target sm_80"), path = scratch("logits.npy");
+TEST_P(GpuModels, GpuCodeIsDeterministic) {
+  std::string path = scratch("logits.npy");
   std::vector<int64_t> ids = *golden.prompt(2);
   ids.resize(std::min<size_t>(ids.size(), 8));
-  for (std::string target : {"simt", "sm_80"}) {
-    std::string options = "--device emulator --isa " + target;
-    logits(artifact, ids, options + " --threads 1");
-    std::string bits = contentsOf(path);
-    for (const char *other : {" --threads 2", " --threads 2 --batch 3", " --threads 2 --prefill-chunk 3"}) {
-      logits(artifact, ids, options + other);
-      EXPECT_TRUE(contentsOf(path) == bits) << target << other;
-    }
+  logits(artifact, ids, "--device emulator --threads 1");
+  std::string bits = contentsOf(path);
+  for (const char *other : {"--threads 2 --batch 3", "--threads 2 --prefill-chunk 3"}) {
+    logits(artifact, ids, std::string("--device emulator ") + other);
+    EXPECT_TRUE(contentsOf(path) == bits) << other;
   }
 }
 
@@ -189,16 +195,16 @@ void expectChoices(const Golden &golden, const std::string &artifact, const std:
 }
 
 /// The same experts are chosen wherever the reference's choice has a margin above 1e-4.
-TEST_P(Mixtures, ChosenExperts) { expectChoices(golden, compiled(folder, "--compute f32"), "", 1e-4); }
+TEST_P(Mixtures, ChosenExperts) { expectChoices(golden, compiled(folder, here + "--compute f32"), "", 1e-4); }
 
 /// GPU code chooses the same experts, in f32.
-TEST_P(Mixtures, ChosenExpertsByGpuCode) {
+TEST_P(FirstMixtures, ChosenExpertsByGpuCode) {
   expectChoices(golden, compiled(folder, "--compute f32 --target simt"), "--device emulator --threads 2", 1e-4);
 }
 
 /// Prefill then decode is all prefill within the bound; threads, batch and chunks change no bit.
 TEST_P(Models, Determinism) {
-  std::string artifact = compiled(folder, "--compute f32"), path = scratch("logits.npy");
+  std::string artifact = compiled(folder, here + "--compute f32"), path = scratch("logits.npy");
   std::vector<int64_t> ids = *golden.prompt(2);
   std::vector<double> expected = golden.get("logits_f32/2").values;
   EXPECT_LE(distance(logits(artifact, ids, "--prefill 3"), expected), 1e-4 * largest(expected));
@@ -237,9 +243,41 @@ std::vector<std::string> distinctModels() {
   return found;
 }
 
+/// Whether each of `models` is the first of its family, beside it.
+std::vector<std::pair<std::string, bool>> withFirsts(const std::vector<std::string> &models) {
+  std::vector<std::pair<std::string, bool>> found;
+  std::set<std::string> families;
+  for (const std::string &model : models)
+    found.push_back({model, families.insert(std::filesystem::path(model).parent_path()).second});
+  return found;
+}
+
+/// The first of each family's models for both targets, the others for each in turn.
+std::vector<std::pair<std::string, std::string>> gpuModels() {
+  std::vector<std::pair<std::string, std::string>> found;
+  bool turn = false;
+  for (const auto &[model, isFirst] : withFirsts(distinctModels())) {
+    turn ^= !isFirst;
+    if (isFirst || turn)
+      found.push_back({model, "simt"});
+    if (isFirst || !turn)
+      found.push_back({model, "sm_80"});
+  }
+  return found;
+}
+
 std::vector<std::string> mixtures() {
   std::vector<std::string> found = distinctModels();
   std::erase_if(found, [](const std::string &model) { return choicesOf(Golden(fixtures + model), 0).ids.empty(); });
+  return found;
+}
+
+/// One of each family: how weights are stored is nothing to routers.
+std::vector<std::string> firstMixtures() {
+  std::vector<std::string> found;
+  for (const auto &[model, isFirst] : withFirsts(mixtures()))
+    if (isFirst)
+      found.push_back(model);
   return found;
 }
 
@@ -249,30 +287,37 @@ std::vector<std::string> longModels() {
   return found;
 }
 
-std::string testName(const testing::TestParamInfo<std::string> &info) {
-  std::string name = info.param;
-  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
-  return name;
+std::string asTestName(std::string text) {
+  std::replace_if(text.begin(), text.end(), [](char c) { return !std::isalnum(c); }, '_');
+  return text;
+}
+
+std::string testName(const testing::TestParamInfo<std::string> &info) { return asTestName(info.param); }
+
+std::string gpuTestName(const testing::TestParamInfo<std::pair<std::string, std::string>> &info) {
+  return asTestName(info.param.first + "/" + info.param.second);
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, Models, testing::ValuesIn(models()), testName);
 INSTANTIATE_TEST_SUITE_P(Golden, DistinctModels, testing::ValuesIn(distinctModels()), testName);
+INSTANTIATE_TEST_SUITE_P(Golden, GpuModels, testing::ValuesIn(gpuModels()), gpuTestName);
 INSTANTIATE_TEST_SUITE_P(Golden, LongModels, testing::ValuesIn(longModels()), testName);
 INSTANTIATE_TEST_SUITE_P(Golden, Mixtures, testing::ValuesIn(mixtures()), testName);
+INSTANTIATE_TEST_SUITE_P(Golden, FirstMixtures, testing::ValuesIn(firstMixtures()), testName);
 
 /// A code that is no number makes none of whatever depends on it, and changes nothing else.
-void expectNoNumbers(const std::string &model, const std::string &change) {
+void expectNoNumbers(const std::string &model, const std::string &change, const std::string &target) {
   SCOPED_TRACE(model + ": " + change);
   ModelCopy copy(fixtures + "checkpoints/" + model);
   ASSERT_TRUE(copy.change(change));
   std::string folder = scratch("not-a-number"), artifact = scratch("not-a-number.moec");
   copy.write(folder);
-  ASSERT_EQ(run("moe-compile", folder + " --compute f32 -o " + artifact + " --target x86-64 --target simt --target sm_80").code, 0);
+  ASSERT_EQ(run("moe-compile", folder + " --compute f32 -o " + artifact + " --target native --target " + target).code, 0);
   Golden golden(fixtures + "checkpoints/" + model);
   std::vector<int64_t> ids = *golden.prompt(2);
   std::vector<double> expected = golden.get("logits_f32/2").values;
   size_t vocabulary = expected.size() / ids.size();
-  for (const char *device : {"", "--device emulator --threads 2 --isa simt", "--device emulator --threads 2 --isa sm_80"}) {
+  for (const char *device : {"", "--device emulator --threads 1"}) {
     SCOPED_TRACE(device);
     std::vector<double> given = logits(artifact, ids, device);
     ASSERT_EQ(given.size(), expected.size());
@@ -289,6 +334,7 @@ void expectNoNumbers(const std::string &model, const std::string &change) {
 }
 
 TEST(NotANumber, ReachesWhatDependsOnIt) {
+  bool turn = false;
   for (auto [model, change] : {std::pair("deepseek_v4/native", "byte layers.0.attn.wkv.scale 0 255"),
                                {"deepseek_v4/native", "byte layers.0.ffn.shared_experts.w1.weight 40 127"},
                                {"deepseek_v4/native-fp8-experts", "byte layers.1.ffn.experts.0.w3.weight 7 255"},
@@ -296,12 +342,12 @@ TEST(NotANumber, ReachesWhatDependsOnIt) {
                                {"gpt_oss/mxfp4", "byte model.layers.1.mlp.experts.down_proj_scales 0 255"},
                                {"deepseek_v3/fp8-block", "byte model.layers.0.mlp.gate_proj.weight 137 255"},
                                {"deepseek_v3/nvfp4-compressed", "byte model.layers.1.mlp.experts.0.down_proj.weight_scale 0 127"}})
-    expectNoNumbers(model, change);
+    expectNoNumbers(model, change, (turn = !turn) ? "simt" : "sm_80");
 }
 
 /// Perplexity of the held-out texts, to four digits of the reference's.
 TEST(ShippedModel, Perplexity) {
-  std::string folder = fixtures + "model/", artifact = compiled(folder, "--compute f32");
+  std::string folder = fixtures + "model/", artifact = compiled(folder, here + "--compute f32");
   for (auto [text, expected] :
        {std::pair("ruth-and-jonah.txt", 37.41265909817181), std::pair("the-tempest.txt", 96.78998407070776)}) {
     Outcome outcome = run("moe-run", artifact + " --perplexity " + folder + "heldout/" + text + " --window 256 --json");
@@ -314,7 +360,7 @@ TEST(ShippedModel, Perplexity) {
 TEST(ShippedModel, PerplexityOfRoundedWeights) {
   std::string folder = fixtures + "model/";
   for (auto [format, bound] : {std::pair("int8", 0.001), std::pair("int4", 0.02)}) {
-    std::string artifact = compiled(folder, std::string("--compute f32 --weight-format ") + format);
+    std::string artifact = compiled(folder, here + "--compute f32 --weight-format " + format);
     for (auto [text, stored] :
          {std::pair("ruth-and-jonah.txt", 37.41265909817181), std::pair("the-tempest.txt", 96.78998407070776)}) {
       Outcome outcome = run("moe-run", artifact + " --perplexity " + folder + "heldout/" + text + " --window 256 --json");

@@ -32,7 +32,7 @@ bool killWhileWriting(const std::string &folder, size_t before, std::chrono::mic
   std::string out = folder + "/out.moec";
   pid_t child = fork();
   if (child == 0) {
-    execl(MOEC_TOOLS "/moe-compile", "moe-compile", model.c_str(), "-o", out.c_str(), nullptr);
+    execl(MOEC_TOOLS "/moe-compile", "moe-compile", model.c_str(), "--target", "native", "-o", out.c_str(), nullptr);
     _exit(127);
   }
   int status = 0;
@@ -50,7 +50,7 @@ bool killWhileWriting(const std::string &folder, size_t before, std::chrono::mic
 }
 
 TEST(Kill, leavesTheArtifactAbsentOrWholeAndTheNextCompilationSweepsUp) {
-  std::string whole = contentsOf(compiled(model, ""));
+  std::string whole = contentsOf(compiled(model, "--target native"));
   for (const std::string &old : {std::string(), std::string("an older artifact")}) {
     std::string folder = scratch(old.empty() ? "killed" : "killed-over-old"), out = folder + "/out.moec";
     fs::create_directories(folder);
@@ -74,7 +74,7 @@ TEST(Kill, leavesTheArtifactAbsentOrWholeAndTheNextCompilationSweepsUp) {
       amidst += namesIn(folder).size() > size_t(!old.empty());
     }
     EXPECT_EQ(amidst, 3);
-    EXPECT_EQ(run("moe-compile", model + " -o " + out).code, 0);
+    EXPECT_EQ(run("moe-compile", model + " --target native -o " + out).code, 0);
     EXPECT_EQ(contentsOf(out), whole);
     EXPECT_EQ(namesIn(folder), std::set<std::string>{"out.moec"});
   }
