@@ -323,10 +323,13 @@ bool ExpertTrial::isProven(Value candidate, const RoutingMatch &match) {
   struct Case {
     ArrayRef<int64_t> sizes;
     double input, logits, shift;
+    bool biasesAreBelow0 = false;
   };
-  // Large logits, where sums of scores lose what is added to them; large inputs, which reach limits; logits so low that nothing but
-  // what is added to a sum is left of it.
-  const Case cases[] = {{otherSizes, 0.5, 1, 0}, {trialSizes, 3, 4, -2}, {otherSizes, 40, 2, -20}, {otherSizes, 1, 1, -38}};
+  // Large logits, where sums of scores lose what is added to them; large inputs, which reach limits, and biases below 0, beside
+  // which an expert of a group that is not kept is the best if it counts as 0; logits so low that nothing but what is added to a
+  // sum is left of it.
+  const Case cases[] = {
+      {otherSizes, 0.5, 1, 0}, {trialSizes, 3, 4, -2}, {otherSizes, 40, 2, -20, /*biasesAreBelow0=*/true}, {otherSizes, 1, 1, -38}};
   std::vector<bool> isTried(size_t(experts.experts), false);
   constexpr uint64_t mostRounds = 256;
   unsigned failures = 0;
@@ -343,10 +346,9 @@ bool ExpertTrial::isProven(Value candidate, const RoutingMatch &match) {
     for (double &logit : arguments.back().elements)
       logit += each.shift;
     llvm::append_range(arguments, drawConstants(100 + round));
-    if (round % 2)
-      for (Tensor &bias : MutableArrayRef(arguments).take_back(routerBiases))
-        for (double &element : bias.elements)
-          element *= largeRouterBias / routerBiasDeviation;
+    for (Tensor &bias : MutableArrayRef(arguments).take_back(routerBiases))
+      for (double &element : bias.elements)
+        element = each.biasesAreBelow0 ? -std::abs(element) : element * (round % 2 ? largeRouterBias / routerBiasDeviation : 1);
     std::optional<Tensor> expected = old->evaluate(arguments, sizes);
     if (!expected) {
       ++failures;
@@ -397,7 +399,7 @@ std::optional<ExpertFinding::Mixture> ExpertTrial::tryForm(const RoutingMatch &m
 }
 
 std::vector<RoutingMatch> ExpertTrial::matchesOf(bool isSecondTransposed) {
-  // Beside large ones, scores of a softmax over many experts may choose the same few whatever the logits are.
+  // Large biases may outweigh the small scores of a softmax over many experts, so that the same few are always chosen.
   for (double deviation : {largeRouterBias, largeRouterBias / double(experts.experts)}) {
     routerBiasDeviation = deviation;
     std::optional<Shares> shares = observeShares(isSecondTransposed);

@@ -32,6 +32,8 @@ public:
 
   /// Whether anything was raised.
   bool run();
+  /// Erases what nothing reads of what was replaced, with all that was to hold within it.
+  void eraseReplaced();
 
 private:
   /// That looking for experts may take, so that where it is in vain something is left to find others with.
@@ -213,7 +215,8 @@ bool Search::run() {
       if (!tried.insert(logits).second)
         continue;
       isNew = true;
-      if ((isDone = tryLogits(logits, chooser)))
+      isDone = tryLogits(logits, chooser);
+      if (isDone)
         break;
     }
     isChanged |= isDone;
@@ -223,13 +226,22 @@ bool Search::run() {
   return isChanged;
 }
 
+void Search::eraseReplaced() {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (op.use_empty() && (replaced.contains(&op) || isOpTriviallyDead(&op)))
+      op.erase();
+}
+
 struct RaiseExperts : TryingPass<impl::RaiseExpertsBase<RaiseExperts>> {
   void runOnOperation() override {
     if (getOperation().isExternal() || !getOperation().getBody().hasOneBlock())
       return;
     Trials &trials = this->trials();
-    if (Search(getOperation(), getArgument(), trials.budget).run())
+    Search search(getOperation(), getArgument(), trials.budget);
+    if (search.run()) {
+      search.eraseReplaced();
       eraseDead(getOperation());
+    }
     trials.sayIfEnded(getOperation(), getArgument());
   }
 };

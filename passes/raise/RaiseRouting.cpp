@@ -36,12 +36,17 @@ public:
   Value biasOf(const RoutingMatch &match) const { return match.bias ? biases[*match.bias] : Value(); }
 
 private:
+  /// How biases are drawn.
+  struct Biases {
+    double deviation; ///< from 0
+    bool areBelow0 = false;
+  };
   bool prepare();
-  /// `run` with biases that deviate from 0 as far, and in the proof in part as the other says.
+  /// The routing found with biases of deviation `biasDeviation`; two of the proof's three trials draw them with the other one.
   std::optional<RoutingMatch> find(double biasDeviation, double otherBiasDeviation);
   /// Weights by expert, [tokens, experts].
-  std::optional<Shares> observe(uint64_t seed, double deviation, double shift, double biasDeviation);
-  std::vector<Tensor> drawBiases(uint64_t seed, double deviation) const;
+  std::optional<Shares> observe(uint64_t seed, double deviation, double shift, Biases how);
+  std::vector<Tensor> drawBiases(uint64_t seed, Biases how) const;
 
   ExpertsOp experts;
   Value logits;
@@ -74,15 +79,18 @@ bool RoutingTrial::prepare() {
   return ids && weights;
 }
 
-std::vector<Tensor> RoutingTrial::drawBiases(uint64_t seed, double deviation) const {
+std::vector<Tensor> RoutingTrial::drawBiases(uint64_t seed, Biases how) const {
   Draw draw(seed);
   std::vector<Tensor> drawn;
-  for (Value bias : biases)
-    drawn.push_back(draw.tensor(cast<RankedTensorType>(bias.getType()).getShape(), deviation));
+  for (Value bias : biases) {
+    drawn.push_back(draw.tensor(cast<RankedTensorType>(bias.getType()).getShape(), how.deviation));
+    for (double &element : drawn.back().elements)
+      element = how.areBelow0 ? -std::abs(element) : element;
+  }
   return drawn;
 }
 
-std::optional<Shares> RoutingTrial::observe(uint64_t seed, double deviation, double shift, double biasDeviation) {
+std::optional<Shares> RoutingTrial::observe(uint64_t seed, double deviation, double shift, Biases how) {
   Sizes sizes({5, 7, 3, 2});
   std::optional<SmallVector<int64_t>> shape = sizes.shape(logits);
   constexpr int64_t mostElements = 1 << 18;
@@ -97,7 +105,7 @@ std::optional<Shares> RoutingTrial::observe(uint64_t seed, double deviation, dou
     for (double &score : scores.elements)
       score += round % 2 ? shift : 0;
     std::vector<Tensor> arguments = {scores};
-    llvm::append_range(arguments, drawBiases(seed, biasDeviation));
+    llvm::append_range(arguments, drawBiases(seed, how));
     std::optional<Tensor> chosen = ids->evaluate(arguments, sizes), shares = weights->evaluate(arguments, sizes);
     if (!chosen || !shares || chosen->shape != shares->shape || chosen->rows() != scores.rows())
       return std::nullopt;
@@ -144,21 +152,22 @@ std::optional<RoutingMatch> RoutingTrial::run() {
     return std::nullopt;
   constexpr double largeBias = 0.2;
   std::optional<RoutingMatch> match = find(largeBias, largeBias);
-  // Beside large ones, scores of a softmax over many experts may choose the same few whatever the logits are.
+  // Large biases may outweigh the small scores of a softmax over many experts, so that the same few are always chosen.
   return match || biases.empty() ? match : find(largeBias / double(count), largeBias);
 }
 
 std::optional<RoutingMatch> RoutingTrial::find(double biasDeviation, double otherBiasDeviation) {
-  std::optional<Shares> shares = observe(1, 1.5, -2.5, biasDeviation);
+  std::optional<Shares> shares = observe(1, 1.5, -2.5, {biasDeviation});
   if (!shares)
     return std::nullopt;
   for (RoutingMatch &match :
-       matchRouting(*shares, drawBiases(1, biasDeviation), numbers, /*areInOrder=*/true, budget, experts.getContext())) {
+       matchRouting(*shares, drawBiases(1, {biasDeviation}), numbers, /*areInOrder=*/true, budget, experts.getContext())) {
     std::optional<double> scale;
     bool isProven = !match.isOnInput;
+    // Where biases are below 0 and scores low, an expert of a group that is not kept is the best if it counts as 0.
     for (auto [seed, deviation, shift, bias] :
-         {std::tuple(2, 1.0, -38.0, otherBiasDeviation), std::tuple(3, 4.0, -2.0, biasDeviation),
-          std::tuple(4, 0.3, -20.0, otherBiasDeviation)}) {
+         {std::tuple(2, 1.0, -38.0, Biases{otherBiasDeviation}), std::tuple(3, 4.0, -2.0, Biases{biasDeviation}),
+          std::tuple(4, 0.3, -20.0, Biases{otherBiasDeviation, /*areBelow0=*/true})}) {
       std::optional<Shares> others = isProven ? observe(uint64_t(seed), deviation, shift, bias) : std::nullopt;
       std::vector<Tensor> drawn = drawBiases(uint64_t(seed), bias);
       std::optional<double> found =

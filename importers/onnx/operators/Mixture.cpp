@@ -28,9 +28,9 @@ FailureOr<Mixture> onnx::readMixture(Call &call) {
     return call.refuse("attribute 'swiglu_fusion': expected 0, 1 or 2, got " + Twine(mixture.fusion));
   if (mixture.k < 1)
     return call.refuse("attribute 'k': expected at least 1, got " + Twine(mixture.k));
-  mixture.limitsActivated = call.flag("swiglu_limit_after_activation") && mixture.limit;
+  mixture.limitsActivated = call.flag("swiglu_limit_after_activation") && mixture.limit && mixture.activation == "swiglu";
   if (mixture.limitsActivated && !(*mixture.limit >= 0 && *mixture.limit < HUGE_VAL && mixture.alpha >= 0))
-    return call.refuse("attribute 'swiglu_limit_after_activation': expected a limit and an alpha of at least 0, got " +
+    return call.refuse("attribute 'swiglu_limit_after_activation': expected a finite limit and an alpha, neither below 0, got " +
                        std::to_string(*mixture.limit) + " and " + std::to_string(mixture.alpha));
   mixture.isGated = mixture.activation == "swiglu" || mixture.activation == "geglu";
   return mixture;
