@@ -61,7 +61,7 @@ static Value unpacked(OpBuilder &builder, Location location, Value bytes, Ranked
 void lowering::unpackStoredBytes(func::FuncOp function) {
   for (auto cast : llvm::make_early_inc_range(function.getBody().front().getOps<UnrealizedConversionCastOp>())) {
     auto type = dyn_cast<RankedTensorType>(cast.getResult(0).getType());
-    if (cast.use_empty() || !type || type.getElementTypeBitWidth() >= 8)
+    if (cast.use_empty() || !type || type.getElementTypeBitWidth() >= 8 || 8 % type.getElementTypeBitWidth())
       continue;
     OpBuilder builder(cast);
     cast.getResult(0).replaceAllUsesWith(unpacked(builder, cast.getLoc(), cast.getInputs().front(), type));

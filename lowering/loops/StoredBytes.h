@@ -15,7 +15,8 @@ void bindStoredBytes(mlir::func::FuncOp function);
 /// The tensor of bytes behind `value`, or `value` itself where its elements are values of memory.
 mlir::Value bytesBehind(mlir::Value value);
 
-/// Makes elements narrower than a byte values of memory where other ops than moe.dequantize, which reads the bytes, use them.
+/// Makes elements of which a byte holds several values of memory where other ops than moe.dequantize, which reads the bytes, use
+/// them.
 void unpackStoredBytes(mlir::func::FuncOp function);
 
 } // namespace moec::lowering

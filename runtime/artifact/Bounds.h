@@ -15,7 +15,7 @@ namespace moec::runtime {
 /// Far beyond any model, and small enough that sums and products of a few of them do not overflow 64 bits unnoticed.
 inline constexpr uint64_t maxBytes = uint64_t(1) << 48;
 inline constexpr uint64_t maxManifestBytes = 64 << 20;
-inline constexpr size_t maxNameBytes = 1024; ///< of functions and tensors
+inline constexpr size_t maxNameBytes = 1024; ///< of sections, functions and tensors
 
 /// The product, or nothing when it leaves the range of sizes.
 std::optional<uint64_t> product(std::initializer_list<uint64_t> factors);

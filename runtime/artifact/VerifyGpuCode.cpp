@@ -13,7 +13,7 @@ constexpr uint32_t warp = 32, maxThreads = 1024;
 /// No GPU has more shared memory for one block.
 constexpr uint32_t maxSharedBytes = 256 << 10;
 constexpr uint64_t maxGrid[] = {(uint64_t(1) << 31) - 1, 65535, 65535};
-constexpr uint32_t maxTargets = 64, maxSymbolBytes = 64;
+constexpr uint32_t maxTargets = 64, maxGpuNameBytes = 64;
 /// Of a launch: the driver takes 4 KiB of them.
 constexpr uint32_t maxArguments = 512;
 
@@ -31,7 +31,7 @@ public:
     std::set<std::string_view> chips;
     if (code.cubins())
       for (const Cubin *cubin : *code.cubins()) {
-        if (cubin->chip()->size() > maxSymbolBytes)
+        if (cubin->chip()->size() > maxGpuNameBytes)
           return refuse(": a chip's name of " + std::to_string(cubin->chip()->size()) + " bytes");
         std::string name = ", chip '" + cubin->chip()->str() + "'";
         if (!chips.insert(cubin->chip()->string_view()).second)
@@ -107,7 +107,7 @@ private:
       if (chain.kernels()->size() > kernelsLeft)
         return refuse(": its chains have more kernels than programs have launches");
       kernelsLeft -= chain.kernels()->size();
-      if (chain.symbol()->size() > maxSymbolBytes)
+      if (chain.symbol()->size() > maxGpuNameBytes)
         return refuse(": a chain's name of " + std::to_string(chain.symbol()->size()) + " bytes");
       auto refuse = [&](const std::string &why) { return this->refuse(", chain '" + chain.symbol()->str() + "': " + why); };
       if (chain.kernels()->size() < 2 || chain.kernels()->size() > maxArguments)
@@ -173,7 +173,7 @@ Status moec::runtime::verifyGpuCode(const Manifest &manifest, const std::string 
   Launchers launchers = runtime::launchers(manifest);
   std::set<std::string_view> targets;
   for (const GpuCode *code : *manifest.gpu_code()) {
-    if (code->target()->size() > maxSymbolBytes)
+    if (code->target()->size() > maxGpuNameBytes)
       return refuse("a GPU target's name of " + std::to_string(code->target()->size()) + " bytes");
     if (!targets.insert(code->target()->string_view()).second)
       return refuse("GPU code '" + code->target()->str() + "' occurs twice");
