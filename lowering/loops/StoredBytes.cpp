@@ -1,13 +1,13 @@
 // Numbers narrower than a byte, and integers without signs, as functions find them in memory: as bytes.
 #include "lowering/loops/StoredBytes.h"
 
+#include "lowering/loops/LoopBuilder.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 using namespace mlir;
 using namespace moec;
+using namespace moec::lowering;
 
 bool lowering::isStoredAsBytes(Type element) {
   return element.isUnsignedInteger(8) || (element.getIntOrFloatBitWidth() < 8 && !element.isInteger(1));
@@ -35,27 +35,18 @@ Value lowering::bytesBehind(Value value) {
 
 /// The elements of `type` that lie in `bytes`, several to a byte, the first in its lowest bits.
 static Value unpacked(OpBuilder &builder, Location location, Value bytes, RankedTensorType type) {
-  ImplicitLocOpBuilder b(location, builder);
-  unsigned bits = type.getElementTypeBitWidth();
-  Value each = arith::ConstantIndexOp::create(b, 8 / bits), width = arith::ConstantIndexOp::create(b, bits);
-  Value elements = tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
-  AffineMap map = b.getMultiDimIdentityMap(unsigned(type.getRank()));
-  SmallVector<utils::IteratorType> loops(size_t(type.getRank()), utils::IteratorType::parallel);
-  auto body = [&](OpBuilder &inner, Location, ValueRange) {
-    ImplicitLocOpBuilder n(location, inner);
-    SmallVector<Value> place;
+  LoopBuilder b(location, builder);
+  Type element = type.getElementType();
+  const int64_t bits = type.getElementTypeBitWidth(), each = 8 / bits;
+  return b.map(b.empty(type.getShape(), element), {}, [&](ArrayRef<Number>) {
+    SmallVector<Number> place;
     for (int64_t dim = 0; dim < type.getRank(); ++dim)
-      place.push_back(linalg::IndexOp::create(n, dim));
-    Value bit = arith::MulIOp::create(n, arith::RemUIOp::create(n, place.back(), each), width);
-    place.back() = arith::DivUIOp::create(n, place.back(), each);
-    Value byte = tensor::ExtractOp::create(n, bytes, place);
-    Value shifted = arith::ShRUIOp::create(n, byte, arith::IndexCastOp::create(n, n.getI8Type(), bit));
-    Value element = arith::TruncIOp::create(n, n.getIntegerType(bits), shifted);
-    if (isa<FloatType>(type.getElementType()))
-      element = arith::BitcastOp::create(n, type.getElementType(), element);
-    linalg::YieldOp::create(n, element);
-  };
-  return linalg::GenericOp::create(b, TypeRange(type), ValueRange(), elements, ArrayRef(map), loops, body).getResult(0);
+      place.push_back(b.loopIndex(dim));
+    Number shift = b.number(arith::IndexCastOp::create(b, b.getI8Type(), place.back() % each * bits));
+    place.back() = place.back() / each;
+    Number code = (b.at(bytes, place) >> shift).toInteger(b.getIntegerType(unsigned(bits)));
+    return isa<FloatType>(element) ? code.bitsAs(element) : code;
+  });
 }
 
 void lowering::unpackStoredBytes(func::FuncOp function) {
