@@ -173,4 +173,6 @@ void Pointer::store(Number stored, int64_t alignment) const { LLVM::StoreOp::cre
 Pointer Pointer::loadPointer(Type pointee) const {
   return {*builder, LLVM::LoadOp::create(*builder, value.getType(), value, 8), pointee};
 }
-void Pointer::prefetch() const { LLVM::Prefetch::create(*builder, value, /*rw=*/0, /*hint=*/2, /*cache=*/1); }
+void Pointer::prefetch(int cacheLevel) const {
+  LLVM::Prefetch::create(*builder, value, /*rw=*/0, /*hint=*/4 - cacheLevel, /*cache=*/1);
+}

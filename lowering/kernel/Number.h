@@ -115,8 +115,8 @@ public:
   void storeF32(Number value) const { store(narrow(value, element)); }
   /// The pointer stored here.
   Pointer loadPointer(mlir::Type pointee) const;
-  /// Asks for the cache line at this address, into the second-level cache: the first waits for fewer lines at once.
-  void prefetch() const;
+  /// Asks for the cache line at this address, into the first- or second-level cache.
+  void prefetch(int cacheLevel) const;
 
   mlir::ImplicitLocOpBuilder *builder = nullptr;
   mlir::Value value;

@@ -346,13 +346,15 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   Pointer nextScales;
   if (scaleBytes)
     nextScales = scaleRows[0].plusBytes(apart / block.bytesOf(step) * scaleBytes); // in order: they are few
+  // What must be unpacked is used so slowly that it would not stay in the first-level cache until then.
+  int cacheLevel = storage.isQuantized ? 2 : 1;
   auto stepAt = [&](Number k, ArrayRef<Number> before) {
     SmallVector<Number> after(before);
     if (shape.isFirst)
       for (Pointer row : next)
-        row.plusBytes(k * block.bytesOf(step)).prefetch();
+        row.plusBytes(k * block.bytesOf(step)).prefetch(cacheLevel);
     if (shape.isFirst && scaleBytes)
-      nextScales.plusBytes(k * scaleBytes).prefetch();
+      nextScales.plusBytes(k * scaleBytes).prefetch(cacheLevel);
     accumulate(after, movedBy(activationRows, k * blockActivations), movedBy(weightRows, k * blockElements), scalesAt(scaleRows, k),
                zerosAt(zeroRows, k));
     return after;

@@ -17,10 +17,10 @@ constexpr int repetitions = 5;
 constexpr double enoughSeconds = 2e-3;
 
 /// Measures kernels on one GPU.
-class Gauge {
+class GpuGauge {
 public:
-  explicit Gauge(const Driver &driver) : driver(driver) {}
-  ~Gauge() {
+  explicit GpuGauge(const Driver &driver) : driver(driver) {}
+  ~GpuGauge() {
     if (context.get())
       (void)driver.contextPush(context.get()); // what it has goes within its context, and then that
   }
@@ -86,10 +86,10 @@ private:
 };
 } // namespace
 
-Result<Limits> moec::bench::measureGpuLimits(int gpu) {
+Result<Gauge> moec::bench::gaugeGpu(int gpu) {
   std::unique_ptr<Driver> driver;
   MOEC_RETURN_IF_ERROR(take(driver, Driver::load("")));
-  Gauge gauge(*driver);
+  GpuGauge gauge(*driver);
   MOEC_RETURN_IF_ERROR(gauge.prepare(gpu));
   Limits limits{.machine = gauge.which().name};
   struct Measured {
@@ -100,5 +100,5 @@ Result<Limits> moec::bench::measureGpuLimits(int gpu) {
        {Measured{readKernel(), limits.readBytes}, {multiplyF32Kernel(), limits.f32Flops}, {multiplyBf16Kernel(), limits.bf16Flops}})
     if (gauge.which().capability >= measured.kernel.capability)
       MOEC_RETURN_IF_ERROR(take(measured.rate, gauge.rateOf(measured.kernel)));
-  return limits;
+  return Gauge([limits]() -> Result<Limits> { return limits; });
 }

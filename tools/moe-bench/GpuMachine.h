@@ -8,7 +8,8 @@
 namespace moec::bench {
 
 /// Of one of the machine's GPUs, from 0: memory read in order by all of it, f32 multiply-adds, and bf16 products by mma.sync.
-runtime::Result<Limits> measureGpuLimits(int gpu);
+/// Measured once, since a GPU serves one run at a time.
+runtime::Result<Gauge> gaugeGpu(int gpu);
 
 } // namespace moec::bench
 

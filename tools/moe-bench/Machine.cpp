@@ -9,14 +9,15 @@
 #include <chrono>
 #include <cstring>
 #include <immintrin.h>
+#include <memory>
+#include <unistd.h>
 
 using namespace moec::bench;
 using namespace moec::runtime;
 
 namespace {
-constexpr int repetitions = 7;
-constexpr uint64_t bytesPerThread = uint64_t(192) << 20; // far beyond every cache
-constexpr int64_t rounds = 2'000'000;                    // some 10 ms: far longer than threads take to wake
+constexpr int repetitions = 3;        // of arithmetic, the fastest of which counts
+constexpr int64_t rounds = 2'000'000; // some 10 ms: far longer than threads take to wake
 
 using Range = std::pair<const std::byte *, const std::byte *>;
 
@@ -85,36 +86,75 @@ __attribute__((target("avx512f,avx512bf16"))) void multiplyBf16() {
     asm volatile("" : : "v"(sum));
 }
 
-/// Seconds of the fastest of several runs of `body` on every thread.
-template <typename Body> double fastest(ThreadPool &pool, Body body) {
-  double best = 1e9;
-  for (int i = 0; i < repetitions; ++i) {
+/// Four times the last cache, so that little of what one reading leaves there serves the next, and enough to take some 20 ms.
+uint64_t bytesToRead() {
+  int64_t cache = std::max(sysconf(_SC_LEVEL3_CACHE_SIZE), sysconf(_SC_LEVEL4_CACHE_SIZE)); // <= 0 where it is not known
+  return std::clamp(uint64_t(std::max<int64_t>(cache, 0)) * 4, uint64_t(384) << 20, uint64_t(2) << 30);
+}
+
+/// Threads of its own, and the memory that they read.
+class Host {
+public:
+  explicit Host(int threads) : pool(threads) {}
+
+  Status prepare() {
+    bytesPerThread = bytesToRead() / uint64_t(pool.threads()) / 4096 * 4096;
+    MOEC_RETURN_IF_ERROR(take(memory, HostMemory::allocate(bytesPerThread * uint64_t(pool.threads()), "measuring bandwidth")));
+    seconds([&](int64_t thread) { std::memset(memory.data() + uint64_t(thread) * bytesPerThread, 1, bytesPerThread); });
+    return {};
+  }
+
+  Limits measure() {
+    double threads = pool.threads();
+    Limits limits{.machine = std::to_string(pool.threads()) + (pool.threads() == 1 ? " thread" : " threads")};
+    for (int streams : {1, 8}) {
+      double took = seconds([&](int64_t thread) {
+        const std::byte *begin = memory.data() + uint64_t(thread) * bytesPerThread;
+        wide ? readStreamsWide({begin, begin + bytesPerThread}, streams) : readStreams({begin, begin + bytesPerThread}, streams);
+      });
+      limits.readBytes = std::max(limits.readBytes, double(bytesPerThread) * threads / took);
+    }
+    double took = fastest([&](int64_t) { wide ? multiplyF32Wide() : multiplyF32(); });
+    limits.f32Flops = double(rounds) * (wide ? 24 * 32 : 12 * 16) * threads / took;
+    if (processorHas("avx512_bf16"))
+      limits.bf16Flops = double(rounds) * 24 * 64 * threads / fastest([](int64_t) { multiplyBf16(); });
+    return limits;
+  }
+
+private:
+  /// Of `body` on every thread.
+  template <typename Body> double seconds(Body body) {
     auto start = std::chrono::steady_clock::now();
     pool.run(pool.threads(), [](void *context, int, int64_t begin, int64_t) { (*static_cast<Body *>(context))(begin); }, &body);
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
-  return best;
-}
+
+  template <typename Body> double fastest(Body body) {
+    double best = seconds(body);
+    for (int i = 1; i < repetitions; ++i)
+      best = std::min(best, seconds(body));
+    return best;
+  }
+
+  ThreadPool pool;
+  HostMemory memory;
+  uint64_t bytesPerThread = 0;
+  bool wide = processorHas("avx512f");
+};
 } // namespace
 
-Limits moec::bench::measureLimits(int threads) {
-  ThreadPool pool(threads);
-  Limits limits{.machine = std::to_string(threads) + (threads == 1 ? " thread" : " threads")};
-  bool wide = processorHas("avx512f");
-  if (Result<HostMemory> memory = HostMemory::allocate(bytesPerThread * uint64_t(threads), "measuring bandwidth"); memory.ok()) {
-    std::byte *base = memory->data();
-    fastest(pool, [&](int64_t thread) { std::memset(base + uint64_t(thread) * bytesPerThread, 1, bytesPerThread); });
-    for (int streams : {1, 8}) {
-      double seconds = fastest(pool, [&](int64_t thread) {
-        Range range{base + uint64_t(thread) * bytesPerThread, base + uint64_t(thread + 1) * bytesPerThread};
-        wide ? readStreamsWide(range, streams) : readStreams(range, streams);
-      });
-      limits.readBytes = std::max(limits.readBytes, double(bytesPerThread) * threads / seconds);
-    }
+Limits moec::bench::meanOf(std::span<const Limits> measured) {
+  Limits mean{.machine = measured.front().machine};
+  for (const Limits &limits : measured) {
+    mean.readBytes += limits.readBytes / double(measured.size());
+    mean.f32Flops += limits.f32Flops / double(measured.size());
+    mean.bf16Flops += limits.bf16Flops / double(measured.size());
   }
-  double seconds = fastest(pool, [&](int64_t) { wide ? multiplyF32Wide() : multiplyF32(); });
-  limits.f32Flops = double(rounds) * (wide ? 24 * 32 : 12 * 16) * threads / seconds;
-  if (processorHas("avx512_bf16"))
-    limits.bf16Flops = double(rounds) * 24 * 64 * threads / fastest(pool, [](int64_t) { multiplyBf16(); });
-  return limits;
+  return mean;
+}
+
+Result<Gauge> moec::bench::gaugeHost(int threads) {
+  auto host = std::make_shared<Host>(threads);
+  MOEC_RETURN_IF_ERROR(host->prepare());
+  return Gauge([host] { return host->measure(); });
 }

@@ -2,11 +2,14 @@
 #ifndef MOEC_TOOLS_MOE_BENCH_MACHINE_H
 #define MOEC_TOOLS_MOE_BENCH_MACHINE_H
 
+#include "runtime/Status.h"
+
+#include <functional>
+#include <span>
 #include <string>
 
 namespace moec::bench {
 
-/// Best of several short runs.
 struct Limits {
   std::string machine;  ///< what was measured: "2 threads", or the name of a GPU
   double readBytes = 0; ///< bytes per second read from memory: one stream a thread or eight, whichever is faster
@@ -14,8 +17,14 @@ struct Limits {
   double bf16Flops = 0; ///< bf16 dot products; 0 where there is no such instruction
 };
 
+/// Of one machine, at different times; at least one.
+Limits meanOf(std::span<const Limits> measured);
+
+/// Measures what a machine can do at the moment: on one that others share this changes from one second to the next.
+using Gauge = std::function<runtime::Result<Limits>()>;
+
 /// Of the host, with all of `threads` at once.
-Limits measureLimits(int threads);
+runtime::Result<Gauge> gaugeHost(int threads);
 
 } // namespace moec::bench
 

@@ -29,13 +29,15 @@ struct Row {
   int64_t batch = 1;
   int threads = 1;
   Statistics rate = {};   ///< tokens per second, all sequences together; of "first token": seconds
-  double share = 0;       ///< of the limit; 0 where there is none
+  double share = 0;       ///< of the limit, the mean of all repetitions; 0 where there is none
   std::string limit = {}; ///< what limits it: "read", "f32", "bf16"
   double limitRate = 0;   ///< the rate at the limit
 };
 
-/// Prefills one sequence, decodes each batch, and takes the time to a first token; appends a row for each.
-runtime::Status measure(const runtime::Artifact &artifact, const Workload &workload, const Limits &limits, std::vector<Row> &rows);
+/// Prefills one sequence, decodes each batch, and takes the time to a first token; appends a row for each. Measures the machine
+/// between the repetitions, each of which is compared with what was measured just before and after it; `limits` is their mean.
+runtime::Status measure(const runtime::Artifact &artifact, const Workload &workload, const Gauge &gauge, Limits &limits,
+                        std::vector<Row> &rows);
 
 /// Does the same work once, without taking the time, and gives what the device has counted.
 runtime::Result<std::string> count(const runtime::Artifact &artifact, const Workload &workload);

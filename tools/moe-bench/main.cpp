@@ -15,10 +15,10 @@ static Status measureAll(const Options &options, const Artifact &artifact, Workl
   std::map<int, Limits> limits;
   std::vector<Row> rows;
   for (int threads : options.threads) {
-    Result<Limits> measured = options.device == "cuda" ? measureGpuLimits(options.gpu) : measureLimits(threads);
-    MOEC_RETURN_IF_ERROR(take(limits[threads], std::move(measured)));
+    Gauge gauge;
+    MOEC_RETURN_IF_ERROR(take(gauge, options.device == "cuda" ? gaugeGpu(options.gpu) : gaugeHost(threads)));
     workload.device.threads = threads;
-    MOEC_RETURN_IF_ERROR(measure(artifact, workload, limits[threads], rows));
+    MOEC_RETURN_IF_ERROR(measure(artifact, workload, gauge, limits[threads], rows));
   }
   std::cout << report(options.format, options.artifact, limits, rows);
   return {};
