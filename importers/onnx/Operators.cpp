@@ -24,7 +24,7 @@ static const Table *tableOf(StringRef domain) {
       tableOf({elementwiseOperators(), comparisonOperators(), castOperators(), shapeOperators(), sliceOperators(),
                constantOperators(), reductionOperators(), gatherOperators(), scatterOperators(), selectionOperators(),
                productOperators(), normalizationOperators(), quantizationOperators(), attentionOperators(), controlFlowOperators(),
-               recurrenceOperators(), einsumOperators(), convolutionOperators()});
+               scanOperators(), recurrenceOperators(), einsumOperators(), convolutionOperators()});
   static const Table microsoft = tableOf({biasedActivationOperators(), fusedProductOperators(), skipNormalizationOperators(),
                                           mixtureOperators(), matMulNBitsOperators(), multiHeadAttentionOperators(),
                                           groupQueryAttentionOperators(), gatedOperators(), routerOperators()});

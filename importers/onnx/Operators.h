@@ -43,6 +43,7 @@ llvm::ArrayRef<Operator> routerOperators();
 llvm::ArrayRef<Operator> convolutionOperators();
 llvm::ArrayRef<Operator> previewOperators();
 llvm::ArrayRef<Operator> controlFlowOperators();
+llvm::ArrayRef<Operator> scanOperators();
 llvm::ArrayRef<Operator> biasedActivationOperators();
 llvm::ArrayRef<Operator> fusedProductOperators();
 llvm::ArrayRef<Operator> skipNormalizationOperators();

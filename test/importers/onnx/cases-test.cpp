@@ -357,6 +357,7 @@ TEST(OnnxCases, NegativeLimitAfterActivation) {
 }
 
 TEST(OnnxCases, Patterns) { checkFolder("patterns", {}); }
+TEST(OnnxCases, Control) { checkFolder("control", {}); }
 TEST(OnnxCases, Decoders) { checkFolder("decoders", {}); }
 TEST(OnnxCases, GenAI) { checkFolder("genai", {}); }
 TEST(OnnxCases, Mobius) { checkFolder("mobius", {}); }
