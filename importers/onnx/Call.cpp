@@ -1,5 +1,6 @@
 // Attributes by name and type, inputs by position, and the checks that many operators share.
 #include "importers/onnx/Call.h"
+#include "importers/onnx/Compound.h"
 #include "importers/onnx/GraphBuilder.h"
 
 using namespace mlir;
@@ -76,6 +77,11 @@ const Graph *Call::graph(StringRef name) {
   return found ? found->graph.get() : nullptr;
 }
 
+const ValueInfo *Call::declared(StringRef name) {
+  const onnx::Attribute *found = find(name, AttributeType::TypeProto);
+  return found ? found->declared.get() : nullptr;
+}
+
 FailureOr<int64_t> Call::axis(int64_t value, int64_t rank, StringRef name) {
   if (value < -rank || value >= rank)
     return refuse("attribute '" + name + "': expected an axis of " + Twine(rank) + " dimensions, got " + Twine(value));
@@ -131,7 +137,7 @@ LogicalResult Call::elementwise(ArrayRef<Tensor> tensors, ElementFunction elemen
   return success();
 }
 
-FailureOr<SmallVector<Tensor, 2>> Call::build(const Graph &graph, ArrayRef<Tensor> arguments) {
+FailureOr<SmallVector<Tensor, 2>> Call::build(const Graph &graph, ArrayRef<Tensor> arguments, bool takesCompounds) {
   if (arguments.size() != graph.inputs.size())
     return refuse("body: expected a graph of " + Twine(arguments.size()) + " inputs, got " + Twine(graph.inputs.size()));
   GraphBuilder inner(builder.shared, builder.opsets, bindings, &builder);
@@ -140,7 +146,10 @@ FailureOr<SmallVector<Tensor, 2>> Call::build(const Graph &graph, ArrayRef<Tenso
   if (failed(inner.build(graph)))
     return failure();
   SmallVector<Tensor, 2> results;
-  for (const ValueInfo &output : graph.outputs)
+  for (const ValueInfo &output : graph.outputs) {
     results.push_back(*inner.find(output.name));
+    if (!takesCompounds && !results.back().isTensor())
+      return refuse("body: output '" + output.name + "': expected a tensor, got " + kindOf(results.back()));
+  }
   return results;
 }

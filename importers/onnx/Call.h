@@ -35,6 +35,8 @@ public:
   std::vector<float> numbers(llvm::StringRef name);
   const StoredTensor *tensor(llvm::StringRef name);
   const Graph *graph(llvm::StringRef name);
+  /// An attribute that is a type; null when there is none.
+  const ValueInfo *declared(llvm::StringRef name);
   /// Changes nothing that is computed.
   void leaveAside(llvm::StringRef name) { find(name, AttributeType::Undefined); }
 
@@ -51,8 +53,9 @@ public:
   /// One output made element by element from inputs that broadcast; by default of the first one's type.
   mlir::LogicalResult elementwise(llvm::ArrayRef<Tensor> inputs, ElementFunction element, DataType type = DataType::Undefined);
 
-  /// Builds a graph that the node holds, at the present place, with these inputs.
-  mlir::FailureOr<llvm::SmallVector<Tensor, 2>> build(const Graph &graph, llvm::ArrayRef<Tensor> arguments);
+  /// Builds a graph that the node holds, at the present place, with these inputs. Its outputs are tensors, or also other values.
+  mlir::FailureOr<llvm::SmallVector<Tensor, 2>> build(const Graph &graph, llvm::ArrayRef<Tensor> arguments,
+                                                      bool takesCompounds = false);
 
   /// The first attribute that no one asked for; null when all were understood.
   const Attribute *unread() const;

@@ -1,5 +1,6 @@
 // Walks nodes in order: finds the operator or the function, hands over inputs, holds results to what is allowed.
 #include "importers/onnx/GraphBuilder.h"
+#include "importers/onnx/Compound.h"
 #include "importers/onnx/Operators.h"
 #include "importers/onnx/ShapeFolding.h"
 #include "importers/onnx/Topology.h"
@@ -96,6 +97,8 @@ LogicalResult GraphBuilder::buildNode(const Node &node) {
     inputs.push_back(name.empty() ? nullptr : find(name));
     if (!inputs.back() && index < op->minInputs)
       return refuse(place + ": expected input " + Twine(index) + ", got none");
+    if (inputs.back() && !inputs.back()->isTensor() && !op->takesCompounds)
+      return refuse(place + ": input " + Twine(index) + ": expected a tensor, got " + kindOf(*inputs.back()));
   }
   Call call(node, opset, std::move(inputs), bindings, *this);
   if (node.domain.empty() && succeeded(foldShape(call)))

@@ -17,6 +17,7 @@
 namespace moec::importers::onnx {
 
 struct Graph;
+struct ValueInfo;
 
 /// A tensor of a file, whose bytes are as many as its dimensions say.
 struct StoredTensor {
@@ -61,6 +62,7 @@ struct Attribute {
   llvm::StringRef message; ///< of a list: where its elements are
   std::unique_ptr<StoredTensor> tensor;
   std::unique_ptr<Graph> graph;
+  std::shared_ptr<ValueInfo> declared; ///< a type
 
   /// The elements of a list of that type; empty for another.
   std::vector<int64_t> integers() const;
@@ -77,7 +79,9 @@ struct Node {
 /// What a graph's input or output is declared as.
 struct ValueInfo {
   llvm::StringRef name;
-  llvm::StringRef kind; ///< "tensor", "sequence", ...; empty when undeclared
+  /// "tensor", "sequence", "optional", "optional sequence" or what else there is; empty when undeclared. The rest is the tensor's
+  /// that it is, or of which it has some.
+  llvm::StringRef kind;
   DataType type = DataType::Undefined;
   bool hasShape = false;
   struct Dim {

@@ -1,6 +1,7 @@
 // The module around a model's graph: weights, and a function whose arguments and results are the graph's.
 #include "importers/onnx/Onnx.h"
 #include "importers/Refusal.h"
+#include "importers/onnx/Compound.h"
 #include "importers/onnx/ExportFolder.h"
 #include "importers/onnx/GraphBuilder.h"
 #include "importers/onnx/Reader.h"
@@ -39,7 +40,11 @@ private:
     building.problem = why.str();
     return failure();
   }
+  /// A new argument of the function, whose elements are seen as `seen`.
+  FailureOr<Value> argument(const Twine &name, DataType declared, ArrayRef<int64_t> dims, func::FuncOp function);
   LogicalResult declareInput(const ValueInfo &input, func::FuncOp function);
+  LogicalResult declareCompound(const ValueInfo &input, func::FuncOp function);
+  LogicalResult takeOutput(const ValueInfo &output);
   LogicalResult checkDefault(const ValueInfo &input, const StoredTensor &stored);
   LogicalResult buildFunction();
 
@@ -51,6 +56,11 @@ private:
   Building building;
   GraphBuilder graph;
   llvm::StringMap<Extent> named; ///< sizes by the name that the model gives them
+  struct Result {
+    std::string name;
+    Tensor tensor;
+  };
+  std::vector<Result> results;
 };
 
 /// An initializer that is also an input is what the input is when none is given, which is always.
@@ -63,32 +73,91 @@ LogicalResult ModuleBuilder::checkDefault(const ValueInfo &input, const StoredTe
                 : refuse("tensor '" + stored.name + "': expected the type and shape that the input of its name declares");
 }
 
-LogicalResult ModuleBuilder::declareInput(const ValueInfo &input, func::FuncOp function) {
-  if (input.kind != "tensor")
-    return refuse("input '" + input.name + "': expected a tensor, got " + (input.kind.empty() ? "nothing declared" : input.kind));
-  DataType seen = weights.seenAs(input.type);
-  Type element = onnx::typeOf(seen, b.getContext());
-  if (!element)
-    return refuse("input '" + input.name + "': tensors of " + nameOf(input.type) + " are not supported");
-  if (!input.hasShape)
-    return refuse("input '" + input.name + "': expected a shape, for the number of dimensions must be known");
-  SmallVector<int64_t> dims;
-  for (const ValueInfo::Dim &dim : input.dims)
-    dims.push_back(dim.size >= 0 ? dim.size : ShapedType::kDynamic);
+FailureOr<Value> ModuleBuilder::argument(const Twine &name, DataType declared, ArrayRef<int64_t> dims, func::FuncOp function) {
+  Type element = onnx::typeOf(weights.seenAs(declared), b.getContext());
   unsigned index = function.getNumArguments();
-  SmallVector<NamedAttribute> attributes = {b.getNamedAttr("moe.input", b.getStringAttr(input.name))};
-  if (isUnsigned(input.type))
-    attributes.push_back(b.getNamedAttr("moe.element", b.getStringAttr(nameOf(input.type))));
+  SmallVector<NamedAttribute> attributes = {b.getNamedAttr("moe.input", b.getStringAttr(name))};
+  if (isUnsigned(declared))
+    attributes.push_back(b.getNamedAttr("moe.element", b.getStringAttr(nameOf(declared))));
   if (failed(function.insertArgument(index, RankedTensorType::get(dims, element), b.getDictionaryAttr(attributes), b.getLoc())))
     return failure();
-  Value argument = function.getArgument(index);
+  return Value(function.getArgument(index));
+}
+
+static SmallVector<int64_t> dimsOf(const ValueInfo &info) {
+  return llvm::map_to_vector(info.dims, [](const ValueInfo::Dim &dim) { return dim.size >= 0 ? dim.size : ShapedType::kDynamic; });
+}
+
+/// The name of a part that a value which is no tensor has at the interface.
+static std::string partOf(StringRef name, StringRef part) { return (name + "." + part).str(); }
+
+/// Whether one of `values` has a name that a part of `value` needs, which is then that name.
+static std::string takenPart(const ValueInfo &value, ArrayRef<ValueInfo> values) {
+  for (StringRef part : {"present", "scalars", "shapes"})
+    for (const ValueInfo &other : values)
+      if (other.name == partOf(value.name, part))
+        return other.name.str();
+  return "";
+}
+
+LogicalResult ModuleBuilder::declareCompound(const ValueInfo &input, func::FuncOp function) {
+  std::string place = ("input '" + input.name + "'").str();
+  Form form{input.kind.starts_with("optional"), input.kind.ends_with("sequence"), weights.seenAs(input.type), {Ranks::Unknown, 0}};
+  if (input.hasShape)
+    form.ranks = {Ranks::Equal, static_cast<int64_t>(input.dims.size())};
+  if (std::string taken = takenPart(input, model.graph.inputs); !taken.empty())
+    return refuse(place + ": a part of it would be called '" + taken + "', as another input is");
+  SmallVector<FailureOr<Value>> arguments;
+  Tensors parts;
+  auto add = [&](const Twine &name, DataType declared, ArrayRef<int64_t> dims) {
+    arguments.push_back(argument(name, declared, dims, function));
+    if (succeeded(arguments.back()))
+      parts.push_back(emitter.fromValue(*arguments.back(), weights.seenAs(declared)));
+  };
+  if (form.isOptional)
+    add(partOf(input.name, "present"), DataType::Bool, {});
+  if (form.isSequence) {
+    add(partOf(input.name, "scalars"), input.type, {ShapedType::kDynamic});
+    add(partOf(input.name, "shapes"), DataType::Int64,
+        {ShapedType::kDynamic, input.hasShape ? form.ranks.most : ShapedType::kDynamic});
+  } else {
+    // What is absent has other sizes.
+    add(input.name, input.type, SmallVector<int64_t>(input.dims.size(), ShapedType::kDynamic));
+  }
+  if (llvm::any_of(arguments, [](const FailureOr<Value> &made) { return failed(made); }))
+    return failure();
+  Tensor value = putTogether(emitter, parts, form);
+  if (form.isSequence)
+    requirePacked(emitter, form.isOptional ? *value.optional->payload.sequence : *value.sequence, place);
+  graph.define(input.name, value);
+  return success();
+}
+
+LogicalResult ModuleBuilder::declareInput(const ValueInfo &input, func::FuncOp function) {
+  bool isCompound = llvm::is_contained({"sequence", "optional", "optional sequence"}, input.kind);
+  if (input.kind != "tensor" && !isCompound)
+    return refuse("input '" + input.name + "': expected a tensor, got " + (input.kind.empty() ? "nothing declared" : input.kind));
+  bool isText = input.type == DataType::String && input.kind == "tensor";
+  if (!isText && !onnx::typeOf(input.type, b.getContext()))
+    return refuse("input '" + input.name + "': tensors of " + nameOf(input.type) + " are not supported");
+  if (!input.hasShape && !input.kind.ends_with("sequence"))
+    return refuse("input '" + input.name + "': expected a shape, for the number of dimensions must be known");
+  if (isCompound)
+    return declareCompound(input, function);
+  SmallVector<int64_t> dims = dimsOf(input);
+  if (isText)
+    dims.push_back(ShapedType::kDynamic);
+  DataType type = isText ? DataType::UInt8 : input.type;
+  FailureOr<Value> made = argument(input.name, type, dims, function);
+  if (failed(made))
+    return failure();
   Shape shape;
   for (auto [axis, dim] : llvm::enumerate(input.dims)) {
     if (dim.size >= 0) {
       shape.push_back(dim.size);
       continue;
     }
-    Extent size = emitter.extents.of(tensor::DimOp::create(b, argument, axis), true);
+    Extent size = emitter.extents.of(tensor::DimOp::create(b, *made, axis), true);
     if (!dim.name.empty())
       if (auto [known, isNew] = named.try_emplace(dim.name, size); !isNew) {
         emitter.requireEqual(size, known->second,
@@ -98,7 +167,49 @@ LogicalResult ModuleBuilder::declareInput(const ValueInfo &input, func::FuncOp f
       }
     shape.push_back(size);
   }
-  graph.define(input.name, emitter.tensor(argument, seen, shape));
+  if (isText)
+    shape.push_back(emitter.extents.of(tensor::DimOp::create(b, *made, input.dims.size()), true));
+  Tensor tensor = emitter.tensor(*made, weights.seenAs(type), shape);
+  graph.define(input.name, isText ? asText(tensor) : tensor);
+  return success();
+}
+
+/// The parts of a value that is given, in the form that is declared.
+LogicalResult ModuleBuilder::takeOutput(const ValueInfo &output) {
+  std::string place = ("output '" + output.name + "'").str();
+  Tensor value = *graph.find(output.name);
+  bool isCompound = output.kind.ends_with("sequence") || output.kind.starts_with("optional");
+  if (!isCompound && (value.isTensor() || value.text)) {
+    results.push_back({output.name.str(), value.text ? *value.text : value});
+    return success();
+  }
+  if (value.optional && (output.kind == "tensor" || output.kind == "sequence")) {
+    if (value.optional->known() == false)
+      return refuse(place + ": expected a value that is there, got an absent one");
+    Value isPresent = tensor::ExtractOp::create(b, emitter.value(value.optional->isPresent), ValueRange{});
+    emitter.require(isPresent, place + ": the optional value is absent");
+    value = Tensor(value.optional->payload);
+  }
+  Form form = formOf(value);
+  form.isOptional |= output.kind.starts_with("optional");
+  if (!output.kind.empty() && form.isSequence != output.kind.ends_with("sequence"))
+    return refuse(place + ": expected " + (form.isSequence ? "a tensor" : "a sequence") + " as it is declared, got " +
+                  kindOf(value));
+  if (form.ranks.kind == Ranks::None && output.hasShape)
+    form.ranks = {Ranks::Equal, static_cast<int64_t>(output.dims.size())};
+  if (std::string taken = takenPart(output, model.graph.outputs); !taken.empty())
+    return refuse(place + ": a part of it would be called '" + taken + "', as another output is");
+  Tensors parts;
+  if (failed(takeApart(emitter, value, form, parts)))
+    return refuse(place + ": " + tooManyElements);
+  size_t next = 0;
+  if (form.isOptional)
+    results.push_back({partOf(output.name, "present"), parts[next++]});
+  if (!form.isSequence)
+    results.push_back({output.name.str(), parts[next]});
+  else
+    for (StringRef part : {"scalars", "shapes"})
+      results.push_back({partOf(output.name, part), parts[next++]});
   return success();
 }
 
@@ -120,15 +231,16 @@ LogicalResult ModuleBuilder::buildFunction() {
   }
   if (failed(graph.build(model.graph)))
     return failure();
-  SmallVector<Value> results;
   for (const ValueInfo &output : model.graph.outputs)
-    results.push_back(emitter.value(*graph.find(output.name)));
+    if (failed(takeOutput(output)))
+      return failure();
+  auto values = llvm::map_to_vector(results, [&](const Result &result) { return emitter.value(result.tensor); });
   b.setLoc(module.getLoc());
-  func::ReturnOp::create(b, results);
-  function.setType(b.getFunctionType(function.getArgumentTypes(), ValueRange(results).getTypes()));
-  for (auto [index, output] : llvm::enumerate(model.graph.outputs)) {
-    function.setResultAttr(index, "moe.output", b.getStringAttr(output.name));
-    if (DataType type = graph.find(output.name)->type; isUnsigned(type))
+  func::ReturnOp::create(b, values);
+  function.setType(b.getFunctionType(function.getArgumentTypes(), ValueRange(values).getTypes()));
+  for (auto [index, result] : llvm::enumerate(results)) {
+    function.setResultAttr(index, "moe.output", b.getStringAttr(result.name));
+    if (DataType type = result.tensor.type; isUnsigned(type))
       function.setResultAttr(index, "moe.element", b.getStringAttr(nameOf(type)));
   }
   return success();

@@ -14,6 +14,7 @@ struct Operator {
   unsigned minInputs, maxInputs, maxOutputs = 1;
   /// Versions of the operator set in which it means what is built.
   int64_t since = 1, until = 1000;
+  bool takesCompounds = false; ///< sequences and optional values as inputs
 };
 
 /// The operator's meaning in that version of its domain; null when there is none here.
@@ -44,6 +45,8 @@ llvm::ArrayRef<Operator> convolutionOperators();
 llvm::ArrayRef<Operator> previewOperators();
 llvm::ArrayRef<Operator> controlFlowOperators();
 llvm::ArrayRef<Operator> scanOperators();
+llvm::ArrayRef<Operator> sequenceOperators();
+llvm::ArrayRef<Operator> optionalOperators();
 llvm::ArrayRef<Operator> biasedActivationOperators();
 llvm::ArrayRef<Operator> fusedProductOperators();
 llvm::ArrayRef<Operator> skipNormalizationOperators();

@@ -55,7 +55,7 @@ private:
   Attribute attribute(Message message, unsigned depth);
   void checkAttribute(Attribute &attribute, uint32_t carried);
   ValueInfo valueInfo(Message message);
-  void type(Message message, ValueInfo &value);
+  void type(Message message, ValueInfo &value, StringRef kind = "");
   void tensorType(Message message, ValueInfo &value);
   ValueInfo::Dim dimension(Message message);
   Function function(Message message);
@@ -134,18 +134,28 @@ void Reader::tensorType(Message message, ValueInfo &value) {
     problem = ("value '" + value.name + "': its dimensions are more than the limit of " + Twine(limits.rank)).str();
 }
 
-void Reader::type(Message message, ValueInfo &value) {
+/// `kind` is what the type of `message` is wrapped in.
+void Reader::type(Message message, ValueInfo &value, StringRef kind) {
+  auto inner = [&](StringRef wrapped) {
+    value.kind = wrapped;
+    for (Message wrapper = message.message(); wrapper.next();)
+      if (wrapper.field() == 1)
+        type(wrapper.message(), value, wrapped);
+  };
   while (message.next()) {
     switch (message.field()) {
     case 1:
-      value.kind = "tensor";
+      value.kind = kind.empty() ? "tensor" : kind;
       tensorType(message.message(), value);
       break;
     case 4:
-      value.kind = "sequence";
+      if (kind.empty() || kind == "optional")
+        inner(kind.empty() ? "sequence" : "optional sequence");
+      else
+        value.kind = "sequence of sequences";
       break;
     case 5:
-      value.kind = "map";
+      value.kind = kind.empty() ? "map" : "sequence of maps";
       break;
     case 7:
       value.kind = "opaque";
@@ -154,7 +164,10 @@ void Reader::type(Message message, ValueInfo &value) {
       value.kind = "sparse tensor";
       break;
     case 9:
-      value.kind = "optional";
+      if (kind.empty())
+        inner("optional");
+      else
+        value.kind = "sequence of optionals";
       break;
     default:
       break;
@@ -244,6 +257,8 @@ Attribute Reader::attribute(Message message, unsigned depth) {
       carries(AttributeType::Graphs);
       break;
     case 14:
+      attribute.declared = std::make_shared<ValueInfo>();
+      type(message.message(), *attribute.declared);
       carries(AttributeType::TypeProto);
       break;
     case 22:

@@ -2,11 +2,9 @@
 #ifndef MOEC_IMPORTERS_ONNX_OPERATORS_LOOPS_H
 #define MOEC_IMPORTERS_ONNX_OPERATORS_LOOPS_H
 
-#include "importers/onnx/Call.h"
+#include "importers/onnx/Compound.h"
 
 namespace moec::importers::onnx {
-
-using Tensors = llvm::SmallVector<Tensor, 2>;
 
 /// What a value that different ways lead to has in common: sizes that differ are not known.
 mlir::FailureOr<mlir::RankedTensorType> commonType(Call &call, const Tensor &a, const Tensor &b);

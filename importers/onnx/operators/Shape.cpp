@@ -138,7 +138,7 @@ static LogicalResult depthAndSpace(Call &call) {
 }
 
 ArrayRef<Operator> onnx::shapeOperators() {
-  static constexpr Operator operators[] = {{"Identity", identity, 1, 1},
+  static constexpr Operator operators[] = {{"Identity", identity, 1, 1, 1, 1, 1000, true},
                                            {"Dropout", dropout, 1, 3, 2},
                                            {"Reshape", reshape, 2, 2},
                                            {"Flatten", reshape, 1, 1},

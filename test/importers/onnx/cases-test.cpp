@@ -357,7 +357,31 @@ TEST(OnnxCases, NegativeLimitAfterActivation) {
 }
 
 TEST(OnnxCases, Patterns) { checkFolder("patterns", {}); }
-TEST(OnnxCases, Control) { checkFolder("control", {}); }
+TEST(OnnxCases, Control) {
+  checkFolder("control", {{"not_inside", "node 'SequenceAt_y' (SequenceAt): position: expected one of a sequence of 2, got 2"},
+                          {"not_a_sequence", "node 'SequenceAt_y' (SequenceAt): expected a sequence, got a tensor"},
+                          {"not_a_tensor", "node 'Relu_y' (Relu): input 0: expected a tensor, got a sequence"},
+                          {"not_of_one_rank", "expected a sequence whose elements have the same number of dimensions"},
+                          {"not_there", "expected a value that is there, got an absent one"},
+                          {"not_few", "sequences have more elements than the limit"},
+                          {"not_nested", "input 's': expected a tensor, got sequence of sequences"},
+                          {"not_named_apart", "a part of it would be called 's.shapes', as another input is"}});
+}
+
+/// Positions outside of sequences, and sequences whose parts do not fit each other, end the run.
+TEST(OnnxCases, SequencesEndTheRun) {
+  fs::path folder = fs::path(MOEC_TEST_DATA) / "fixtures" / "onnx" / "control";
+  for (auto [name, message] : {std::pair("ends_outside", "(SequenceAt): position: lies outside of the sequence"),
+                               std::pair("ends_below", "(SequenceAt): position: lies outside of the sequence"),
+                               std::pair("ends_of_more", "input 's': expected as many scalars as the elements' shapes say"),
+                               std::pair("ends_of_less", "input 's': expected sizes of elements of at least 0")}) {
+    mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+    auto module = llvm::cantFail(importers::importModel((folder / (std::string(name) + ".onnx")).string(), context));
+    std::string problem = problemOf(*module, folder / (std::string(name) + ".safetensors"), 0, 0);
+    EXPECT_NE(problem.find(message), std::string::npos) << name << ": " << problem;
+  }
+}
+
 TEST(OnnxCases, Decoders) { checkFolder("decoders", {}); }
 TEST(OnnxCases, GenAI) { checkFolder("genai", {}); }
 TEST(OnnxCases, Mobius) { checkFolder("mobius", {}); }

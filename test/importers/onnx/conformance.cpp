@@ -51,24 +51,57 @@ double numberOf(uint64_t bits, onnx::DataType type, mlir::Type element) {
   return type == onnx::DataType::Bool ? double(bits != 0) : double(integer.getSExtValue());
 }
 
-/// A tensor of a file of its own; nothing for what is none, such as a sequence or text. Old tests have the bits of bf16 as
-/// integers: where it is to be `expected`, they are.
-std::optional<evaluator::Tensor> readTensor(const fs::path &path, mlir::Type expected, onnx::DataType &type) {
-  auto folder = ModelFolder::at(path.parent_path().string());
-  auto text = folder ? folder->readText(path.filename().string()) : folder.takeError();
-  if (!text) {
-    llvm::consumeError(text.takeError());
-    return std::nullopt;
+struct Part {
+  evaluator::Tensor tensor;
+  onnx::DataType type;
+};
+using Parts = std::vector<Part>;
+
+/// A value of a test, in a file of its own.
+class Value {
+public:
+  Value(const fs::path &path) : name(path.filename().string()), folder(ModelFolder::at(path.parent_path().string())) {
+    auto read = folder ? folder->readText(name) : folder.takeError();
+    if (!read)
+      llvm::consumeError(read.takeError());
+    else
+      text = std::move(*read);
   }
+
+  /// What functions take or give for a value that is declared as `kind`, of the types from `expected` on; nothing for what is of
+  /// another kind, or text. `columns`: how many sizes elements of a sequence are to have, where the type leaves it open.
+  std::optional<Parts> parts(llvm::StringRef kind, llvm::ArrayRef<mlir::Type> expected, int64_t columns) {
+    return text ? parts(text->getBuffer(), kind, expected, columns) : std::nullopt;
+  }
+
+private:
+  std::optional<Parts> parts(llvm::StringRef bytes, llvm::StringRef kind, llvm::ArrayRef<mlir::Type> expected, int64_t columns) {
+    if (kind.starts_with("optional"))
+      return optional(bytes, kind, expected, columns);
+    if (kind == "sequence")
+      return expected.size() < 2 ? std::nullopt : sequence(bytes, expected, columns);
+    auto only = expected.empty() ? std::nullopt : kind == "text" ? strings(bytes) : tensor(bytes, expected.front());
+    return only ? std::optional<Parts>(Parts{*only}) : std::nullopt;
+  }
+  std::optional<Part> tensor(llvm::StringRef bytes, mlir::Type expected);
+  std::optional<Part> strings(llvm::StringRef bytes);
+  std::optional<Parts> sequence(llvm::StringRef bytes, llvm::ArrayRef<mlir::Type> expected, int64_t columns);
+  std::optional<Parts> optional(llvm::StringRef bytes, llvm::StringRef kind, llvm::ArrayRef<mlir::Type> expected, int64_t columns);
+
+  std::string name, problem;
+  llvm::Expected<ModelFolder> folder;
+  std::unique_ptr<llvm::MemoryBuffer> text;
+};
+
+/// Old tests have the bits of bf16 as integers: where it is to be `expected`, they are.
+std::optional<Part> Value::tensor(llvm::StringRef bytes, mlir::Type expected) {
   onnx::Model model;
   onnx::Limits limits;
   onnx::Budget budget{limits.items, limits.names, limits.dims, limits.decoded};
-  std::string problem, name = path.filename().string();
-  llvm::StringRef bytes = (*text)->getBuffer();
   onnx::TensorReader reader(bytes, name, *folder, model, budget, limits, problem);
   onnx::StoredTensor stored = reader.read(protobuf::Message(bytes, problem));
   auto ranked = llvm::dyn_cast<mlir::RankedTensorType>(expected);
-  type =
+  onnx::DataType type =
       stored.type == onnx::DataType::UInt16 && ranked && ranked.getElementType().isBF16() ? onnx::DataType::BFloat16 : stored.type;
   mlir::Type element = problem.empty() ? onnx::typeOf(type, expected.getContext()) : mlir::Type();
   unsigned width = element ? onnx::bitsOf(type) : 0;
@@ -83,7 +116,84 @@ std::optional<evaluator::Tensor> readTensor(const fs::path &path, mlir::Type exp
     }
     tensor.elements[i] = numberOf(bits, type, element);
   }
-  return tensor;
+  return Part{tensor, type};
+}
+
+/// The bytes of each, as many as the longest has.
+std::optional<Part> Value::strings(llvm::StringRef bytes) {
+  std::vector<int64_t> shape;
+  std::vector<llvm::StringRef> all;
+  size_t width = 0, count = 1;
+  for (protobuf::Message message(bytes, problem); message.next();)
+    if (message.field() == 1)
+      message.varints([&](uint64_t size) { shape.push_back(int64_t(size)); });
+    else if (message.field() == 6)
+      width = std::max(width, all.emplace_back(message.bytes()).size());
+  for (int64_t size : shape)
+    count *= size_t(size);
+  if (count != all.size())
+    return std::nullopt;
+  shape.push_back(int64_t(width));
+  evaluator::Tensor tensor(shape);
+  for (auto [i, text] : llvm::enumerate(all))
+    for (auto [j, byte] : llvm::enumerate(text))
+      tensor.elements[i * width + j] = double(int8_t(byte));
+  return Part{tensor, onnx::DataType::UInt8};
+}
+
+/// The scalars of all elements, and their sizes.
+std::optional<Parts> Value::sequence(llvm::StringRef bytes, llvm::ArrayRef<mlir::Type> expected, int64_t columns) {
+  std::vector<Part> elements;
+  for (protobuf::Message message(bytes, problem); message.next();)
+    if (message.field() == 3) {
+      auto element = tensor(message.bytes(), expected.front());
+      if (!element)
+        return std::nullopt;
+      elements.push_back(*element);
+    }
+  int64_t declared = llvm::cast<mlir::RankedTensorType>(expected[1]).getDimSize(1);
+  columns = declared < 0 ? columns : declared;
+  evaluator::Tensor scalars({0});
+  for (const Part &element : elements) {
+    columns = std::max(columns, int64_t(element.tensor.shape.size()));
+    llvm::append_range(scalars.elements, element.tensor.elements);
+  }
+  scalars.shape[0] = int64_t(scalars.elements.size());
+  evaluator::Tensor shapes({int64_t(elements.size()), columns});
+  for (auto [i, element] : llvm::enumerate(elements)) {
+    const std::vector<int64_t> &shape = element.tensor.shape;
+    std::fill_n(shapes.elements.begin() + int64_t(i) * columns, columns, -1);
+    std::copy(shape.begin(), shape.end(), shapes.elements.begin() + int64_t(i + 1) * columns - int64_t(shape.size()));
+  }
+  return Parts{{scalars, elements.empty() ? onnx::DataType::Float32 : elements.front().type}, {shapes, onnx::DataType::Int64}};
+}
+
+/// Whether there is a value, and it.
+std::optional<Parts> Value::optional(llvm::StringRef bytes, llvm::StringRef kind, llvm::ArrayRef<mlir::Type> expected,
+                                     int64_t columns) {
+  bool isSequence = kind.ends_with("sequence"), isPresent = false;
+  llvm::StringRef inner;
+  for (protobuf::Message message(bytes, problem); message.next();)
+    if (message.field() == (isSequence ? 5u : 3u)) {
+      inner = message.bytes();
+      isPresent = true;
+    }
+  if (expected.size() < 2)
+    return std::nullopt;
+  expected = expected.drop_front();
+  std::optional<Parts> result = Parts();
+  if (isPresent || isSequence) // nothing reads as no elements
+    result = parts(inner, isSequence ? "sequence" : "tensor", expected, columns);
+  else
+    result->push_back(
+        {evaluator::Tensor(std::vector<int64_t>(size_t(llvm::cast<mlir::RankedTensorType>(expected.front()).getRank()), 0)),
+         onnx::DataType::Float32});
+  if (!result)
+    return std::nullopt;
+  evaluator::Tensor flag((std::vector<int64_t>()));
+  flag.elements.assign(1, isPresent);
+  result->insert(result->begin(), {flag, onnx::DataType::Bool});
+  return result;
 }
 
 /// Why `got` is not `expected`, by onnx's own bounds, or two units in the last place of a narrower type; empty when it is. What is
@@ -125,6 +235,19 @@ std::string tidied(std::string message, const fs::path &model) {
   return message;
 }
 
+llvm::StringRef kindOf(const onnx::ValueInfo &value) {
+  return value.kind == "tensor" && value.type == onnx::DataType::String ? "text" : value.kind;
+}
+
+/// Those that are given when it runs.
+std::vector<const onnx::ValueInfo *> inputsOf(const onnx::Graph &graph) {
+  std::vector<const onnx::ValueInfo *> inputs;
+  for (const onnx::ValueInfo &input : graph.inputs)
+    if (llvm::none_of(graph.initializers, [&](const onnx::StoredTensor &stored) { return stored.name == input.name; }))
+      inputs.push_back(&input);
+  return inputs;
+}
+
 void run(const fs::path &folder, Outcome &outcome) {
   fs::path path = folder / "model.onnx";
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
@@ -140,15 +263,19 @@ void run(const fs::path &folder, Outcome &outcome) {
       complaint = diagnostic.str();
   });
   auto function = (*module)->lookupSymbol<mlir::func::FuncOp>("main");
+  auto place = ModelFolder::at(folder.string());
+  auto model = llvm::cantFail(onnx::openModel(*place, "model.onnx"));
+  const onnx::Graph &graph = model->graph;
   for (const fs::path &set : sorted(folder, "test_data_set_")) {
     std::vector<evaluator::Argument> arguments;
-    onnx::DataType type;
-    std::vector<fs::path> inputs = sorted(set, "input_");
-    for (auto [input, parameter] : llvm::zip(inputs, function.getArguments()))
-      if (auto tensor = readTensor(input, parameter.getType(), type))
-        arguments.emplace_back(std::move(*tensor));
-      else
+    llvm::ArrayRef<mlir::Type> types = function.getArgumentTypes();
+    for (auto [input, file] : llvm::zip(inputsOf(graph), sorted(set, "input_"))) {
+      auto parts = Value(file).parts(kindOf(*input), types.drop_front(std::min(types.size(), arguments.size())), 0);
+      if (!parts)
         break; // and then there are too few
+      for (Part &part : *parts)
+        arguments.emplace_back(std::move(part.tensor));
+    }
     evaluator::Weights weights(evaluator::WeightOptions{.source = evaluator::WeightOptions::Source::Files});
     evaluator::Caches caches;
     evaluator::Budget budget(uint64_t(1) << 32);
@@ -160,14 +287,22 @@ void run(const fs::path &folder, Outcome &outcome) {
       outcome.message = tidied(wrong, path);
       return;
     }
-    for (auto [i, file] : llvm::enumerate(sorted(set, "output_"))) {
+    size_t next = 0;
+    for (auto [output, file] : llvm::zip(graph.outputs, sorted(set, "output_"))) {
       if (!wrong.empty())
         break;
-      auto expected = i < results->size() ? readTensor(file, function.getResultTypes()[i], type) : std::nullopt;
-      wrong = !expected ? "an output that is no tensor"
-                        : difference((*results)[i], *expected, type,
-                                     llvm::StringRef(outcome.op).contains("QuantizeLinear") ||
-                                         llvm::StringRef(outcome.name).contains("quantizelinear"));
+      // Of how many sizes elements have, the shapes come last.
+      llvm::ArrayRef<mlir::Type> rest = function.getResultTypes().drop_front(next);
+      size_t shapes = next + (output.kind == "sequence" ? 1 : 2);
+      bool hasShapes = output.kind.ends_with("sequence") && shapes < results->size();
+      auto expected = Value(file).parts(kindOf(output), rest, hasShapes ? (*results)[shapes].shape.back() : 0);
+      if (!expected)
+        wrong = "an output of another kind than is declared";
+      for (size_t i = 0; wrong.empty() && i < expected->size(); ++i, ++next) {
+        bool isRounded =
+            llvm::StringRef(outcome.op).contains("QuantizeLinear") || llvm::StringRef(outcome.name).contains("quantizelinear");
+        wrong = difference((*results)[next], (*expected)[i].tensor, (*expected)[i].type, isRounded);
+      }
     }
     if (!wrong.empty()) {
       outcome.verdict = Verdict::Wrong;
