@@ -13,7 +13,8 @@ static void expand(memref::ExpandShapeOp op) {
   MemRefType type = op.getResultType();
   auto source = memref::ExtractStridedMetadataOp::create(b, op.getSrc());
   auto [strides, offset] = type.getStridesAndOffset();
-  SmallVector<OpFoldResult> sizes = op.getMixedOutputShape(), mixedStrides(sizes.size());
+  SmallVector<OpFoldResult> sizes = op.getMixedOutputShape();
+  SmallVector<OpFoldResult> mixedStrides(sizes.size(), b.getIndexAttr(1)); // of a scalar there are no groups
   for (auto [group, dims] : llvm::enumerate(op.getReassociationIndices())) {
     Value stride = source.getStrides()[group];
     for (int64_t dim : llvm::reverse(dims)) {

@@ -11,6 +11,7 @@
 #include "lowering/loops/Loops.h"
 
 #include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
@@ -21,6 +22,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -71,17 +73,36 @@ static void expandCopies(ModuleOp module) {
   });
 }
 
+/// Choices between whole tensors become branches: sizes may differ, which no loop over one of them says.
+static void branchOnTensors(ModuleOp module) {
+  module.walk([](arith::SelectOp select) {
+    auto type = dyn_cast<RankedTensorType>(select.getType());
+    if (!type || type.hasStaticShape() || !select.getCondition().getType().isInteger(1))
+      return;
+    OpBuilder builder(select);
+    auto branch = scf::IfOp::create(builder, select.getLoc(), TypeRange(type), select.getCondition(), /*addThenBlock=*/true,
+                                    /*addElseBlock=*/true);
+    auto thenEnd = OpBuilder::atBlockEnd(branch.thenBlock()), elseEnd = OpBuilder::atBlockEnd(branch.elseBlock());
+    scf::YieldOp::create(thenEnd, select.getLoc(), select.getTrueValue());
+    scf::YieldOp::create(elseEnd, select.getLoc(), select.getFalseValue());
+    select.getResult().replaceAllUsesWith(branch.getResult(0));
+    select.erase();
+  });
+}
+
 static LogicalResult lower(ModuleOp module) {
   // Tensors.
   if (failed(convertToLoops(module)))
     return failure();
   addRuntimeChecks(module);
+  branchOnTensors(module);
   if (failed(run(module, [](PassManager &passes) {
         passes.addPass(createConvertElementwiseToLinalgPass());
         passes.addPass(createCanonicalizerPass());
         passes.addPass(createCSEPass());
       })))
     return failure();
+  branchOnTensors(module); // as canonicalising folds them again
   arrangeLoops(module);
 
   // Memory.

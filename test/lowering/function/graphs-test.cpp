@@ -129,6 +129,46 @@ TEST(Functions, takeControlFlowAndShapesThatTheyCompute) {
             "tensor.reshape: expected a shape of as many elements as the tensor has");
 }
 
+/// Of which each has the sizes that it has, whichever was chosen.
+TEST(Functions, chooseBetweenTensors) {
+  CompiledFunctions function(R"(
+    func.func @main(%first: tensor<i64> {moe.input = "first"}, %a: tensor<?xf32> {moe.input = "a"}, %b: tensor<?xf32> {moe.input = "b"})
+        -> (tensor<?xf32> {moe.output = "branch"}, tensor<?xf32> {moe.output = "select"}) {
+      %flag = tensor.extract %first[] : tensor<i64>
+      %zero = arith.constant 0 : i64
+      %isFirst = arith.cmpi ne, %flag, %zero : i64
+      %branch = scf.if %isFirst -> tensor<?xf32> {
+        scf.yield %a : tensor<?xf32>
+      } else {
+        scf.yield %b : tensor<?xf32>
+      }
+      %twice = arith.addf %a, %a : tensor<?xf32>
+      %select = arith.select %isFirst, %twice, %b : tensor<?xf32>
+      return %branch, %select : tensor<?xf32>, tensor<?xf32>
+    })");
+  Tensor a = floats({3}, {1, 2, 3}), b = floats({2}, {4, 5});
+  for (const std::vector<Tensor> &outputs : function.run({longs({}, {1}), a, b})) {
+    EXPECT_EQ(elementsOf<float>(outputs[0]), (std::vector<float>{1, 2, 3}));
+    EXPECT_EQ(elementsOf<float>(outputs[1]), (std::vector<float>{2, 4, 6}));
+  }
+  for (const std::vector<Tensor> &outputs : function.run({longs({}, {0}), a, b}))
+    for (const Tensor &output : outputs) {
+      EXPECT_EQ(output.shape, (std::vector<int64_t>{2}));
+      EXPECT_EQ(elementsOf<float>(output), (std::vector<float>{4, 5}));
+    }
+}
+
+TEST(Functions, seeScalarsAsTensors) {
+  CompiledFunctions function(R"(
+    func.func @main(%x: tensor<f32> {moe.input = "x"}) -> (tensor<1x1xf32> {moe.output = "y"}) {
+      %sum = arith.addf %x, %x : tensor<f32>
+      %y = tensor.expand_shape %sum [] output_shape [1, 1] : tensor<f32> into tensor<1x1xf32>
+      return %y : tensor<1x1xf32>
+    })");
+  for (const std::vector<Tensor> &outputs : function.run({floats({}, {3})}))
+    EXPECT_EQ(elementsOf<float>(outputs[0]), (std::vector<float>{6}));
+}
+
 TEST(Functions, seeTensorsInOtherShapes) {
   // As rows and back, by dimensions that only a run knows; and a slice of them, which is not contiguous.
   CompiledFunctions function(R"(
