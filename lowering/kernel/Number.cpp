@@ -170,6 +170,7 @@ Number Pointer::load(int64_t lanes, int64_t alignment) const {
   return {*builder, LLVM::LoadOp::create(*builder, inLanes(loaded, lanes), value, alignment)};
 }
 void Pointer::store(Number stored, int64_t alignment) const { LLVM::StoreOp::create(*builder, stored.value, value, alignment); }
+Number Pointer::address() const { return {*builder, LLVM::PtrToIntOp::create(*builder, builder->getI64Type(), value)}; }
 Pointer Pointer::loadPointer(Type pointee) const {
   return {*builder, LLVM::LoadOp::create(*builder, value.getType(), value, 8), pointee};
 }

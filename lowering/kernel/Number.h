@@ -113,6 +113,8 @@ public:
   /// Elements converted to f32, and f32 converted to elements.
   Number loadF32(int64_t lanes = 0) const { return widen(load(lanes)); }
   void storeF32(Number value) const { store(narrow(value, element)); }
+  /// As an integer.
+  Number address() const;
   /// The pointer stored here.
   Pointer loadPointer(mlir::Type pointee) const;
   /// Asks for the cache line at this address, into the first- or second-level cache.

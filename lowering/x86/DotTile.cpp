@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
+#include <limits>
 #include <numeric>
 
 using namespace mlir;
@@ -134,10 +135,20 @@ WeightRows DotForm::rowsFrom(ArrayRef<Number> arguments) const {
 }
 
 void DotForm::multiply(Pointer activations, Number rows, const WeightRows &weightRows, Number columns, int64_t width,
-                       Pointer result, int64_t resultWidth) const {
+                       Pointer result, int64_t resultWidth, std::optional<Upcoming> upcoming) const {
   bool tail = width % step;
-  SmallVector<Value> arguments{activations, b.integer(rowBytes(width)), rows, columns, b.integer(width),
-                               result,      b.integer(resultWidth)};
+  if (!upcoming)
+    upcoming = Upcoming{maxColumns, b.integer(int64_t(1) << 32), weightRows.elements};
+  SmallVector<Value> arguments{activations,
+                               b.integer(rowBytes(width)),
+                               rows,
+                               columns,
+                               b.integer(width),
+                               result,
+                               b.integer(resultWidth),
+                               b.integer(upcoming->groupRows),
+                               upcoming->rows,
+                               upcoming->then};
   append(arguments, weightRows);
   b.callShared(name(tail ? "multiply_tail" : "multiply"), arguments, [&](ArrayRef<Number> a) { buildMultiply(tail, a); });
 }
@@ -167,23 +178,38 @@ WeightRows DotForm::copyTails(const WeightRows &rows, Number columns, Number wid
 /// The least that is asked for in a row from memory: less, and the processor does not see where it leads.
 static constexpr int64_t runBytes = 8192;
 
+/// Instead of how far it is from the end of what is used to what is read then, if nothing is.
+static constexpr int64_t nowhere = std::numeric_limits<int64_t>::min();
+
 void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
   Pointer activations = b.pointer(arguments[0], activation()), result = b.pointer(arguments[5], b.f32);
   Number rowBytes = arguments[1], rows = arguments[2], columns = arguments[3], width = arguments[4], resultWidth = arguments[6];
-  WeightRows weightRows = rowsFrom(arguments.drop_front(7)), tails;
+  Number groupRows = arguments[7], upcomingRows = arguments[8];
+  Pointer then = b.pointer(arguments[9], b.i64);
+  WeightRows weightRows = rowsFrom(arguments.drop_front(10)), tails;
   Number steps = width / step, bytes = maximum(block.bytesOf(width), b.integer(1));
   if (tail)
     tails = copyTails(weightRows, columns, width);
 
   // Memory is fastest when it is read in several places at once, in each in order. So while `run` tiles use their rows, which
   // follow each other in memory, they ask for those of the next `run` tiles: every tile for one of each `run` neighbours.
-  Value address = LLVM::PtrToIntOp::create(b, b.getI64Type(), weightRows.elements.loadPointer(memory));
-  Number run = maximum(b.integer(runBytes) / bytes, b.integer(1)), firstRow = b.number(address) / bytes;
+  Pointer addresses = weightRows.elements.as(b.i64);
+  Number run = maximum(b.integer(runBytes) / bytes, b.integer(1)), firstRow = addresses.load() / bytes;
   auto tile = [&](Shape shape, Number row, Number n) {
     Number turn = (firstRow + n) / shape.columns % run;
     Number ahead = (run * shape.columns - turn * (shape.columns - 1)) * bytes;
-    SmallVector<Value> operands{
-        activations.plusBytes(row * rowBytes), rowBytes, steps, result + (row * resultWidth + n), resultWidth, ahead, run * bytes};
+    // From the end of what is used of this group on, it goes on with what is read then.
+    Number left = (groupRows - n % groupRows + upcomingRows) * bytes, next = (then + n / groupRows).load();
+    Number jump = select(next == 0, b.integer(nowhere), next - (addresses + n).load() - left);
+    SmallVector<Value> operands{activations.plusBytes(row * rowBytes),
+                                rowBytes,
+                                steps,
+                                result + (row * resultWidth + n),
+                                resultWidth,
+                                ahead,
+                                run * bytes,
+                                left,
+                                jump};
     append(operands, weightRows.from(n));
     if (tail)
       operands.push_back(tails.elements + n * (block.bytesOf(step) / bytesOf(memory)));
@@ -317,7 +343,8 @@ static Number sumsOfLanes(ArrayRef<Number> vectors) {
 void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) const {
   Pointer activations = b.pointer(arguments[0], activation()), result = b.pointer(arguments[3], b.f32);
   Number rowBytes = arguments[1], steps = arguments[2], resultWidth = arguments[4], ahead = arguments[5], apart = arguments[6];
-  WeightRows rows = rowsFrom(arguments.drop_front(7));
+  Number left = arguments[7], jump = arguments[8];
+  WeightRows rows = rowsFrom(arguments.drop_front(9));
   SmallVector<Pointer> activationRows, weightRows, scaleRows, zeroRows;
   for (int64_t m = 0; m < shape.rows; ++m)
     activationRows.push_back(activations.plusBytes(rowBytes * m + (fixedPoint ? FixedPoint::headerBytes : 0)));
@@ -341,8 +368,11 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   };
   int64_t scaleBytes = block.scales() ? block.scales() * bytesOf(inMemory(storage.scale)) * shape.columns : 0;
   SmallVector<Pointer> next;
-  for (int64_t n = 0; n < shape.columns; ++n)
-    next.push_back(weightRows[0].plusBytes(ahead + apart * n));
+  for (int64_t n = 0; n < shape.columns; ++n) {
+    Number place = ahead + apart * n;
+    Number beyond = select(jump == nowhere, b.integer(0), place + jump); // nothing to ask for: this row again
+    next.push_back(weightRows[0].plusBytes(select(place < left, place, beyond)));
+  }
   Pointer nextScales;
   if (scaleBytes)
     nextScales = scaleRows[0].plusBytes(apart / block.bytesOf(step) * scaleBytes); // in order: they are few
@@ -362,7 +392,7 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   SmallVector<Number> nothing(shape.rows * shape.columns, b.zero(b.lanes));
   SmallVector<Number> sums = b.forRange(b.integer(0), steps, 1, nothing, stepAt);
   if (tail) {
-    ArrayRef<Number> rest = arguments.drop_front(8 + storage.isQuantized + bool(storage.scale) + storage.hasZeros);
+    ArrayRef<Number> rest = arguments.drop_front(10 + storage.isQuantized + bool(storage.scale) + storage.hasZeros);
     SmallVector<Pointer> tailRows, tailScales, tailZeros;
     for (int64_t n = 0; n < shape.columns; ++n) {
       tailRows.push_back(b.pointer(rest[0], memory) + n * blockElements);

@@ -14,6 +14,13 @@
 
 namespace moec::lowering::x86 {
 
+/// What is read after the rows of a product, so that memory can be asked for it while these are used.
+struct Upcoming {
+  int64_t groupRows; ///< the product's rows are groups of so many, which follow each other in memory
+  Number rows;       ///< that follow each group in memory and will be used
+  Pointer then;      ///< a table, an address a group: the row that is read after those; 0 if there is none
+};
+
 /// How the products of weights stored in one way and of one compute type are formed on a target.
 class DotForm {
 public:
@@ -35,8 +42,9 @@ public:
 
   /// result[m][n] for m < rows and n < columns, where row n of the weight is entry n of `weightRows` and `columns`, a multiple of
   /// 8, is at most `maxColumns`. Rows of the result are `resultWidth` elements apart.
+  /// Without `upcoming`, whatever follows in memory is taken to be read next.
   void multiply(Pointer activations, Number rows, const WeightRows &weightRows, Number columns, int64_t width, Pointer result,
-                int64_t resultWidth) const;
+                int64_t resultWidth, std::optional<Upcoming> upcoming = std::nullopt) const;
   static constexpr int64_t maxColumns = 64;
 
 private:

@@ -44,12 +44,35 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::DispatchOp op) {
   });
 }
 
-/// Calls `body(expert, first, count)` for the experts that have assignments: `order` entries [first, first + count).
-static void forChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts, function_ref<void(Number, Number, Number)> body) {
+namespace {
+/// An expert that has assignments: `order` entries [first, first + count).
+struct ChosenExpert {
+  Number index, first, count;
+  Number next; ///< the one after it, or `experts` if it is the last
+};
+} // namespace
+
+static void forChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts, function_ref<void(const ChosenExpert &)> body) {
+  auto offset = [&](Number e) { return (offsets + e).load().toInteger(b.i64); };
   b.forRange(experts, [&](Number e) {
-    Number first = (offsets + e).load().toInteger(b.i64), end = (offsets + e + 1).load().toInteger(b.i64);
-    b.ifThen(first < end, [&] { body(e, first, end - first); });
+    Number first = offset(e), end = offset(e + 1);
+    b.ifThen(first < end, [&] {
+      Number none = b.integer(experts);
+      Number next = b.forRange(b.integer(0), none - e - 1, 1, {none}, [&](Number back, ArrayRef<Number> later) {
+        Number candidate = none - 1 - back;
+        return KernelBuilder::Numbers{select(offset(candidate) < offset(candidate + 1), candidate, later[0])};
+      })[0];
+      body({e, first, end - first, next});
+    });
   });
+}
+
+/// The address of row `row` of matrix `next` of a stack of `experts`, or, if there is none, of row `sharedRow` of the shared
+/// experts'; 0 if there are none of these either.
+static Number rowAfter(KernelBuilder &b, const Weight &weight, Number next, int64_t experts, Number row, const Weight &shared,
+                       Number sharedRow) {
+  Number then = shared ? shared.matrixRow(sharedRow).elements.address() : b.integer(0);
+  return select(next < experts, weight.matrixRow(minimum(next, b.integer(experts - 1)), row).elements.address(), then);
 }
 
 /// Of `sharedColumns` columns, the items that fall to the thread that has items [begin, end) of `items`.
@@ -63,13 +86,21 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   const ExpertHiddenOperands given(frame, op);
 
   BlockedProduct product(frame, given.gate.storage(), op.getCompute(), given.in, 2);
-  forChosenExperts(b, given.offsets, given.experts, [&](Number expert, Number begin, Number assignments) {
-    auto assignmentAt = [&](Number i) { return (given.order + begin + i).load().toInteger(b.i64); };
+  int64_t sharedColumns = given.sharedGate ? given.sharedGate.leadingRows() : 0;
+  auto [sharedBegin, sharedEnd] = sharedItems(frame, sharedColumns, itemsOfColumns(given.intermediate));
+  forChosenExperts(b, given.offsets, given.experts, [&](const ChosenExpert &chosen) {
+    Number expert = chosen.index;
+    auto assignmentAt = [&](Number i) { return (given.order + chosen.first + i).load().toInteger(b.i64); };
     auto source = [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; };
-    product.forBlocks(assignments, source, [&](Number first, Number count) {
+    product.forBlocks(chosen.count, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        product.multiply(count, item, given.intermediate,
-                         [&](int64_t group, Number column) { return (group ? given.up : given.gate).matrixRow(expert, column); });
+        product.multiply(
+            count, item, frame.end, given.intermediate,
+            [&](int64_t group, Number column) { return (group ? given.up : given.gate).matrixRow(expert, column); },
+            [&, sharedBegin](int64_t group) {
+              return rowAfter(b, group ? given.up : given.gate, chosen.next, given.experts, frame.begin * columnsPerItem,
+                              group ? given.sharedUp : given.sharedGate, sharedBegin * columnsPerItem);
+            });
         b.forRange(count, [&](Number row) {
           Number firstColumn = item * columnsPerItem;
           Number assignment = assignmentAt(first + row);
@@ -94,13 +125,11 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   if (!given.sharedGate)
     return;
 
-  int64_t sharedColumns = given.sharedGate.leadingRows();
   BlockedProduct shared(frame, given.sharedGate.storage(), op.getCompute(), given.in, 2);
-  auto [sharedBegin, sharedEnd] = sharedItems(frame, sharedColumns, itemsOfColumns(given.intermediate));
   auto source = [&](Number row) { return given.input + row * given.in; };
   shared.forBlocks(frame.rows, source, [&, begin = sharedBegin, end = sharedEnd](Number first, Number count) {
-    b.forRange(begin, end, 1, [&](Number item) {
-      shared.multiply(count, item, sharedColumns,
+    b.forRange(begin, end, 1, [&, end = end](Number item) {
+      shared.multiply(count, item, end, sharedColumns,
                       [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).matrixRow(column); });
       b.forRange(count, [&](Number row) {
         Pointer destination = given.hidden.shared(first + row) + item * columnsPerItem;
@@ -130,12 +159,18 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
              [&](Number start, Number column, int64_t lanes) { (given.result + start + column).store(b.zero(lanes)); });
 
   BlockedProduct product(frame, given.down.storage(), op.getCompute(), given.intermediate, 1);
-  forChosenExperts(b, given.offsets, given.experts, [&](Number expert, Number begin, Number assignments) {
-    auto assignmentAt = [&](Number i) { return (given.order + begin + i).load().toInteger(b.i64); };
+  forChosenExperts(b, given.offsets, given.experts, [&](const ChosenExpert &chosen) {
+    Number expert = chosen.index;
+    auto assignmentAt = [&](Number i) { return (given.order + chosen.first + i).load().toInteger(b.i64); };
     auto source = [&](Number i) { return given.hidden.slot(assignmentAt(i)); };
-    product.forBlocks(assignments, source, [&](Number first, Number count) {
+    product.forBlocks(chosen.count, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        product.multiply(count, item, given.out, [&](int64_t, Number column) { return given.down.matrixRow(expert, column); });
+        product.multiply(
+            count, item, frame.end, given.out, [&](int64_t, Number column) { return given.down.matrixRow(expert, column); },
+            [&](int64_t) {
+              Number row = frame.begin * columnsPerItem;
+              return rowAfter(b, given.down, chosen.next, given.experts, row, given.sharedDown, row);
+            });
         b.forRange(count, [&](Number row) {
           Number assignment = assignmentAt(first + row);
           Number weight = given.weights.builder ? (given.weights + assignment).load() : b.real(1);
@@ -163,7 +198,8 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
     auto source = [&](Number row) { return given.hidden.shared(row); };
     shared.forBlocks(frame.rows, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-        shared.multiply(count, item, given.out, [&](int64_t, Number column) { return given.sharedDown.matrixRow(column); });
+        shared.multiply(count, item, frame.end, given.out,
+                        [&](int64_t, Number column) { return given.sharedDown.matrixRow(column); });
         b.forRange(count, [&](Number row) {
           Number start = (first + row) * given.out + item * columnsPerItem;
           forItemColumns(b, item, given.out, [&](Number column, int64_t lanes) {

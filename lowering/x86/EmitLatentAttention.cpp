@@ -203,16 +203,19 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
   HeadProduct valueProduct(frame, valueUp, op.getCompute(), absorbedRows, sizes.value, sizes.latent);
   // With lists, pages of them take the place of the cache's: their rows, gathered.
   Matrix gathered{listed ? frame.allocate(cache.base.element, pageSize * cache.width) : Pointer(), cache.width};
-  // Adds a head's query, row by row of its projection; a quantised row is dequantised first.
+  // Adds a head's query, row by row of its projection; quantised rows are dequantised first, some at a time.
   Storage keyStorage = keyUp.storage();
-  Matrix plainRow{keyStorage.isQuantized ? frame.allocate(b.f32, sizes.latent) : Pointer(), sizes.latent};
+  constexpr int64_t rowsAtOnce = 8;
+  Matrix plainRows{keyStorage.isQuantized ? frame.allocate(b.f32, rowsAtOnce * sizes.latent) : Pointer(), sizes.latent};
   auto addHead = [&](Number head, Pointer source) {
     if (!keyStorage.isQuantized)
       return addWeightedRows(b, {source, sizes.nope}, {keyUp.row(head), sizes.latent}, b.integer(sizes.nope), absorbed,
                              b.integer(1), sizes.latent);
-    b.forRange(sizes.nope, [&](Number i) {
-      loadRow(b, keyStorage, keyUp.matrixRow(head, i), sizes.latent, plainRow.base);
-      addWeightedRows(b, {source + i, 1}, plainRow, b.integer(1), absorbed, b.integer(1), sizes.latent);
+    b.forRange(b.integer(0), b.integer(sizes.nope), rowsAtOnce, [&](Number first) {
+      Number count = minimum(b.integer(sizes.nope) - first, b.integer(rowsAtOnce));
+      b.forRange(count,
+                 [&](Number i) { loadRow(b, keyStorage, keyUp.matrixRow(head, first + i), sizes.latent, plainRows.row(i)); });
+      addWeightedRows(b, {source + first, rowsAtOnce}, plainRows, count, absorbed, b.integer(1), sizes.latent);
     });
   };
 

@@ -22,7 +22,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LinearOp op) {
   auto source = [&](Number row) { return input + row * in; };
   product.forBlocks(frame.rows, source, [&](Number first, Number count) {
     b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-      product.multiply(count, item, out, [&](int64_t, Number column) { return weight.matrixRow(column); });
+      product.multiply(count, item, frame.end, out, [&](int64_t, Number column) { return weight.matrixRow(column); });
       if (bias) // an element at a time: a fused projection's bias lies in several parts
         b.forRange(minimum(b.integer(columnsPerItem), b.integer(out) - item * columnsPerItem),
                    [&](Number i) { (biases + i).store(bias.row(item * columnsPerItem + i).loadF32()); });
@@ -54,7 +54,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::GroupedLinearOp op) {
     auto source = [&](Number row) { return input + (row * groups + group) * in; };
     product.forBlocks(frame.rows, source, [&](Number first, Number count) {
       b.forRange(firstItem, endItem, 1, [&](Number item) {
-        product.multiply(count, item, out, [&](int64_t, Number column) { return weight.matrixRow(group * out + column); });
+        product.multiply(count, item, endItem, out, [&](int64_t, Number column) { return weight.matrixRow(group * out + column); });
         b.forRange(count, [&](Number row) {
           Number start = ((first + row) * groups + group) * out + item * columnsPerItem;
           forItemColumns(b, item, out, [&](Number column, int64_t lanes) {
@@ -76,7 +76,8 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::GateUpOp op) {
   auto source = [&](Number row) { return input + row * in; };
   product.forBlocks(frame.rows, source, [&](Number first, Number count) {
     b.forRange(frame.begin, frame.end, 1, [&](Number item) {
-      product.multiply(count, item, out, [&](int64_t group, Number column) { return (group ? up : gate).matrixRow(column); });
+      product.multiply(count, item, frame.end, out,
+                       [&](int64_t group, Number column) { return (group ? up : gate).matrixRow(column); });
       b.forRange(count, [&](Number row) {
         Number start = (first + row) * out + item * columnsPerItem;
         forItemColumns(b, item, out, [&](Number column, int64_t lanes) {

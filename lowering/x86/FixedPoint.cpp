@@ -77,11 +77,18 @@ void FixedPoint::convertBlock(Pointer source, Pointer place, Number scale, funct
       even.push_back(2 * lane);
       odd.push_back(2 * lane + 1);
     }
-    store(low.shuffle(high, even), place + i);
-    store(low.shuffle(high, odd), place + vectorBytes + i);
+    Number evens = low.shuffle(high, even), odds = low.shuffle(high, odd);
+    if (block.codesOverlap()) {
+      // Codes of odd elements come 16 times as large, and with even elements' activations as well: what is left of theirs.
+      Number bias = odds.like(int64_t(1) << 26); // a shift takes numbers without sign
+      odds = ((odds + bias + 8) >> 4) - (bias >> 4) - evens;
+    }
+    store(evens, place + i);
+    store(odds, place + vectorBytes + i);
   }
-  Number zeroCode = b.number(LLVM::ConstantOp::create(b, b.i8, b.getI8IntegerAttr(int8_t(block.codeOfZero())))).splat(vectorBytes);
-  SmallVector<Number> zeroCodes(vectors, zeroCode);
+  auto zeroCodes = llvm::map_to_vector(block.codesOfZero(), [&](int64_t code) {
+    return b.number(LLVM::ConstantOp::create(b, b.i8, b.getI8IntegerAttr(int8_t(code)))).splat(vectorBytes);
+  });
   (place + digits * vectors * vectorBytes).as(b.i32).store(-sumOfProducts(loadDigits(place), zeroCodes));
 }
 

@@ -1,7 +1,8 @@
 // Rows of activations as integers, for weights that are codes of a byte or less: products by dot products of bytes.
 //
 // A row is multiplied by the power of two that gives its largest element as many bits as sums have room for, and rounded. An
-// element is then three digits of eight bits, each with a sign. What a block's products sum to is exact, whatever their order.
+// element is then three digits of eight bits, each with a sign; odd elements have four bits less where codes overlap. What a
+// block's products sum to is exact, whatever their order.
 #ifndef MOEC_LOWERING_X86_FIXEDPOINT_H
 #define MOEC_LOWERING_X86_FIXEDPOINT_H
 

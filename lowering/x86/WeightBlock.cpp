@@ -155,10 +155,16 @@ KernelBuilder::Numbers WeightBlock::loadCodes(Pointer place) const {
     return {isSigned ? bytes ^ bytes.like(int64_t(0x80)) : bytes};
   if (isSigned)
     bytes = bytes ^ bytes.like(int64_t(0x88));
-  Number low = bytes & bytes.like(int64_t(15)), high = bytes >> 4;
-  if (storage.element.isInteger())
-    return {low, high};
-  return {lookUpBytes(low), lookUpBytes(high)};
+  if (codesOverlap())
+    return {bytes, bytes & bytes.like(int64_t(0xf0))};
+  return {lookUpBytes(bytes & bytes.like(int64_t(15))), lookUpBytes(bytes >> 4)};
+}
+
+SmallVector<int64_t> WeightBlock::codesOfZero() const {
+  int64_t code = codeOfZero();
+  if (codesOverlap())
+    return {17 * code, 16 * code};
+  return SmallVector<int64_t>(size_t(elements / lineBytes), code);
 }
 
 int64_t WeightBlock::scales() const {

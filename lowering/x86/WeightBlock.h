@@ -25,13 +25,16 @@ public:
   KernelBuilder::Numbers load(Pointer place) const;
   double unit() const;
 
-  /// Whether the target multiplies the stored numbers as they are: bytes of codes, each the number in `unit`s and `codeOfZero`
-  /// more.
+  /// Whether the target multiplies the stored numbers as they are: codes, each the number in `unit`s and that of zero more.
   bool givesCodes() const;
   /// The codes of the block at `place`, in as many vectors of bytes as elements share a byte.
   KernelBuilder::Numbers loadCodes(Pointer place) const;
-  int64_t codeOfZero() const;
-  /// The largest distance of a code from the one of zero.
+  /// Whether the two codes of a byte are not taken apart: then the first vector has the even element's code and 16 times the odd
+  /// one's, the second the latter alone. So one operation makes both of what is in memory, and not three.
+  bool codesOverlap() const { return bits == 4 && storage.element.isInteger(); }
+  /// What each vector has where all elements are zero.
+  llvm::SmallVector<int64_t> codesOfZero() const;
+  /// The largest distance of an element's code from the one of zero.
   int64_t largestCode() const;
 
   /// Scales that belong to a block alone; 0 if one belongs to several blocks, or there are none.
@@ -46,6 +49,7 @@ private:
   Number lookUp(Number codes) const;
   Number lookUpBytes(Number codes) const;
   llvm::SmallVector<float> valuesOfCodes() const;
+  int64_t codeOfZero() const;
   /// What `load` makes of as many neighbours in a row as block `index` has scales, in the lanes of the elements they belong to.
   Number inLanes(Pointer row, Number index, llvm::function_ref<Number(Pointer, int64_t)> load) const;
 
