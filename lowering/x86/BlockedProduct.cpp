@@ -20,7 +20,7 @@ void moec::lowering::x86::forItemColumns(KernelBuilder &b, Number item, int64_t 
 BlockedProduct::BlockedProduct(KernelFrame &frame, const Storage &weight, moe::Compute compute, int64_t width, int64_t groups)
     : b(frame.b), form(frame.b, weight, compute), width(width), groups(groups), blockRows(form.blockRows(width)),
       activations(frame.allocate(form.activation(), form.activationElements(blockRows, width))),
-      weightRows(WeightRows::allocate(frame, weight, groups * columnsPerItem)), then(frame.allocate(b.i64, groups)),
+      weightRows(WeightRows::allocate(frame, weight, groups * columnsPerItem)), afterwards(frame.allocate(b.i64, groups)),
       results(frame.allocate(b.f32, form.resultElements(blockRows, groups * columnsPerItem))) {}
 
 void BlockedProduct::forBlocks(Number rows, function_ref<Pointer(Number)> source, function_ref<void(Number, Number)> body) {
@@ -33,7 +33,7 @@ void BlockedProduct::forBlocks(Number rows, function_ref<Pointer(Number)> source
 }
 
 void BlockedProduct::multiply(Number count, Number item, Number end, int64_t columns,
-                              function_ref<WeightRow(int64_t, Number)> weightRow, function_ref<Number(int64_t)> rowThen) {
+                              function_ref<WeightRow(int64_t, Number)> weightRow, function_ref<Number(int64_t)> rowAfterwards) {
   // Columns beyond the last repeat it; nobody looks at what comes out.
   b.forRange(columnsPerItem, [&](Number i) {
     Number column = item * columnsPerItem + i;
@@ -43,9 +43,9 @@ void BlockedProduct::multiply(Number count, Number item, Number end, int64_t col
       weightRows.set(i + group * columnsPerItem, weightRow(group, column));
   });
   for (int64_t group = 0; group < groups; ++group)
-    (then + group).store(rowThen ? rowThen(group) : b.integer(0));
+    (afterwards + group).store(rowAfterwards ? rowAfterwards(group) : b.integer(0));
   Number rowsEnd = minimum(end * columnsPerItem, b.integer(columns));
-  Upcoming upcoming{columnsPerItem, maximum(rowsEnd - (item + 1) * columnsPerItem, b.integer(0)), then};
+  Upcoming upcoming{columnsPerItem, maximum(rowsEnd - (item + 1) * columnsPerItem, b.integer(0)), afterwards};
   form.multiply(activations, count, weightRows, b.integer(groups * columnsPerItem), width, results, groups * columnsPerItem,
                 upcoming);
 }

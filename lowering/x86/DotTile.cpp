@@ -134,11 +134,14 @@ WeightRows DotForm::rowsFrom(ArrayRef<Number> arguments) const {
   return rows;
 }
 
+/// More than any memory has.
+static constexpr int64_t rowsWithoutEnd = int64_t(1) << 32;
+
 void DotForm::multiply(Pointer activations, Number rows, const WeightRows &weightRows, Number columns, int64_t width,
                        Pointer result, int64_t resultWidth, std::optional<Upcoming> upcoming) const {
   bool tail = width % step;
   if (!upcoming)
-    upcoming = Upcoming{maxColumns, b.integer(int64_t(1) << 32), weightRows.elements};
+    upcoming = Upcoming{maxColumns, b.integer(rowsWithoutEnd), weightRows.elements};
   SmallVector<Value> arguments{activations,
                                b.integer(rowBytes(width)),
                                rows,
@@ -148,7 +151,7 @@ void DotForm::multiply(Pointer activations, Number rows, const WeightRows &weigh
                                b.integer(resultWidth),
                                b.integer(upcoming->groupRows),
                                upcoming->rows,
-                               upcoming->then};
+                               upcoming->afterwards};
   append(arguments, weightRows);
   b.callShared(name(tail ? "multiply_tail" : "multiply"), arguments, [&](ArrayRef<Number> a) { buildMultiply(tail, a); });
 }
@@ -178,14 +181,14 @@ WeightRows DotForm::copyTails(const WeightRows &rows, Number columns, Number wid
 /// The least that is asked for in a row from memory: less, and the processor does not see where it leads.
 static constexpr int64_t runBytes = 8192;
 
-/// Instead of how far it is from the end of what is used to what is read then, if nothing is.
+/// In place of a distance: nothing is read afterwards.
 static constexpr int64_t nowhere = std::numeric_limits<int64_t>::min();
 
 void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
   Pointer activations = b.pointer(arguments[0], activation()), result = b.pointer(arguments[5], b.f32);
   Number rowBytes = arguments[1], rows = arguments[2], columns = arguments[3], width = arguments[4], resultWidth = arguments[6];
   Number groupRows = arguments[7], upcomingRows = arguments[8];
-  Pointer then = b.pointer(arguments[9], b.i64);
+  Pointer afterwards = b.pointer(arguments[9], b.i64);
   WeightRows weightRows = rowsFrom(arguments.drop_front(10)), tails;
   Number steps = width / step, bytes = maximum(block.bytesOf(width), b.integer(1));
   if (tail)
@@ -198,9 +201,9 @@ void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
   auto tile = [&](Shape shape, Number row, Number n) {
     Number turn = (firstRow + n) / shape.columns % run;
     Number ahead = (run * shape.columns - turn * (shape.columns - 1)) * bytes;
-    // From the end of what is used of this group on, it goes on with what is read then.
-    Number left = (groupRows - n % groupRows + upcomingRows) * bytes, next = (then + n / groupRows).load();
-    Number jump = select(next == 0, b.integer(nowhere), next - (addresses + n).load() - left);
+    // Behind what is used of this group comes what is read afterwards, so far away.
+    Number bytesLeft = (groupRows - n % groupRows + upcomingRows) * bytes, next = (afterwards + n / groupRows).load();
+    Number distance = select(next == 0, b.integer(nowhere), next - (addresses + n).load() - bytesLeft);
     SmallVector<Value> operands{activations.plusBytes(row * rowBytes),
                                 rowBytes,
                                 steps,
@@ -208,8 +211,8 @@ void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
                                 resultWidth,
                                 ahead,
                                 run * bytes,
-                                left,
-                                jump};
+                                bytesLeft,
+                                distance};
     append(operands, weightRows.from(n));
     if (tail)
       operands.push_back(tails.elements + n * (block.bytesOf(step) / bytesOf(memory)));
@@ -343,7 +346,7 @@ static Number sumsOfLanes(ArrayRef<Number> vectors) {
 void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) const {
   Pointer activations = b.pointer(arguments[0], activation()), result = b.pointer(arguments[3], b.f32);
   Number rowBytes = arguments[1], steps = arguments[2], resultWidth = arguments[4], ahead = arguments[5], apart = arguments[6];
-  Number left = arguments[7], jump = arguments[8];
+  Number bytesLeft = arguments[7], distance = arguments[8];
   WeightRows rows = rowsFrom(arguments.drop_front(9));
   SmallVector<Pointer> activationRows, weightRows, scaleRows, zeroRows;
   for (int64_t m = 0; m < shape.rows; ++m)
@@ -370,12 +373,12 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   SmallVector<Pointer> next;
   for (int64_t n = 0; n < shape.columns; ++n) {
     Number place = ahead + apart * n;
-    Number beyond = select(jump == nowhere, b.integer(0), place + jump); // nothing to ask for: this row again
-    next.push_back(weightRows[0].plusBytes(select(place < left, place, beyond)));
+    Number beyond = select(distance == nowhere, b.integer(0), place + distance); // nothing to ask for: this row again
+    next.push_back(weightRows[0].plusBytes(select(place < bytesLeft, place, beyond)));
   }
   Pointer nextScales;
   if (scaleBytes)
-    nextScales = scaleRows[0].plusBytes(apart / block.bytesOf(step) * scaleBytes); // in order: they are few
+    nextScales = scaleRows[0].plusBytes(apart / block.bytesOf(step) * scaleBytes); // in order, and beyond the end: they are few
   // What must be unpacked is used so slowly that it would not stay in the first-level cache until then.
   int cacheLevel = storage.isQuantized ? 2 : 1;
   auto stepAt = [&](Number k, ArrayRef<Number> before) {

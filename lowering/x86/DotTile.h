@@ -16,9 +16,9 @@ namespace moec::lowering::x86 {
 
 /// What is read after the rows of a product, so that memory can be asked for it while these are used.
 struct Upcoming {
-  int64_t groupRows; ///< the product's rows are groups of so many, which follow each other in memory
-  Number rows;       ///< that follow each group in memory and will be used
-  Pointer then;      ///< a table, an address a group: the row that is read after those; 0 if there is none
+  int64_t groupRows;  ///< the product's rows are groups of so many, which follow each other in memory
+  Number rows;        ///< that follow each group in memory and will be used
+  Pointer afterwards; ///< a table, an address a group: the row that is read after those; 0 if there is none
 };
 
 /// How the products of weights stored in one way and of one compute type are formed on a target.

@@ -57,7 +57,7 @@ static void forChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts,
   b.forRange(experts, [&](Number e) {
     Number first = offset(e), end = offset(e + 1);
     b.ifThen(first < end, [&] {
-      Number none = b.integer(experts);
+      Number none = b.integer(experts); // from the last to the first, so that the nearest wins
       Number next = b.forRange(b.integer(0), none - e - 1, 1, {none}, [&](Number back, ArrayRef<Number> later) {
         Number candidate = none - 1 - back;
         return KernelBuilder::Numbers{select(offset(candidate) < offset(candidate + 1), candidate, later[0])};
@@ -88,19 +88,19 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   BlockedProduct product(frame, given.gate.storage(), op.getCompute(), given.in, 2);
   int64_t sharedColumns = given.sharedGate ? given.sharedGate.leadingRows() : 0;
   auto [sharedBegin, sharedEnd] = sharedItems(frame, sharedColumns, itemsOfColumns(given.intermediate));
-  forChosenExperts(b, given.offsets, given.experts, [&](const ChosenExpert &chosen) {
+  forChosenExperts(b, given.offsets, given.experts, [&, sharedBegin](const ChosenExpert &chosen) {
     Number expert = chosen.index;
     auto assignmentAt = [&](Number i) { return (given.order + chosen.first + i).load().toInteger(b.i64); };
     auto source = [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; };
+    Number row = frame.begin * columnsPerItem, sharedRow = sharedBegin * columnsPerItem;
+    Number gateAfterwards = rowAfter(b, given.gate, chosen.next, given.experts, row, given.sharedGate, sharedRow);
+    Number upAfterwards = rowAfter(b, given.up, chosen.next, given.experts, row, given.sharedUp, sharedRow);
     product.forBlocks(chosen.count, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
         product.multiply(
             count, item, frame.end, given.intermediate,
             [&](int64_t group, Number column) { return (group ? given.up : given.gate).matrixRow(expert, column); },
-            [&, sharedBegin](int64_t group) {
-              return rowAfter(b, group ? given.up : given.gate, chosen.next, given.experts, frame.begin * columnsPerItem,
-                              group ? given.sharedUp : given.sharedGate, sharedBegin * columnsPerItem);
-            });
+            [&](int64_t group) { return group ? upAfterwards : gateAfterwards; });
         b.forRange(count, [&](Number row) {
           Number firstColumn = item * columnsPerItem;
           Number assignment = assignmentAt(first + row);
@@ -128,7 +128,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   BlockedProduct shared(frame, given.sharedGate.storage(), op.getCompute(), given.in, 2);
   auto source = [&](Number row) { return given.input + row * given.in; };
   shared.forBlocks(frame.rows, source, [&, begin = sharedBegin, end = sharedEnd](Number first, Number count) {
-    b.forRange(begin, end, 1, [&, end = end](Number item) {
+    b.forRange(begin, end, 1, [&](Number item) {
       shared.multiply(count, item, end, sharedColumns,
                       [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).matrixRow(column); });
       b.forRange(count, [&](Number row) {
@@ -163,14 +163,13 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
     Number expert = chosen.index;
     auto assignmentAt = [&](Number i) { return (given.order + chosen.first + i).load().toInteger(b.i64); };
     auto source = [&](Number i) { return given.hidden.slot(assignmentAt(i)); };
+    Number firstRow = frame.begin * columnsPerItem;
+    Number afterwards = rowAfter(b, given.down, chosen.next, given.experts, firstRow, given.sharedDown, firstRow);
     product.forBlocks(chosen.count, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
         product.multiply(
             count, item, frame.end, given.out, [&](int64_t, Number column) { return given.down.matrixRow(expert, column); },
-            [&](int64_t) {
-              Number row = frame.begin * columnsPerItem;
-              return rowAfter(b, given.down, chosen.next, given.experts, row, given.sharedDown, row);
-            });
+            [&](int64_t) { return afterwards; });
         b.forRange(count, [&](Number row) {
           Number assignment = assignmentAt(first + row);
           Number weight = given.weights.builder ? (given.weights + assignment).load() : b.real(1);

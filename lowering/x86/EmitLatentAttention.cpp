@@ -203,7 +203,8 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
   HeadProduct valueProduct(frame, valueUp, op.getCompute(), absorbedRows, sizes.value, sizes.latent);
   // With lists, pages of them take the place of the cache's: their rows, gathered.
   Matrix gathered{listed ? frame.allocate(cache.base.element, pageSize * cache.width) : Pointer(), cache.width};
-  // Adds a head's query, row by row of its projection; quantised rows are dequantised first, some at a time.
+  // Adds a head's query, row by row of its projection; quantised rows are dequantised first, as many at a time as the first-level
+  // cache has room for, so that the sums are read and written once for all of them.
   Storage keyStorage = keyUp.storage();
   constexpr int64_t rowsAtOnce = 8;
   Matrix plainRows{keyStorage.isQuantized ? frame.allocate(b.f32, rowsAtOnce * sizes.latent) : Pointer(), sizes.latent};
@@ -215,7 +216,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
       Number count = minimum(b.integer(sizes.nope) - first, b.integer(rowsAtOnce));
       b.forRange(count,
                  [&](Number i) { loadRow(b, keyStorage, keyUp.matrixRow(head, first + i), sizes.latent, plainRows.row(i)); });
-      addWeightedRows(b, {source + first, rowsAtOnce}, plainRows, count, absorbed, b.integer(1), sizes.latent);
+      addWeightedRows(b, {source + first, 1}, plainRows, count, absorbed, b.integer(1), sizes.latent);
     });
   };
 

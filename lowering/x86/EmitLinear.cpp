@@ -52,9 +52,13 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::GroupedLinearOp op) {
     Number firstItem = maximum(frame.begin - group * items, b.integer(0)),
            endItem = minimum(frame.end - group * items, b.integer(items));
     auto source = [&](Number row) { return input + (row * groups + group) * in; };
+    Number next = group + 1, nextRow = minimum(next, b.integer(groups - 1)) * out;
+    Number afterwards = select(next * items < frame.end, weight.matrixRow(nextRow).elements.address(), b.integer(0));
     product.forBlocks(frame.rows, source, [&](Number first, Number count) {
       b.forRange(firstItem, endItem, 1, [&](Number item) {
-        product.multiply(count, item, endItem, out, [&](int64_t, Number column) { return weight.matrixRow(group * out + column); });
+        product.multiply(
+            count, item, endItem, out, [&](int64_t, Number column) { return weight.matrixRow(group * out + column); },
+            [&](int64_t) { return afterwards; });
         b.forRange(count, [&](Number row) {
           Number start = ((first + row) * groups + group) * out + item * columnsPerItem;
           forItemColumns(b, item, out, [&](Number column, int64_t lanes) {

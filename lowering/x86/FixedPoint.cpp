@@ -25,6 +25,7 @@ static Number addProducts(KernelBuilder &b, Number sum, Number bytes, Number dig
   return b.number(call.getResult(0));
 }
 
+/// On the way sums may wrap around: only what comes out when the offset is added has to fit.
 Number FixedPoint::sumOfProducts(ArrayRef<Number> ofBlock, ArrayRef<Number> codes) const {
   Number sum = b.zero(b.lanes).bitsAs(b.i32);
   for (auto [i, digit] : llvm::enumerate(ofBlock)) {
@@ -79,8 +80,8 @@ void FixedPoint::convertBlock(Pointer source, Pointer place, Number scale, funct
     }
     Number evens = low.shuffle(high, even), odds = low.shuffle(high, odd);
     if (block.codesOverlap()) {
-      // Codes of odd elements come 16 times as large, and with even elements' activations as well: what is left of theirs.
-      Number bias = odds.like(int64_t(1) << 26); // a shift takes numbers without sign
+      // With a byte of even + 16 odd beside one of 16 odd: byte x E + 16 odd x (O / 16 - E) = even x E + odd x O.
+      Number bias = odds.like(int64_t(1) << 26); // larger than any element: a shift takes numbers without sign
       odds = ((odds + bias + 8) >> 4) - (bias >> 4) - evens;
     }
     store(evens, place + i);

@@ -122,7 +122,7 @@ double WeightBlock::unit() const {
 
 bool WeightBlock::givesCodes() const {
   return b.target.hasByteDot && storage.isQuantized && !storage.hasZeros && (isPacked(storage) || storage.element.isInteger(8)) &&
-         elements % lineBytes == 0;
+         elements % lineBytes == 0 && codeOfZero() < int64_t(1) << bits;
 }
 
 int64_t WeightBlock::codeOfZero() const {

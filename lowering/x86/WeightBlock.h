@@ -30,7 +30,7 @@ public:
   /// The codes of the block at `place`, in as many vectors of bytes as elements share a byte.
   KernelBuilder::Numbers loadCodes(Pointer place) const;
   /// Whether the two codes of a byte are not taken apart: then the first vector has the even element's code and 16 times the odd
-  /// one's, the second the latter alone. So one operation makes both of what is in memory, and not three.
+  /// one's, the second the latter alone. That takes one operation; two masks and a shift would take them apart.
   bool codesOverlap() const { return bits == 4 && storage.element.isInteger(); }
   /// What each vector has where all elements are zero.
   llvm::SmallVector<int64_t> codesOfZero() const;

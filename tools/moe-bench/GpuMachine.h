@@ -8,7 +8,7 @@
 namespace moec::bench {
 
 /// Of one of the machine's GPUs, from 0: memory read in order by all of it, f32 multiply-adds, and bf16 products by mma.sync.
-/// Measured once, since a GPU serves one run at a time.
+/// Measured once, before the model takes the memory.
 runtime::Result<Gauge> gaugeGpu(int gpu);
 
 } // namespace moec::bench

@@ -16,8 +16,9 @@ using namespace moec::bench;
 using namespace moec::runtime;
 
 namespace {
-constexpr int repetitions = 3;        // of arithmetic, the fastest of which counts
-constexpr int64_t rounds = 2'000'000; // some 10 ms: far longer than threads take to wake
+constexpr int repetitions = 3;                               // of arithmetic, the fastest of which counts
+constexpr uint64_t leastBytesPerThread = uint64_t(32) << 20; // beyond the caches that a thread has for itself
+constexpr int64_t rounds = 2'000'000;                        // some 10 ms: far longer than threads take to wake
 
 using Range = std::pair<const std::byte *, const std::byte *>;
 
@@ -89,7 +90,7 @@ __attribute__((target("avx512f,avx512bf16"))) void multiplyBf16() {
 /// Four times the last cache, so that little of what one reading leaves there serves the next, and enough to take some 20 ms.
 uint64_t bytesToRead() {
   int64_t cache = std::max(sysconf(_SC_LEVEL3_CACHE_SIZE), sysconf(_SC_LEVEL4_CACHE_SIZE)); // <= 0 where it is not known
-  return std::clamp(uint64_t(std::max<int64_t>(cache, 0)) * 4, uint64_t(384) << 20, uint64_t(2) << 30);
+  return std::clamp(uint64_t(std::max<int64_t>(cache, 0)) * 4, uint64_t(384) << 20, uint64_t(1) << 30);
 }
 
 /// Threads of its own, and the memory that they read.
@@ -98,22 +99,17 @@ public:
   explicit Host(int threads) : pool(threads) {}
 
   Status prepare() {
-    bytesPerThread = bytesToRead() / uint64_t(pool.threads()) / 4096 * 4096;
+    bytesPerThread = std::max(bytesToRead() / uint64_t(pool.threads()) / 4096 * 4096, leastBytesPerThread);
     MOEC_RETURN_IF_ERROR(take(memory, HostMemory::allocate(bytesPerThread * uint64_t(pool.threads()), "measuring bandwidth")));
     seconds([&](int64_t thread) { std::memset(memory.data() + uint64_t(thread) * bytesPerThread, 1, bytesPerThread); });
+    streams = readBytes(8) > readBytes(1) ? 8 : 1;
     return {};
   }
 
   Limits measure() {
     double threads = pool.threads();
     Limits limits{.machine = std::to_string(pool.threads()) + (pool.threads() == 1 ? " thread" : " threads")};
-    for (int streams : {1, 8}) {
-      double took = seconds([&](int64_t thread) {
-        const std::byte *begin = memory.data() + uint64_t(thread) * bytesPerThread;
-        wide ? readStreamsWide({begin, begin + bytesPerThread}, streams) : readStreams({begin, begin + bytesPerThread}, streams);
-      });
-      limits.readBytes = std::max(limits.readBytes, double(bytesPerThread) * threads / took);
-    }
+    limits.readBytes = readBytes(streams);
     double took = fastest([&](int64_t) { wide ? multiplyF32Wide() : multiplyF32(); });
     limits.f32Flops = double(rounds) * (wide ? 24 * 32 : 12 * 16) * threads / took;
     if (processorHas("avx512_bf16"))
@@ -122,6 +118,15 @@ public:
   }
 
 private:
+  /// A second, from memory, by so many streams a thread.
+  double readBytes(int streams) {
+    double took = seconds([&](int64_t thread) {
+      const std::byte *begin = memory.data() + uint64_t(thread) * bytesPerThread;
+      wide ? readStreamsWide({begin, begin + bytesPerThread}, streams) : readStreams({begin, begin + bytesPerThread}, streams);
+    });
+    return double(bytesPerThread) * pool.threads() / took;
+  }
+
   /// Of `body` on every thread.
   template <typename Body> double seconds(Body body) {
     auto start = std::chrono::steady_clock::now();
@@ -139,6 +144,7 @@ private:
   ThreadPool pool;
   HostMemory memory;
   uint64_t bytesPerThread = 0;
+  int streams = 1; ///< a thread: as many as are faster
   bool wide = processorHas("avx512f");
 };
 } // namespace

@@ -90,12 +90,13 @@ struct Repetition {
   Limits limits = {};
 };
 
-/// Runs of one kind after another; `run` takes a place for its seconds.
+/// Runs of one kind after another.
 class Repetitions {
 public:
   Repetitions(const Gauge &gauge, int count) : gauge(gauge), repetitions(size_t(count)) {}
 
-  /// Runs once to warm up, then as often as asked for, and measures the machine between the runs.
+  /// Runs once to warm up, then as often as asked for, and measures the machine between the runs; `once` takes a place for its
+  /// seconds.
   template <typename Run> Status run(Run once) {
     double warmUp = 0;
     MOEC_RETURN_IF_ERROR(once(warmUp));
@@ -109,7 +110,7 @@ public:
   }
 
   const std::vector<Repetition> &results() const { return repetitions; }
-  /// Of all runs so far.
+  /// The mean of what was measured between them.
   Limits limits() const { return meanOf(measured); }
 
 private:

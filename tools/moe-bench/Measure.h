@@ -35,7 +35,7 @@ struct Row {
 };
 
 /// Prefills one sequence, decodes each batch, and takes the time to a first token; appends a row for each. Measures the machine
-/// between the repetitions, each of which is compared with what was measured just before and after it; `limits` is their mean.
+/// between the repetitions, each of which is compared with what the gauge gave just before and after; `limits` is their mean.
 runtime::Status measure(const runtime::Artifact &artifact, const Workload &workload, const Gauge &gauge, Limits &limits,
                         std::vector<Row> &rows);
 

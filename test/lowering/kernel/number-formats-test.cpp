@@ -81,6 +81,10 @@ TEST(NumberFormats, Groups) {
   }
   check(linear(256, 48, "ui4", 1, 128, "bf16", ", zero_point = 3"), {1, 2, 5, 9});
   check(linear(224, 17, "i4", 1, 64, "bf16"), {1, 3});
+  // The largest zero point that is a code, and some that are none.
+  check(linear(256, 17, "ui4", 1, 128, "bf16", ", zero_point = 15"), {1, 3});
+  check(linear(256, 17, "ui4", 1, 128, "bf16", ", zero_point = 16"), {1, 3});
+  check(linear(256, 17, "i4", 1, 128, "bf16", ", zero_point = 8"), {1, 3});
 }
 
 /// Activations become integers on their way to codes: rows as large and as small as f32 has them, and of zeros.
