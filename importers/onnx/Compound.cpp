@@ -81,7 +81,7 @@ FailureOr<Form> onnx::join(Call &call, const Form &a, const Form &b) {
 
 bool onnx::countElements(Emitter &e, ArrayRef<Tensor> elements) {
   for (const Tensor &element : elements) {
-    uint64_t cost = 1 + (element.elements ? element.elements->size() / 4 : 0); // what each takes of memory
+    uint64_t cost = 1 + element.shape.size() + (element.elements ? element.elements->size() / 4 : 0); // what each takes of memory
     if (e.sequenceElements < cost)
       return false;
     e.sequenceElements -= cost;
@@ -162,19 +162,24 @@ Tensor onnx::putTogether(Emitter &e, ArrayRef<Tensor> parts, const Form &form) {
   return asValue(Sequence{form.type, std::nullopt, parts[0], parts[1], form.ranks});
 }
 
-/// More scalars than any sequence has; a larger count is taken to be this.
-constexpr int64_t most = int64_t(1) << 31;
+/// More scalars than any sequence has; a larger count is taken to be this, so that products of two fit.
+constexpr int64_t tooManyScalars = int64_t(1) << 31;
 
 Tensor onnx::countsOf(Emitter &e, const Tensor &shapes) {
   Tensor counts = e.reduce(shapes, {1}, 1, [](Scalars &s, ValueRange x) {
     Value size = s.select(s.less(x[0], s.like(x[0], 0)), s.like(x[0], 1), x[0]);
-    return s.minimum(s.multiply(s.minimum(size, s.like(size, most)), x[1]), s.like(size, most));
+    return s.minimum(s.multiply(s.minimum(size, s.like(size, tooManyScalars)), x[1]), s.like(size, tooManyScalars));
   });
   return e.reshape(counts, {shapes.shape[0]});
 }
 
 void onnx::requirePacked(Emitter &e, const Sequence &sequence, const Twine &name) {
   Scalars s(e.b);
+  Value elements = e.extents.value(sequence.shapes.shape[0]), columns = e.extents.value(sequence.shapes.shape[1]),
+        scalars = e.extents.value(sequence.scalars.shape[0]);
+  // Without sizes each element is a scalar. Held first: rows of no sizes take no memory, however many a file says there are.
+  e.require(s.either(s.less(s.index(0), columns), s.equal(elements, scalars)),
+            name + ": expected as many scalars as elements of no dimensions");
   double least = sequence.ranks.kind == Ranks::Equal ? 0 : -1;
   Tensor lowest = e.reduce(sequence.shapes, {0, 1}, 0, [](Scalars &s, ValueRange x) { return s.minimum(x[0], x[1]); });
   Tensor highest = e.reduce(sequence.shapes, {0, 1}, 0, [](Scalars &s, ValueRange x) { return s.maximum(x[0], x[1]); });
@@ -183,9 +188,8 @@ void onnx::requirePacked(Emitter &e, const Sequence &sequence, const Twine &name
     return tensor::ExtractOp::create(e.b, e.value(e.reshape(tensor, {})), ValueRange{});
   };
   Value low = only(lowest), high = only(highest);
-  e.require(s.both(s.lessOrEqual(s.like(low, least), low), s.less(high, s.like(high, most))),
+  e.require(s.both(s.lessOrEqual(s.like(low, least), low), s.less(high, s.like(high, tooManyScalars))),
             name + ": expected sizes of elements of at least 0 and less than 2^31");
-  Value scalars = e.extents.value(sequence.scalars.shape[0]);
-  e.require(s.both(s.equal(s.toIndex(only(total)), scalars), s.less(scalars, s.index(most))),
+  e.require(s.both(s.equal(s.toIndex(only(total)), scalars), s.less(scalars, s.index(tooManyScalars))),
             name + ": expected as many scalars as the elements' shapes say");
 }

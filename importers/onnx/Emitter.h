@@ -79,7 +79,7 @@ public:
   mlir::ImplicitLocOpBuilder &b;
   Extents extents;
   WeightTable &weights;
-  uint64_t sequenceElements = 1 << 20; ///< how many more elements of sequences may be listed, see Compound.h
+  uint64_t sequenceElements = 1 << 18; ///< how many more elements of sequences may be listed, see Compound.h
 
 private:
   Tensor broadcastAtRunTime(const Tensor &input, llvm::ArrayRef<Extent> shape);

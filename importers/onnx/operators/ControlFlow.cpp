@@ -185,7 +185,10 @@ LogicalResult loop(Call &call) {
       return failure();
     if (!isScalar(made->front(), DataType::Bool))
       return call.refuse("body: expected one bool as its first output, got " + nameOf(made->front().type));
-    ArrayRef<Tensor> after = ArrayRef(*made).drop_front(1).take_front(states);
+    ArrayRef<Tensor> after = ArrayRef(*made).drop_front(1).take_front(states), entries = ArrayRef(*made).drop_front(1 + states);
+    for (const Tensor &entry : entries)
+      if (!entry.isTensor())
+        return call.refuse("body: expected tensors to collect, got " + kindOf(entry));
     FailureOr<bool> areOfForms = forms.hold(call, after);
     areSettled = succeeded(areOfForms) && *areOfForms;
     if (!areSettled)
@@ -196,12 +199,14 @@ LogicalResult loop(Call &call) {
     Turn turn;
     turn.goesOn = scalarOf(e, made->front());
     turn.carried = *parts;
-    turn.entries.append(made->begin() + 1 + states, made->end());
+    turn.entries.append(entries.begin(), entries.end());
     return turn;
   };
-  // As often as the forms become wider, of which there are few.
+  // As often as the forms become wider. Of each there are few, but one state may widen the next: tries count as elements.
   FailureOr<Tensors> results = failure();
   while (failed(results)) {
+    if (!countElements(e, carried))
+      return call.refuse(tooManyElements);
     FailureOr<Tensors> parts = forms.partsOf(call, carried);
     if (failed(parts))
       return failure();

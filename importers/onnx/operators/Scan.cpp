@@ -193,6 +193,11 @@ static LogicalResult scanOfBatch(Call &call) {
     Turn turn;
     for (auto [index, result] : llvm::enumerate(*results)) {
       if (index >= states) { // as many entries as turns
+        if (!llvm::all_of(ArrayRef(result.shape).drop_front(), [](const Extent &size) { return size.isConstant(); })) {
+          Scalars s(e.b);
+          e.require(s.less(s.index(0), e.extents.value(own)),
+                    call.place() + ": expected no sequence of length 0, whose outputs' sizes nothing tells");
+        }
         result.shape[0] = own;
         result = padded(e, e.tensor(result.value, result.type, result.shape), length);
       }

@@ -197,7 +197,13 @@ LogicalResult splitToSequence(Call &call) {
   for (Extent &size : sizes) {
     if (size.isConstant() && size.constant() < 0)
       return call.refuse("split: expected sizes of at least 0, got " + Twine(size.constant()));
-    size = x.maximum(size, 0);
+    if (!size.isConstant()) {
+      Scalars s(call.e.b);
+      Value given = x.value(size);
+      call.e.require(s.both(s.lessOrEqual(s.index(0), given), s.lessOrEqual(given, x.value(whole))),
+                     call.place() + ": split: expected sizes of at least 0 and at most the axis's");
+      size = x.of(given, true);
+    }
     list.push_back(call.e.sliceAxis(input, *axis, offset, size));
     offset = x.add(offset, size);
     if (!keepsAxis) {

@@ -364,17 +364,20 @@ TEST(OnnxCases, Control) {
                           {"not_of_one_rank", "expected a sequence whose elements have the same number of dimensions"},
                           {"not_there", "expected a value that is there, got an absent one"},
                           {"not_few", "sequences have more elements than the limit"},
+                          {"not_collected", "(Loop): body: expected tensors to collect, got a sequence"},
                           {"not_nested", "input 's': expected a tensor, got sequence of sequences"},
                           {"not_named_apart", "a part of it would be called 's.shapes', as another input is"}});
 }
 
-/// Positions outside of sequences, and sequences whose parts do not fit each other, end the run.
+/// Positions and sizes outside of what they are of, and sequences whose parts do not fit each other, end the run.
 TEST(OnnxCases, SequencesEndTheRun) {
   fs::path folder = fs::path(MOEC_TEST_DATA) / "fixtures" / "onnx" / "control";
   for (auto [name, message] : {std::pair("ends_outside", "(SequenceAt): position: lies outside of the sequence"),
                                std::pair("ends_below", "(SequenceAt): position: lies outside of the sequence"),
                                std::pair("ends_of_more", "input 's': expected as many scalars as the elements' shapes say"),
-                               std::pair("ends_of_less", "input 's': expected sizes of elements of at least 0")}) {
+                               std::pair("ends_of_less", "input 's': expected sizes of elements of at least 0"),
+                               std::pair("ends_of_nothing", "(Scan): expected no sequence of length 0"),
+                               std::pair("ends_split", "split: expected sizes of at least 0 and at most the axis's")}) {
     mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
     auto module = llvm::cantFail(importers::importModel((folder / (std::string(name) + ".onnx")).string(), context));
     std::string problem = problemOf(*module, folder / (std::string(name) + ".safetensors"), 0, 0);
