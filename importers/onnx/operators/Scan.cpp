@@ -23,6 +23,34 @@ static Tensor reversed(Emitter &e, const Tensor &tensor) {
   });
 }
 
+namespace {
+/// An input of which each turn takes an entry.
+struct Scanned {
+  Tensor tensor;
+  int64_t axis;
+  bool isBackward;
+};
+} // namespace
+
+/// A turn of `body` for each of `count` entries: what is carried, then what is collected.
+static FailureOr<Tensors> scanEntries(Call &call, const Graph &body, const Extent &count, const Tensors &carried,
+                                      ArrayRef<Scanned> inputs) {
+  Extents &x = call.e.extents;
+  return runLoop(call, x.value(count), Value(), carried, [&](Value index, Value, ArrayRef<Tensor> inside) -> FailureOr<Turn> {
+    Tensors arguments(inside);
+    Extent forward = x.of(index, true), backward = x.subtract(x.subtract(count, 1), forward);
+    for (const Scanned &input : inputs)
+      arguments.push_back(entryOf(call.e, input.tensor, input.axis, input.isBackward ? backward : forward));
+    FailureOr<Tensors> made = call.build(body, arguments);
+    if (failed(made))
+      return failure();
+    Turn turn;
+    turn.carried.append(made->begin(), made->begin() + carried.size());
+    turn.entries.append(made->begin() + carried.size(), made->end());
+    return turn;
+  });
+}
+
 static LogicalResult scan(Call &call) {
   Emitter &e = call.e;
   const Graph *body = call.graph("body");
@@ -42,7 +70,8 @@ static LogicalResult scan(Call &call) {
   };
   std::vector<int64_t> axes = list("scan_input_axes", scanned), directions = list("scan_input_directions", scanned);
   std::vector<int64_t> outAxes = list("scan_output_axes", collected), outDirections = list("scan_output_directions", collected);
-  Tensors carried, sources;
+  Tensors carried;
+  std::vector<Scanned> inputs;
   Extent count;
   for (size_t index = 0; index < call.inputCount(); ++index) {
     if (!call.has(index))
@@ -55,8 +84,7 @@ static LogicalResult scan(Call &call) {
     FailureOr<int64_t> axis = call.axis(axes[which], call.in(index).rank(), "scan_input_axes");
     if (failed(axis))
       return failure();
-    axes[which] = *axis;
-    sources.push_back(e.tensor(e.value(call.in(index)), call.in(index).type, call.in(index).shape));
+    inputs.push_back({e.tensor(e.value(call.in(index)), call.in(index).type, call.in(index).shape), *axis, directions[which] != 0});
     const Extent &length = call.in(index).shape[*axis];
     if (which == 0)
       count = length;
@@ -65,20 +93,7 @@ static LogicalResult scan(Call &call) {
                          Twine(length.constant()));
     e.requireEqual(length, count, call.place() + ": scanned inputs are not of one length");
   }
-  auto results =
-      runLoop(call, e.extents.value(count), Value(), carried, [&](Value index, Value, ArrayRef<Tensor> inside) -> FailureOr<Turn> {
-        Tensors arguments(inside);
-        Extent forward = e.extents.of(index, true), backward = e.extents.subtract(e.extents.subtract(count, 1), forward);
-        for (auto [which, source] : llvm::enumerate(sources))
-          arguments.push_back(entryOf(e, source, axes[which], directions[which] ? backward : forward));
-        FailureOr<Tensors> made = call.build(*body, arguments);
-        if (failed(made))
-          return failure();
-        Turn turn;
-        turn.carried.append(made->begin(), made->begin() + states);
-        turn.entries.append(made->begin() + states, made->end());
-        return turn;
-      });
+  FailureOr<Tensors> results = scanEntries(call, *body, count, carried, inputs);
   if (failed(results))
     return failure();
   for (auto [index, result] : llvm::enumerate(*results)) {
@@ -154,13 +169,13 @@ static LogicalResult scanOfBatch(Call &call) {
   }
   Value lengths;
   if (call.has(0)) {
-    const Tensor &given = call.in(0);
-    if (given.type != DataType::Int64 || given.rank() != 1 ||
-        (given.shape[0].isConstant() && batch.isConstant() && given.shape[0] != batch))
-      return call.refuse("sequence_lens: expected int64, one for each sequence, got " + nameOf(given.type) + " " +
-                         spelled(given.shape));
-    e.requireEqual(given.shape[0], batch, call.place() + ": sequence_lens are not one for each sequence");
-    lengths = e.value(given);
+    const Tensor &lens = call.in(0);
+    if (lens.type != DataType::Int64 || lens.rank() != 1 ||
+        (lens.shape[0].isConstant() && batch.isConstant() && lens.shape[0] != batch))
+      return call.refuse("sequence_lens: expected int64, one for each sequence, got " + nameOf(lens.type) + " " +
+                         spelled(lens.shape));
+    e.requireEqual(lens.shape[0], batch, call.place() + ": sequence_lens are not one for each sequence");
+    lengths = e.value(lens);
   }
   auto ofSequence = [&](Value sequence) -> FailureOr<Turn> {
     Extent which = e.extents.of(sequence, true), own = length;
@@ -171,23 +186,14 @@ static LogicalResult scanOfBatch(Call &call) {
                 call.place() + ": sequence_lens: expected 0 to the length of the scanned inputs");
       own = e.extents.of(count, true);
     }
-    Tensors carried, sources;
+    Tensors carried;
+    std::vector<Scanned> scannedInputs;
     for (auto [index, input] : llvm::enumerate(inputs))
-      (index < states ? carried : sources).push_back(entryOf(e, input, 0, which));
-    auto results =
-        runLoop(call, e.extents.value(own), Value(), carried, [&](Value index, Value, ArrayRef<Tensor> inside) -> FailureOr<Turn> {
-          Tensors arguments(inside);
-          Extent forward = e.extents.of(index, true), backward = e.extents.subtract(e.extents.subtract(own, 1), forward);
-          for (auto [source, isBackward] : llvm::zip(sources, directions))
-            arguments.push_back(entryOf(e, source, 0, isBackward ? backward : forward));
-          FailureOr<Tensors> made = call.build(*body, arguments);
-          if (failed(made))
-            return failure();
-          Turn turn;
-          turn.carried.append(made->begin(), made->begin() + states);
-          turn.entries.append(made->begin() + states, made->end());
-          return turn;
-        });
+      if (Tensor entry = entryOf(e, input, 0, which); index < states)
+        carried.push_back(entry);
+      else
+        scannedInputs.push_back({entry, 0, directions[index - states] != 0});
+    FailureOr<Tensors> results = scanEntries(call, *body, own, carried, scannedInputs);
     if (failed(results))
       return failure();
     Turn turn;

@@ -83,9 +83,10 @@ Shape sizesAt(Emitter &e, const Sequence &sequence, const Extent &position) {
   return sizes;
 }
 
-Tensor elementAt(Emitter &e, const Sequence &sequence, const Extent &position) {
+/// The element at `position`, whose scalars begin at `start`.
+Tensor elementAt(Emitter &e, const Sequence &sequence, const Extent &position, const Extent &start) {
   Shape sizes = sizesAt(e, sequence, position);
-  Tensor scalars = e.sliceAxis(sequence.scalars, 0, startOf(e, sequence, position), e.extents.product(sizes));
+  Tensor scalars = e.sliceAxis(sequence.scalars, 0, start, e.extents.product(sizes));
   return e.reshape(scalars, sizes);
 }
 
@@ -316,7 +317,7 @@ LogicalResult sequenceAt(Call &call) {
   FailureOr<Sequence> elements = pack(call, *sequence);
   if (failed(elements) || failed(expectEqualRanks(call, elements->ranks)))
     return failure();
-  call.give(0, elementAt(call.e, *elements, *position));
+  call.give(0, elementAt(call.e, *elements, *position, startOf(call.e, *elements, *position)));
   return success();
 }
 
@@ -346,19 +347,21 @@ LogicalResult concatPacked(Call &call, const Sequence &sequence, int64_t axis, b
     if (!isNew && static_cast<int64_t>(dim) == axis)
       continue;
     Value expected = x.value(size);
-    Tensor differ = e.reduce(e.sliceAxis(sequence.shapes, 1, dim, 1), {0, 1}, 0, [&](Scalars &s, ValueRange x) {
-      return s.select(s.equal(s.toIndex(x[0]), expected), x[1], s.like(x[1], 1));
+    Tensor differ = e.reduce(e.sliceAxis(sequence.shapes, 1, dim, 1), {0, 1}, 0, [&](Scalars &s, ValueRange values) {
+      return s.select(s.equal(s.toIndex(values[0]), expected), values[1], s.like(values[1], 1));
     });
     Value count = scalarOf(e, differ);
     e.require(s.equal(count, s.like(count, 0)), call.place() + ": sizes of elements differ");
   }
-  Tensor offset = e.known({0}, {}),
+  Tensor none = e.known({0}, {}),
          result = e.tensor(tensor::EmptyOp::create(e.b, e.tensorType(whole, sequence.type), x.dynamicSizes(whole)), sequence.type,
                            whole);
   auto results = runLoop(
-      call, x.value(length), Value(), {result, offset}, [&](Value index, Value, ArrayRef<Tensor> inside) -> FailureOr<Turn> {
-        Extent position = x.of(index, true), at = e.integers(inside[1]).front();
-        Tensor element = elementAt(e, sequence, position);
+      call, x.value(length), Value(), {result, none, none}, [&](Value index, Value, ArrayRef<Tensor> inside) -> FailureOr<Turn> {
+        // Where it goes, and where its scalars begin: to count them from the first one each time would be quadratic.
+        Extent at = e.integers(inside[1]).front(), start = x.of(x.value(e.integers(inside[2]).front()), true);
+        Tensor element = elementAt(e, sequence, x.of(index, true), start);
+        Extent end = x.add(start, x.product(element.shape));
         // As what it is put into has them.
         for (auto [dim, size] : llvm::enumerate(element.shape))
           if (isNew || static_cast<int64_t>(dim) != axis)
@@ -371,7 +374,8 @@ LogicalResult concatPacked(Call &call, const Sequence &sequence, int64_t axis, b
         Value next =
             tensor::InsertSliceOp::create(e.b, e.value(element), e.value(inside[0]), offsets, x.sizes(element.shape), strides);
         Turn turn;
-        turn.carried = {e.tensor(next, sequence.type, inside[0].shape), e.known({x.add(at, element.shape[axis])}, {})};
+        turn.carried = {e.tensor(next, sequence.type, inside[0].shape), e.known({x.add(at, element.shape[axis])}, {}),
+                        e.known({end}, {})};
         return turn;
       });
   if (failed(results))
