@@ -184,12 +184,9 @@ void onnx::requirePacked(Emitter &e, const Sequence &sequence, const Twine &name
   Tensor lowest = e.reduce(sequence.shapes, {0, 1}, 0, [](Scalars &s, ValueRange x) { return s.minimum(x[0], x[1]); });
   Tensor highest = e.reduce(sequence.shapes, {0, 1}, 0, [](Scalars &s, ValueRange x) { return s.maximum(x[0], x[1]); });
   Tensor total = e.sum(countsOf(e, sequence.shapes), {0});
-  auto only = [&](const Tensor &tensor) -> Value {
-    return tensor::ExtractOp::create(e.b, e.value(e.reshape(tensor, {})), ValueRange{});
-  };
-  Value low = only(lowest), high = only(highest);
+  Value low = e.scalar(lowest), high = e.scalar(highest);
   e.require(s.both(s.lessOrEqual(s.like(low, least), low), s.less(high, s.like(high, tooManyScalars))),
             name + ": expected sizes of elements of at least 0 and less than 2^31");
-  e.require(s.both(s.equal(s.toIndex(only(total)), scalars), s.less(scalars, s.index(tooManyScalars))),
+  e.require(s.both(s.equal(s.toIndex(e.scalar(total)), scalars), s.less(scalars, s.index(tooManyScalars))),
             name + ": expected as many scalars as the elements' shapes say");
 }

@@ -90,6 +90,8 @@ SmallVector<Extent, 4> Emitter::integers(const Tensor &tensor) {
   return result;
 }
 
+Value Emitter::scalar(const Tensor &tensor) { return tensor::ExtractOp::create(b, value(reshape(tensor, {})), ValueRange{}); }
+
 void Emitter::require(Value condition, const Twine &message) { cf::AssertOp::create(b, condition, b.getStringAttr(message)); }
 
 void Emitter::requireEqual(const Extent &a, const Extent &b_, const Twine &message) {

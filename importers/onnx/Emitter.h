@@ -39,6 +39,8 @@ public:
   Tensor filled(llvm::ArrayRef<Extent> shape, DataType type, double number);
   /// The integers of a tensor of statically many, known or read when it runs.
   llvm::SmallVector<Extent, 4> integers(const Tensor &tensor);
+  /// The only element of a tensor.
+  mlir::Value scalar(const Tensor &tensor);
   /// Ends the run with `message` unless `condition` (an i1) holds.
   void require(mlir::Value condition, const llvm::Twine &message);
   void requireEqual(const Extent &a, const Extent &b, const llvm::Twine &message);

@@ -186,8 +186,7 @@ LogicalResult ModuleBuilder::takeOutput(const ValueInfo &output) {
   if (value.optional && (output.kind == "tensor" || output.kind == "sequence")) {
     if (value.optional->known() == false)
       return refuse(place + ": expected a value that is there, got an absent one");
-    Value isPresent = tensor::ExtractOp::create(b, emitter.value(value.optional->isPresent), ValueRange{});
-    emitter.require(isPresent, place + ": the optional value is absent");
+    emitter.require(emitter.scalar(value.optional->isPresent), place + ": the optional value is absent");
     value = Tensor(value.optional->payload);
   }
   Form form = formOf(value);

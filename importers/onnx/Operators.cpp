@@ -21,11 +21,11 @@ static Table tableOf(std::initializer_list<llvm::ArrayRef<Operator>> groups) {
 
 static const Table *tableOf(StringRef domain) {
   static const Table standard = tableOf(
-      {elementwiseOperators(), comparisonOperators(),    castOperators(),         shapeOperators(),      sliceOperators(),
-       constantOperators(),    reductionOperators(),     gatherOperators(),       scatterOperators(),    selectionOperators(),
-       productOperators(),     normalizationOperators(), quantizationOperators(), attentionOperators(),  controlFlowOperators(),
-       scanOperators(),        sequenceOperators(),      optionalOperators(),     recurrenceOperators(), einsumOperators(),
-       convolutionOperators()});
+      {elementwiseOperators(), comparisonOperators(),       castOperators(),         shapeOperators(),      sliceOperators(),
+       constantOperators(),    reductionOperators(),        gatherOperators(),       scatterOperators(),    selectionOperators(),
+       productOperators(),     normalizationOperators(),    quantizationOperators(), attentionOperators(),  controlFlowOperators(),
+       scanOperators(),        sequenceOperators(),         optionalOperators(),     recurrenceOperators(), einsumOperators(),
+       convolutionOperators(), sequenceSplittingOperators()});
   static const Table microsoft = tableOf({biasedActivationOperators(), fusedProductOperators(), skipNormalizationOperators(),
                                           mixtureOperators(), matMulNBitsOperators(), multiHeadAttentionOperators(),
                                           groupQueryAttentionOperators(), gatedOperators(), routerOperators()});

@@ -46,6 +46,7 @@ llvm::ArrayRef<Operator> previewOperators();
 llvm::ArrayRef<Operator> controlFlowOperators();
 llvm::ArrayRef<Operator> scanOperators();
 llvm::ArrayRef<Operator> sequenceOperators();
+llvm::ArrayRef<Operator> sequenceSplittingOperators();
 llvm::ArrayRef<Operator> optionalOperators();
 llvm::ArrayRef<Operator> biasedActivationOperators();
 llvm::ArrayRef<Operator> fusedProductOperators();

@@ -90,9 +90,6 @@ static LogicalResult range(Call &call) {
   Extents &x = call.e.extents;
   Extent count;
   Emitter &e = call.e;
-  auto scalar = [&](size_t index) -> Value {
-    return tensor::ExtractOp::create(e.b, e.value(e.reshape(call.in(index), {})), ValueRange{});
-  };
   if (isInteger(type)) {
     Extent start = e.integers(call.in(0)).front(), limit = e.integers(call.in(1)).front(), step = e.integers(call.in(2)).front();
     if (step.is(0))
@@ -101,12 +98,12 @@ static LogicalResult range(Call &call) {
     count = x.maximum(x.divide(x.add(x.subtract(limit, start), step.is(1) ? Extent(0) : round), step), 0);
   } else {
     Scalars s(e.b);
-    auto wider = [&](size_t index) { return s.convert(scalar(index), type, wide(type)); };
+    auto wider = [&](size_t index) { return s.convert(e.scalar(call.in(index)), type, wide(type)); };
     Value steps = math::CeilOp::create(e.b, s.divide(s.subtract(wider(1), wider(0)), wider(2)));
     steps = s.maximum(steps, s.like(steps, 0));
     count = x.of(s.toIndex(s.convert(steps, wide(type), DataType::Int64)), true);
   }
-  Value start = scalar(0), delta = scalar(2);
+  Value start = e.scalar(call.in(0)), delta = e.scalar(call.in(2));
   call.give(0, e.generate({count}, type, [&](Scalars &s, ValueRange indices) -> Value {
     Value index = arith::IndexCastOp::create(s.b, s.b.getI64Type(), indices[0]);
     DataType wider = wide(type);

@@ -54,7 +54,7 @@ LogicalResult conditional(Call &call) {
       call.give(index, result);
     return success();
   }
-  Value flag = scalarOf(e, condition);
+  Value flag = e.scalar(condition);
   // The types of the results are known when both branches are built.
   Region regions[2];
   Tensors results[2], parts[2];
@@ -170,7 +170,7 @@ LogicalResult loop(Call &call) {
   if (call.has(1)) {
     if (!isScalar(call.in(1), DataType::Bool))
       return call.refuse("cond: expected one bool, got " + nameOf(call.in(1).type) + " " + spelled(call.in(1).shape));
-    goesOn = scalarOf(e, call.in(1));
+    goesOn = e.scalar(call.in(1));
   }
   CarriedForms forms(carried);
   forms.startFrom(ArrayRef(body->inputs).drop_front(2));
@@ -197,7 +197,7 @@ LogicalResult loop(Call &call) {
     if (failed(parts))
       return failure();
     Turn turn;
-    turn.goesOn = scalarOf(e, made->front());
+    turn.goesOn = e.scalar(made->front());
     turn.carried = *parts;
     turn.entries.append(entries.begin(), entries.end());
     return turn;

@@ -26,7 +26,7 @@ LogicalResult onnx::checkIndices(Call &call, const Tensor &indices, const Extent
     return s.both(x[1], s.both(s.lessOrEqual(s.negate(bound), x[0]), s.less(x[0], bound)));
   });
   if (!indices.elements)
-    e.require(tensor::ExtractOp::create(e.b, isRight.value, ValueRange{}), call.place() + ": an index is out of range");
+    e.require(e.scalar(isRight), call.place() + ": an index is out of range");
   return success();
 }
 

@@ -21,10 +21,6 @@ Value onnx::castTo(Emitter &e, Value value, RankedTensorType type) {
   return value.getType() == type ? value : Value(tensor::CastOp::create(e.b, type, value));
 }
 
-Value onnx::scalarOf(Emitter &e, const Tensor &tensor) {
-  return tensor::ExtractOp::create(e.b, e.value(e.reshape(tensor, {})), ValueRange{});
-}
-
 bool onnx::isScalar(const Tensor &tensor, DataType type) { return tensor.type == type && tensor.isStatic() && tensor.count() == 1; }
 
 /// `collected` with one more entry at its end.

@@ -9,7 +9,6 @@ namespace moec::importers::onnx {
 /// What a value that different ways lead to has in common: sizes that differ are not known.
 mlir::FailureOr<mlir::RankedTensorType> commonType(Call &call, const Tensor &a, const Tensor &b);
 mlir::Value castTo(Emitter &e, mlir::Value value, mlir::RankedTensorType type);
-mlir::Value scalarOf(Emitter &e, const Tensor &tensor);
 bool isScalar(const Tensor &tensor, DataType type);
 
 /// What one turn of a loop makes: the values that go round, an entry for each collected output, and whether there is a next turn.

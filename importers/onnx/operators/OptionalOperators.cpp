@@ -1,7 +1,6 @@
 // Optional values: whether one is there is known while importing, or a flag beside it.
 #include "importers/onnx/Compound.h"
 #include "importers/onnx/Operators.h"
-#include "importers/onnx/operators/Loops.h"
 
 using namespace mlir;
 using namespace moec::importers;
@@ -44,7 +43,7 @@ static LogicalResult optionalGetElement(Call &call) {
   if (value->known() == false)
     return call.refuse("input: expected a value that is there, got an absent one");
   if (!value->known())
-    call.e.require(scalarOf(call.e, value->isPresent), call.place() + ": the optional value is absent");
+    call.e.require(call.e.scalar(value->isPresent), call.place() + ": the optional value is absent");
   call.give(0, value->payload);
   return success();
 }

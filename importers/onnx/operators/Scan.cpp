@@ -30,6 +30,11 @@ struct Scanned {
   int64_t axis;
   bool isBackward;
 };
+
+struct Body {
+  const Graph *graph;
+  size_t states, scanned; ///< how many inputs are carried on, and how many an entry is taken of
+};
 } // namespace
 
 /// A turn of `body` for each of `count` entries: what is carried, then what is collected.
@@ -51,17 +56,26 @@ static FailureOr<Tensors> scanEntries(Call &call, const Graph &body, const Exten
   });
 }
 
+/// The graph of a turn, for a node of which `given` inputs are states or scanned.
+static FailureOr<Body> bodyOf(Call &call, size_t given) {
+  const Graph *graph = call.graph("body");
+  int64_t scanned = call.integer("num_scan_inputs", 0);
+  if (!graph)
+    return failure();
+  if (scanned < 1 || scanned > static_cast<int64_t>(given))
+    return call.refuse("attribute 'num_scan_inputs': expected 1 to " + Twine(given) + ", got " + Twine(scanned));
+  size_t states = given - scanned;
+  if (graph->inputs.size() != given || graph->outputs.size() < states || graph->outputs.size() < call.outputCount())
+    return call.refuse("body: expected as many inputs and outputs as the node has");
+  return Body{graph, states, static_cast<size_t>(scanned)};
+}
+
 static LogicalResult scan(Call &call) {
   Emitter &e = call.e;
-  const Graph *body = call.graph("body");
-  int64_t scanned = call.integer("num_scan_inputs", 0);
-  if (!body)
+  FailureOr<Body> found = bodyOf(call, call.inputCount());
+  if (failed(found))
     return failure();
-  if (scanned < 1 || scanned > static_cast<int64_t>(call.inputCount()))
-    return call.refuse("attribute 'num_scan_inputs': expected 1 to " + Twine(call.inputCount()) + ", got " + Twine(scanned));
-  size_t states = call.inputCount() - scanned;
-  if (body->inputs.size() != call.inputCount() || body->outputs.size() < states || body->outputs.size() < call.outputCount())
-    return call.refuse("body: expected as many inputs and outputs as the node has");
+  auto [body, states, scanned] = *found;
   size_t collected = body->outputs.size() - states;
   auto list = [&](StringRef name, size_t count) {
     std::vector<int64_t> values = call.integers(name);
@@ -135,22 +149,16 @@ static Tensor padded(Emitter &e, const Tensor &tensor, const Extent &length) {
 /// may be shorter than the longest. What lies behind a sequence's end is undefined: zeros here, as in ONNX Runtime.
 static LogicalResult scanOfBatch(Call &call) {
   Emitter &e = call.e;
-  const Graph *body = call.graph("body");
-  int64_t given = std::max<int64_t>(call.inputCount(), 1) - 1; // behind the lengths
-  int64_t scanned = call.integer("num_scan_inputs", 0);
-  if (!body)
+  size_t given = std::max<size_t>(call.inputCount(), 1) - 1; // behind the lengths
+  FailureOr<Body> found = bodyOf(call, given);
+  if (failed(found))
     return failure();
-  if (scanned < 1 || scanned > given)
-    return call.refuse("attribute 'num_scan_inputs': expected 1 to " + Twine(given) + ", got " + Twine(scanned));
-  auto states = static_cast<size_t>(given - scanned);
-  if (body->inputs.size() != static_cast<size_t>(given) || body->outputs.size() < states ||
-      body->outputs.size() < call.outputCount())
-    return call.refuse("body: expected as many inputs and outputs as the node has");
+  auto [body, states, scanned] = *found;
   std::vector<int64_t> directions = call.integers("directions");
   directions.resize(scanned, 0);
   Tensors inputs;
   Extent batch, length;
-  for (size_t index = 0; index < static_cast<size_t>(given); ++index) {
+  for (size_t index = 0; index < given; ++index) {
     int64_t least = index < states ? 1 : 2;
     if (!call.has(index + 1) || call.in(index + 1).rank() < least)
       return call.refuse("expected input " + Twine(index + 1) + " to have at least " + Twine(least) + " dimensions");

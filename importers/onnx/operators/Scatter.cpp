@@ -140,7 +140,7 @@ static LogicalResult tensorScatter(Call &call) {
       Tensor isRight = e.loop({positions}, {{0}}, positions.shape, 0, DataType::Bool, 1, [&](Scalars &s, ValueRange x) {
         return s.both(x[1], s.both(s.lessOrEqual(s.like(x[0], 0), x[0]), s.lessOrEqual(x[0], room)));
       });
-      e.require(tensor::ExtractOp::create(e.b, isRight.value, ValueRange{}), call.place() + ": rows go past the end of the cache");
+      e.require(e.scalar(isRight), call.place() + ": rows go past the end of the cache");
     }
     starts = e.value(positions);
   }

@@ -168,8 +168,7 @@ static LogicalResult pad(Call &call) {
   Tensor filler = call.has(2) ? call.in(2) : call.e.filled({}, input.type, call.number("value", 0));
   if (filler.type != input.type || !filler.isStatic() || filler.count() != 1)
     return call.refuse("constant_value: expected one number of the input's type");
-  Value source = call.e.value(input),
-        fill = tensor::ExtractOp::create(call.e.b, call.e.value(call.e.reshape(filler, {})), ValueRange{});
+  Value source = call.e.value(input), fill = call.e.scalar(filler);
   SmallVector<std::pair<Value, Value>> bounds;
   for (int64_t dim = 0; dim < input.rank(); ++dim)
     bounds.emplace_back(x.value(before[dim]), x.value(input.shape[dim]));
