@@ -33,7 +33,7 @@ void BlockedProduct::forBlocks(Number rows, function_ref<Pointer(Number)> source
 }
 
 void BlockedProduct::multiply(Number count, Number item, Number end, int64_t columns,
-                              function_ref<WeightRow(int64_t, Number)> weightRow, function_ref<Number(int64_t)> rowAfterwards) {
+                              function_ref<WeightRow(int64_t, Number)> weightRow, ArrayRef<Number> rowsAfterwards) {
   // Columns beyond the last repeat it; nobody looks at what comes out.
   b.forRange(columnsPerItem, [&](Number i) {
     Number column = item * columnsPerItem + i;
@@ -43,7 +43,7 @@ void BlockedProduct::multiply(Number count, Number item, Number end, int64_t col
       weightRows.set(i + group * columnsPerItem, weightRow(group, column));
   });
   for (int64_t group = 0; group < groups; ++group)
-    (afterwards + group).store(rowAfterwards ? rowAfterwards(group) : b.integer(0));
+    (afterwards + group).store(rowsAfterwards.empty() ? b.integer(0) : rowsAfterwards[group]);
   Number rowsEnd = minimum(end * columnsPerItem, b.integer(columns));
   Upcoming upcoming{columnsPerItem, maximum(rowsEnd - (item + 1) * columnsPerItem, b.integer(0)), afterwards};
   form.multiply(activations, count, weightRows, b.integer(groups * columnsPerItem), width, results, groups * columnsPerItem,

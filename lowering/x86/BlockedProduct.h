@@ -21,10 +21,10 @@ public:
   void forBlocks(Number rows, llvm::function_ref<Pointer(Number)> source, llvm::function_ref<void(Number, Number)> body);
 
   /// Multiplies the block with the weight rows of item `item` of each group: `weightRow(group, column)` is the row of a
-  /// column, for columns below `columns`. The items up to `end` are next; `rowAfterwards(group)`, if given, is the
-  /// address of the row that is read after them and the last block, or 0.
+  /// column, for columns below `columns`. The items up to `end` are next; `rowsAfterwards`, unless empty, has the
+  /// address of the row of each group that is read after them and the last block, or 0.
   void multiply(Number count, Number item, Number end, int64_t columns, llvm::function_ref<WeightRow(int64_t, Number)> weightRow,
-                llvm::function_ref<Number(int64_t)> rowAfterwards = nullptr);
+                llvm::ArrayRef<Number> rowsAfterwards = {});
 
   /// The product of row `row` of the block at `column` of the item.
   Number result(int64_t group, Number row, Number column, int64_t lanes) const;

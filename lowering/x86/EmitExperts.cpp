@@ -93,14 +93,13 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
     auto assignmentAt = [&](Number i) { return (given.order + chosen.first + i).load().toInteger(b.i64); };
     auto source = [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; };
     Number row = frame.begin * columnsPerItem, sharedRow = sharedBegin * columnsPerItem;
-    Number gateAfterwards = rowAfter(b, given.gate, chosen.next, given.experts, row, given.sharedGate, sharedRow);
-    Number upAfterwards = rowAfter(b, given.up, chosen.next, given.experts, row, given.sharedUp, sharedRow);
+    Number afterwards[] = {rowAfter(b, given.gate, chosen.next, given.experts, row, given.sharedGate, sharedRow),
+                           rowAfter(b, given.up, chosen.next, given.experts, row, given.sharedUp, sharedRow)};
     product.forBlocks(chosen.count, source, [&](Number first, Number count) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
         product.multiply(
             count, item, frame.end, given.intermediate,
-            [&](int64_t group, Number column) { return (group ? given.up : given.gate).matrixRow(expert, column); },
-            [&](int64_t group) { return group ? upAfterwards : gateAfterwards; });
+            [&](int64_t group, Number column) { return (group ? given.up : given.gate).matrixRow(expert, column); }, afterwards);
         b.forRange(count, [&](Number row) {
           Number firstColumn = item * columnsPerItem;
           Number assignment = assignmentAt(first + row);
@@ -169,7 +168,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
       b.forRange(frame.begin, frame.end, 1, [&](Number item) {
         product.multiply(
             count, item, frame.end, given.out, [&](int64_t, Number column) { return given.down.matrixRow(expert, column); },
-            [&](int64_t) { return afterwards; });
+            afterwards);
         b.forRange(count, [&](Number row) {
           Number assignment = assignmentAt(first + row);
           Number weight = given.weights.builder ? (given.weights + assignment).load() : b.real(1);

@@ -57,8 +57,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::GroupedLinearOp op) {
     product.forBlocks(frame.rows, source, [&](Number first, Number count) {
       b.forRange(firstItem, endItem, 1, [&](Number item) {
         product.multiply(
-            count, item, endItem, out, [&](int64_t, Number column) { return weight.matrixRow(group * out + column); },
-            [&](int64_t) { return afterwards; });
+            count, item, endItem, out, [&](int64_t, Number column) { return weight.matrixRow(group * out + column); }, afterwards);
         b.forRange(count, [&](Number row) {
           Number start = ((first + row) * groups + group) * out + item * columnsPerItem;
           forItemColumns(b, item, out, [&](Number column, int64_t lanes) {
