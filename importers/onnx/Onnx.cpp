@@ -133,16 +133,18 @@ LogicalResult ModuleBuilder::declareCompound(const ValueInfo &input, func::FuncO
   return success();
 }
 
+/// Whether values of such a declared kind are no tensors, but imported.
+static bool isCompound(StringRef kind) { return llvm::is_contained({"sequence", "optional", "optional sequence"}, kind); }
+
 LogicalResult ModuleBuilder::declareInput(const ValueInfo &input, func::FuncOp function) {
-  bool isCompound = llvm::is_contained({"sequence", "optional", "optional sequence"}, input.kind);
-  if (input.kind != "tensor" && !isCompound)
+  if (input.kind != "tensor" && !isCompound(input.kind))
     return refuse("input '" + input.name + "': expected a tensor, got " + (input.kind.empty() ? "nothing declared" : input.kind));
   bool isText = input.type == DataType::String && input.kind == "tensor";
   if (!isText && !onnx::typeOf(input.type, b.getContext()))
     return refuse("input '" + input.name + "': tensors of " + nameOf(input.type) + " are not supported");
   if (!input.hasShape && !input.kind.ends_with("sequence"))
     return refuse("input '" + input.name + "': expected a shape, for the number of dimensions must be known");
-  if (isCompound)
+  if (isCompound(input.kind))
     return declareCompound(input, function);
   SmallVector<int64_t> dims = dimsOf(input);
   if (isText)
@@ -178,8 +180,9 @@ LogicalResult ModuleBuilder::declareInput(const ValueInfo &input, func::FuncOp f
 LogicalResult ModuleBuilder::takeOutput(const ValueInfo &output) {
   std::string place = ("output '" + output.name + "'").str();
   Tensor value = *graph.find(output.name);
-  bool isCompound = output.kind.ends_with("sequence") || output.kind.starts_with("optional");
-  if (!isCompound && (value.isTensor() || value.text)) {
+  if (!output.kind.empty() && output.kind != "tensor" && !isCompound(output.kind))
+    return refuse(place + ": expected a tensor, got " + output.kind);
+  if (!isCompound(output.kind) && (value.isTensor() || value.text)) {
     results.push_back({output.name.str(), value.text ? *value.text : value});
     return success();
   }

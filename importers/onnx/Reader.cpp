@@ -142,6 +142,10 @@ void Reader::type(Message message, ValueInfo &value, StringRef kind) {
       if (wrapper.field() == 1)
         type(wrapper.message(), value, wrapped);
   };
+  // What is not imported, alone, in an optional, and in a sequence.
+  auto refused = [&](StringRef alone, StringRef ofOptional, StringRef ofSequence) {
+    value.kind = kind.empty() ? alone : kind == "optional" ? ofOptional : ofSequence;
+  };
   while (message.next()) {
     switch (message.field()) {
     case 1:
@@ -155,7 +159,7 @@ void Reader::type(Message message, ValueInfo &value, StringRef kind) {
         value.kind = "sequence of sequences";
       break;
     case 5:
-      value.kind = kind.empty() ? "map" : "sequence of maps";
+      refused("map", "optional map", "sequence of maps");
       break;
     case 7:
       value.kind = "opaque";
@@ -167,7 +171,7 @@ void Reader::type(Message message, ValueInfo &value, StringRef kind) {
       if (kind.empty())
         inner("optional");
       else
-        value.kind = "sequence of optionals";
+        refused("", "optional of an optional", "sequence of optionals");
       break;
     default:
       break;

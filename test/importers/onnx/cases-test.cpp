@@ -366,6 +366,9 @@ TEST(OnnxCases, Control) {
                           {"not_few", "sequences have more elements than the limit"},
                           {"not_collected", "(Loop): body: expected tensors to collect, got a sequence"},
                           {"not_nested", "input 's': expected a tensor, got sequence of sequences"},
+                          {"not_twice", "input 'o': expected a tensor, got optional of an optional"},
+                          {"not_a_map", "input 'o': expected a tensor, got optional map"},
+                          {"not_given_twice", "output 'o': expected a tensor, got optional of an optional"},
                           {"not_named_apart", "a part of it would be called 's.shapes', as another input is"}});
 }
 
