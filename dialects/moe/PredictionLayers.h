@@ -11,11 +11,16 @@ namespace moec::moe {
 /// How many there are, and what they hold, as it is stored.
 struct PredictionLayers {
   int64_t layers = 0, parameters = 0, bytes = 0;
+  int64_t absent = 0; ///< how many more the config declares, which are not in the files
 
-  std::string inWords() const;
+  std::string inWords() const { return inWords(layers); }
+  std::string absentInWords() const { return inWords(absent) + ", which the config declares"; }
+
+private:
+  static std::string inWords(int64_t layers);
 };
 
-/// Says so in an attribute of `module`.
+/// Says so in an attribute of `module`; none where there is nothing to say.
 void setPredictionLayers(mlir::ModuleOp module, const PredictionLayers &found);
 
 /// What the attribute says; none where it is absent or something else.

@@ -13,6 +13,15 @@ namespace moec::importers {
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> buildDecoder(const Decoder &decoder, llvm::StringRef folder,
                                                                safetensors::Checkpoint &checkpoint, mlir::MLIRContext *context);
 
+/// Layer `number`, around the residual stream or streams; `ids` are the tokens', `positions` as below. `chosen` receives the
+/// experts that a mixture chose.
+mlir::Value buildLayer(const Decoder &decoder, Scope layer, int64_t number, mlir::Value stream, mlir::Value ids,
+                       mlir::Value &positions, mlir::Value &chosen);
+
+/// Counts the layers that predict further tokens, in an attribute of `module`, and holds each to its tensors: they are all there,
+/// as the config says, and from now on used.
+llvm::Error takePredictionLayers(mlir::ModuleOp module, const Decoder &decoder, safetensors::Checkpoint &checkpoint);
+
 /// Attention of one layer over its cache, from the normalised residual stream `input`; the result is as wide. `positions` are those
 /// that the last layer with an indexer chose, and a layer with one renews them.
 mlir::Value buildAttention(const Scope &layer, const GroupedAttention &attention, mlir::Value input, double epsilon,

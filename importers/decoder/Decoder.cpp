@@ -1,14 +1,11 @@
 // The skeleton of a decoder: from token ids to logits through layers around a residual stream.
 #include "importers/decoder/Decoder.h"
-#include "dialects/moe/PredictionLayers.h"
 #include "importers/Refusal.h"
 #include "importers/decoder/Build.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
-
-#include <set>
 
 using namespace mlir;
 using namespace moec;
@@ -35,14 +32,12 @@ void setModuleAttributes(ModuleOp module, const Decoder &decoder, StringRef fold
   module->setAttr("moe.eos", builder.getI64ArrayAttr(decoder.eos));
 }
 
-/// Builds a layer's MLP; a mixture's chosen experts join the outputs. `ids` are the tokens'.
-Value buildMLP(const Decoder &decoder, Scope layer, int64_t number, Value input, Value ids, std::vector<Output> &outputs) {
+/// Builds a layer's MLP; `chosen` receives the experts that a mixture chose. `ids` are the tokens'.
+Value buildMLP(const Decoder &decoder, Scope layer, int64_t number, Value input, Value ids, Value &chosen) {
   if (!decoder.isMixture[number])
     return layer.within(decoder.denseBlock, "mlp").gatedMLP("mlp", input, decoder.denseWidth, decoder.activation);
   bool hasTable = !decoder.hasTable.empty() && decoder.hasTable[number];
-  Value chosen, result = buildMixture(layer, decoder, input, hasTable ? ids : Value(), chosen);
-  outputs.push_back({chosen, "routing." + std::to_string(number)});
-  return result;
+  return buildMixture(layer, decoder, input, hasTable ? ids : Value(), chosen);
 }
 
 /// Leads a part of a layer around the residual stream, or the streams: `body` is from what it reads, normed, to what it adds.
@@ -55,18 +50,21 @@ Value buildResidual(const Decoder &decoder, Scope layer, StringRef part, StringR
   return layer.create<moe::MixStreamsOp>(residual, stream.getType(), added, stream, weights);
 }
 
-/// One layer. `positions` are as buildAttention says.
-Value buildLayer(const Decoder &decoder, Scope layer, int64_t number, Value stream, Value ids, Value &positions,
-                 std::vector<Output> &outputs) {
+} // namespace
+
+Value moec::importers::buildLayer(const Decoder &decoder, Scope layer, int64_t number, Value stream, Value ids, Value &positions,
+                                  Value &chosen) {
   const Attention &kind = decoder.attentionOfLayers.empty() ? decoder.attention : decoder.attentionOfLayers[number];
   auto attend = [&](Value input) {
     return std::visit([&](const auto &attention) { return buildAttention(layer, attention, input, decoder.epsilon, positions); },
                       kind);
   };
   stream = buildResidual(decoder, layer, "attn", "attention_residual", decoder.names.attentionNorm, stream, attend);
-  auto transform = [&](Value input) { return buildMLP(decoder, layer, number, input, ids, outputs); };
+  auto transform = [&](Value input) { return buildMLP(decoder, layer, number, input, ids, chosen); };
   return buildResidual(decoder, layer, "ffn", "mlp_residual", decoder.names.mlpNorm, stream, transform);
 }
+
+namespace {
 
 /// Builds `@step`'s body from its arguments; answers its results.
 std::vector<Output> buildBody(const Decoder &decoder, Scope scope, Value ids) {
@@ -78,7 +76,10 @@ std::vector<Output> buildBody(const Decoder &decoder, Scope scope, Value ids) {
   Value positions;
   for (size_t number = 0; number < decoder.isMixture.size(); ++number) {
     std::string part = "layers." + std::to_string(number);
-    stream = buildLayer(decoder, scope.within(model + part, part), number, stream, ids, positions, outputs);
+    Value chosen;
+    stream = buildLayer(decoder, scope.within(model + part, part), number, stream, ids, positions, chosen);
+    if (chosen)
+      outputs.push_back({chosen, "routing." + std::to_string(number)});
   }
   stream = scope.create<moe::GatherOutputsOp>("gather_outputs", stream.getType(), stream, scope.batch);
   Scope ending = scope.startingWith(model);
@@ -117,39 +118,6 @@ bool isLeftAside(const Decoder &decoder, StringRef tensor) {
          llvm::any_of(decoder.otherParts, [&](StringRef part) { return tensor.starts_with(part); });
 }
 
-/// Which of the layers that predict further tokens `tensor` is of.
-std::optional<int64_t> predictionLayer(const Decoder &decoder, StringRef tensor) {
-  bool areNamed = !decoder.names.prediction.empty();
-  int64_t layer, first = areNamed ? 0 : int64_t(decoder.isMixture.size());
-  bool isOfLayer = tensor.consume_front(decoder.prefix) &&
-                   tensor.consume_front(areNamed ? decoder.names.prediction : decoder.names.model + "layers.") &&
-                   !tensor.consumeInteger(10, layer) && tensor.starts_with(".");
-  return isOfLayer && layer >= first && layer < first + decoder.predictionLayers ? std::optional(layer) : std::nullopt;
-}
-
-/// Holds every tensor to a use; what predicts further tokens is counted, and is none of the model's.
-llvm::Error checkAllUsed(ModuleOp module, const Decoder &decoder, const safetensors::Checkpoint &checkpoint) {
-  std::set<int64_t> layers;
-  moe::PredictionLayers found;
-  auto isNotOfModel = [&](const safetensors::Tensor &tensor) {
-    if (isLeftAside(decoder, tensor.name.val()))
-      return true;
-    std::optional<int64_t> layer = predictionLayer(decoder, tensor.name.val());
-    if (layer) {
-      layers.insert(*layer);
-      found.parameters += parametersIn(tensor, decoder.quantization);
-      found.bytes += tensor.bytes;
-    }
-    return layer.has_value();
-  };
-  if (llvm::Error error = checkpoint.checkAllUsed(isNotOfModel))
-    return error;
-  found.layers = int64_t(layers.size());
-  if (found.layers)
-    moe::setPredictionLayers(module, found);
-  return llvm::Error::success();
-}
-
 } // namespace
 
 llvm::Expected<OwningOpRef<ModuleOp>> moec::importers::buildDecoder(const Decoder &decoder, StringRef folder,
@@ -162,9 +130,13 @@ llvm::Expected<OwningOpRef<ModuleOp>> moec::importers::buildDecoder(const Decode
   setModuleAttributes(*module, decoder, folder);
   Weights weights(*module, checkpoint, decoder.quantization);
   buildStep(*module, decoder, weights);
+  weights.expectQuantized();
   if (llvm::Error error = weights.takeProblem())
     return error;
-  if (llvm::Error error = checkAllUsed(*module, decoder, checkpoint))
+  if (llvm::Error error = takePredictionLayers(*module, decoder, checkpoint))
+    return error;
+  auto isNotOfModel = [&](const safetensors::Tensor &tensor) { return isLeftAside(decoder, tensor.name.val()); };
+  if (llvm::Error error = checkpoint.checkAllUsed(isNotOfModel))
     return error;
 
   std::string complaint;

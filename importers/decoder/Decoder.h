@@ -129,8 +129,20 @@ struct TensorNames {
   std::string model = "model.";
   std::string embedding = "embed_tokens", head = "lm_head";
   std::string attentionNorm = "input_layernorm", mlpNorm = "post_attention_layernorm";
-  /// Begins those of layers that predict further tokens, where these are no further layers of the model.
+  /// Begins those of layers that predict further tokens, where these are no further layers of the model. Such ones project the
+  /// embedding and the stream each for itself, and end as the model does.
   std::string prediction = {};
+};
+
+/// Further layers in the checkpoint that predict tokens beyond the next one, from the embedding of the one before and what the
+/// layer before makes. The model works without them.
+struct Prediction {
+  /// At most so many. They are as the model's last one, with projections, norms and maybe ends of their own.
+  int64_t layers = 0;
+  /// The config says so, and not the absence of a key.
+  bool isDeclared = false;
+  /// Their attention, where it is another than that of all layers.
+  std::optional<Attention> attention = std::nullopt;
 };
 
 /// A decoder: embedding, layers of attention and MLP around a residual stream, norm, head.
@@ -159,8 +171,7 @@ struct Decoder {
   std::string prefix;
   /// How the names of tensors begin that are of those other parts.
   std::vector<std::string> otherParts;
-  /// So many further layers are in the checkpoint that predict tokens beyond the next one. The model works without them.
-  int64_t predictionLayers = 0;
+  Prediction prediction;
   /// The token that begins a text, and those that end one.
   std::optional<int64_t> bos;
   std::vector<int64_t> eos;

@@ -18,12 +18,13 @@ void Weights::remember(const Twine &text) {
     problem = text.str();
 }
 
-llvm::Error Weights::takeProblem() {
+void Weights::expectQuantized() {
   if (!quantization.place.empty() && !readsQuantized)
     remember(quantization.place +
              ": expected quantised tensors, got plain numbers in all that the model reads; remove the key if they are meant");
-  return problem.empty() ? llvm::Error::success() : refuse(problem);
 }
+
+llvm::Error Weights::takeProblem() { return problem.empty() ? llvm::Error::success() : refuse(problem); }
 
 /// Whether we compute with elements of the safetensors type `type`.
 static bool isComputedWith(StringRef type) { return type == "BF16" || type == "F16" || type == "F32"; }

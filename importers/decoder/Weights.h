@@ -48,6 +48,8 @@ public:
   /// Of a tensor of `shape` [rows, columns], some columns: [rows, columns.count].
   moe::WeightOp ofColumns(llvm::StringRef symbol, llvm::StringRef tensor, llvm::ArrayRef<int64_t> shape, Range columns);
 
+  /// Remembers a problem if the checkpoint says something of number formats, and all that was asked for is plain numbers.
+  void expectQuantized();
   llvm::Error takeProblem();
 
 private:

@@ -27,6 +27,12 @@ void moec::importers::readMixtureLayers(Config &config, Decoder &decoder) {
     decoder.isMixture[layer] = kinds[layer] == "sparse";
 }
 
+void moec::importers::readPredictionLayers(Config &config, Decoder &decoder) {
+  constexpr llvm::StringRef released = "num_nextn_predict_layers", ofLibrary = "num_mtp_layers";
+  decoder.prediction.isDeclared = config.has(released) || config.has(ofLibrary);
+  decoder.prediction.layers = config.count({released, ofLibrary}, most::layers, 1, /*least=*/0);
+}
+
 Indexer moec::importers::readIndexer(Config &config, mlir::MLIRContext *context, const Rope &rope, const LatentAttention &attention,
                                      moe::RotaryLayout layout, int64_t heads) {
   Indexer indexer;

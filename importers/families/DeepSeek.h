@@ -19,6 +19,9 @@ void readDeepSeekLayers(Config &config, Decoder &decoder, const DeepSeekDefaults
 /// `mlp_layer_types`, where it is given: which layers have a mixture.
 void readMixtureLayers(Config &config, Decoder &decoder);
 
+/// How many layers predict further tokens.
+void readPredictionLayers(Config &config, Decoder &decoder);
+
 /// What chooses the positions that latent attention looks at, `heads` heads unless the config says so.
 Indexer readIndexer(Config &config, mlir::MLIRContext *context, const Rope &rope, const LatentAttention &attention,
                     moe::RotaryLayout layout, int64_t heads);

@@ -16,6 +16,6 @@ Decoder moec::importers::describeDeepSeekV3(Config &config, mlir::MLIRContext *c
   readDeepSeekLayers(config, decoder, {.experts = 256, .shared = 1, .expertWidth = 2048, .denseWidth = 18432, .denseLayers = 3});
   decoder.mixture.selectionBias = "gate.e_score_correction_bias";
   decoder.mixture.routing = readBiasedRouting(config, context, decoder.mixture, {.scale = 2.5, .groups = 8, .kept = 4});
-  decoder.predictionLayers = config.count({"num_nextn_predict_layers", "num_mtp_layers"}, most::layers, 1, /*least=*/0);
+  readPredictionLayers(config, decoder);
   return decoder;
 }

@@ -20,6 +20,6 @@ Decoder moec::importers::describeDeepSeekV32(Config &config, mlir::MLIRContext *
   config.expect("mlp_bias", json::Value(false));
   decoder.mixture.selectionBias = "gate.e_score_correction_bias";
   decoder.mixture.routing = readBiasedRouting(config, context, decoder.mixture, {.scale = 2.5, .groups = 8, .kept = 4});
-  decoder.predictionLayers = config.count({"num_nextn_predict_layers", "num_mtp_layers"}, most::layers, 1, /*least=*/0);
+  readPredictionLayers(config, decoder);
   return decoder;
 }

@@ -141,11 +141,14 @@ static void readAttention(Config &config, mlir::MLIRContext *context, Decoder &d
                  "index_head_dim: expected at least qk_rope_head_dim " + Twine(dims) + ", got " + Twine(indexer.headDim));
   indexer.rotary = trailing(ropes.stretched, indexer.headDim);
 
+  attention.rotary = trailing(ropes.plain, attention.headDim);
+  decoder.prediction.attention = attention;
   for (Kind kind : readKinds(config, decoder)) {
     SharedKeyAttention &layer = std::get<SharedKeyAttention>(decoder.attentionOfLayers.emplace_back(attention));
-    layer.rotary = trailing(kind.block ? ropes.stretched : ropes.plain, attention.headDim);
-    if (kind.block)
-      layer.pooling = {kind.block, kind.light, kind.light ? std::optional(indexer) : std::nullopt};
+    if (!kind.block)
+      continue;
+    layer.rotary = trailing(ropes.stretched, attention.headDim);
+    layer.pooling = {kind.block, kind.light, kind.light ? std::optional(indexer) : std::nullopt};
   }
 }
 
@@ -187,6 +190,7 @@ Decoder moec::importers::describeDeepSeekV4(Config &config, mlir::MLIRContext *c
   readMixture(config, context, decoder);
   // What the numbers of experts are, their tensors say.
   config.leaveAside({"expert_dtype"});
-  decoder.predictionLayers = config.count("num_nextn_predict_layers", most::layers, 1, /*least=*/0);
+  decoder.prediction.layers = config.count("num_nextn_predict_layers", most::layers, 1, /*least=*/0);
+  decoder.prediction.isDeclared = config.has("num_nextn_predict_layers");
   return decoder;
 }

@@ -20,6 +20,6 @@ Decoder moec::importers::describeGLM4MoE(Config &config, mlir::MLIRContext *cont
   readDeepSeekLayers(config, decoder, {.experts = 128, .shared = 1, .expertWidth = 1408, .denseWidth = 10944, .denseLayers = 1});
   decoder.mixture.selectionBias = "gate.e_score_correction_bias";
   decoder.mixture.routing = readBiasedRouting(config, context, decoder.mixture, {.scale = 1, .groups = 1, .kept = 1});
-  decoder.predictionLayers = config.count({"num_nextn_predict_layers", "num_mtp_layers"}, most::layers, 1, /*least=*/0);
+  readPredictionLayers(config, decoder);
   return decoder;
 }

@@ -36,6 +36,8 @@ Decoder moec::importers::describeGLM5(Config &config, mlir::MLIRContext *context
   config.expect("rope_interleave", json::Value(true));
   config.expect("indexer_rope_interleave", json::Value(true));
   Indexer indexer = readIndexer(config, context, rope, attention, moe::RotaryLayout::Interleaved, /*heads=*/32);
+  attention.indexer = indexer;
+  decoder.prediction.attention = attention;
   for (bool indexes : readIndexing(config, decoder)) {
     attention.indexer = indexes ? std::optional(indexer) : std::nullopt;
     attention.sharesPositions = !indexes;
@@ -47,6 +49,6 @@ Decoder moec::importers::describeGLM5(Config &config, mlir::MLIRContext *context
   config.expect("mlp_bias", json::Value(false));
   decoder.mixture.selectionBias = "gate.e_score_correction_bias";
   decoder.mixture.routing = readBiasedRouting(config, context, decoder.mixture, {.scale = 2.5, .groups = 1, .kept = 1});
-  decoder.predictionLayers = config.count({"num_nextn_predict_layers", "num_mtp_layers"}, most::layers, 1, /*least=*/0);
+  readPredictionLayers(config, decoder);
   return decoder;
 }

@@ -27,6 +27,7 @@ public:
   /// The tensor of that name, which counts as used from now on; null when there is none.
   const Tensor *take(llvm::StringRef name);
   bool has(llvm::StringRef name) const { return numbers.contains(llvm::CachedHashStringRef(nameInFiles(name))); }
+  llvm::ArrayRef<const Tensor *> all() const { return tensors; }
   std::string nameInFiles(llvm::StringRef name) const { return form.tensorName ? form.tensorName(name) : name.str(); }
 
   /// Refuses if any tensor was neither taken nor is knowingly left aside: a tensor that nobody reads means a model not understood.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 using namespace moec::test;
@@ -20,7 +21,21 @@ static const char *weightFile(bool isConsolidated) { return isConsolidated ? "co
 
 ModelCopy::ModelCopy(const std::filesystem::path &folder)
     : isConsolidated(exists(folder / configFile(true))), config(json::parse(bytesOf(folder / configFile(isConsolidated)))) {
-  std::string file = bytesOf(folder / weightFile(isConsolidated));
+  std::filesystem::path index = folder / "model.safetensors.index.json";
+  if (!exists(index)) {
+    read(folder / weightFile(isConsolidated));
+    return;
+  }
+  std::set<std::string> shards;
+  const json map = json::parse(bytesOf(index))["weight_map"];
+  for (const auto &[name, shard] : map.items())
+    shards.insert(shard);
+  for (const std::string &shard : shards)
+    read(folder / shard);
+}
+
+void ModelCopy::read(const std::filesystem::path &path) {
+  std::string file = bytesOf(path);
   uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
   json header = json::parse(file.substr(sizeof length, length));
@@ -29,6 +44,20 @@ ModelCopy::ModelCopy(const std::filesystem::path &folder)
     std::vector<size_t> offsets = entry["data_offsets"];
     tensors[name] = {entry["dtype"], entry["shape"], file.substr(sizeof length + length + offsets[0], offsets[1] - offsets[0])};
   }
+}
+
+std::vector<std::string> ModelCopy::names() const {
+  std::vector<std::string> all;
+  for (const auto &[name, tensor] : tensors)
+    all.push_back(name);
+  return all;
+}
+
+static size_t elementsOf(const std::vector<int64_t> &shape) {
+  size_t elements = 1;
+  for (int64_t dim : shape)
+    elements *= size_t(dim);
+  return elements;
 }
 
 /// "a.b" as JSON has it: "/a/b".
@@ -51,7 +80,11 @@ bool ModelCopy::change(const std::string &words) {
     return config.contains(path) && config[path.parent_pointer()].erase(path.back());
   }
   if (verb == "add") {
-    tensors[what] = {"F32", {1}, std::string(4, '\0')};
+    std::string type = "F32", shape = "[1]";
+    std::istringstream(rest) >> type >> shape;
+    size_t bytes = type.starts_with("F8") || type == "U8" ? 1 : type.ends_with("16") ? 2 : 4;
+    Tensor &added = tensors[what] = {type, json::parse(shape), ""};
+    added.bytes.resize(bytes * elementsOf(added.shape));
     return true;
   }
   auto found = tensors.find(what);
@@ -59,6 +92,8 @@ bool ModelCopy::change(const std::string &words) {
     return false;
   if (verb == "remove") {
     tensors.erase(found);
+  } else if (verb == "copy") {
+    tensors[rest] = found->second;
   } else if (verb == "rename") {
     tensors[rest] = found->second;
     tensors.erase(what);
@@ -72,13 +107,9 @@ bool ModelCopy::change(const std::string &words) {
     found->second.bytes[index] = char(value);
   } else if (verb == "shape") {
     Tensor &tensor = found->second;
-    size_t before = 1, after = 1;
-    for (int64_t dim : tensor.shape)
-      before *= size_t(dim);
+    size_t before = elementsOf(tensor.shape);
     tensor.shape = json::parse(rest).get<std::vector<int64_t>>();
-    for (int64_t dim : tensor.shape)
-      after *= size_t(dim);
-    tensor.bytes.resize(tensor.bytes.size() / before * after);
+    tensor.bytes.resize(tensor.bytes.size() / before * elementsOf(tensor.shape));
   } else {
     return false;
   }

@@ -6,10 +6,11 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace moec::test {
 
-/// config.json and model.safetensors of a folder, or params.json and consolidated.safetensors.
+/// config.json and model.safetensors of a folder, or params.json and consolidated.safetensors. Shards become one file.
 class ModelCopy {
 public:
   explicit ModelCopy(const std::filesystem::path &folder);
@@ -20,15 +21,21 @@ public:
   ///   rename TENSOR NAME
   ///   remove TENSOR
   ///   add TENSOR           a new one, of a single zero
+  ///   add TENSOR TYPE JSON of zeros of that type and shape
+  ///   copy TENSOR NAME
   ///   type TENSOR TYPE     its bytes as elements of another type of the same size
   ///   byte TENSOR I VALUE  one of its bytes
   ///   shape TENSOR JSON    what lies there is cut, or zeros follow
   bool change(const std::string &words);
 
+  std::vector<std::string> names() const;
+
   /// Writes it into `folder`, which is made.
   void write(const std::filesystem::path &folder) const;
 
 private:
+  void read(const std::filesystem::path &file);
+
   struct Tensor {
     std::string type;
     std::vector<int64_t> shape;

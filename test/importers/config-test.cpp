@@ -143,7 +143,7 @@ TEST_F(ConfigTest, AbsentKeysAreTheFamilysDefaults) {
                                            moe::MaskFill::NegativeInfinity, true, 1e-20, 2.5));
   EXPECT_FALSE(v3.isMixture[2]);
   EXPECT_TRUE(v3.isMixture[3]);
-  EXPECT_EQ(v3.predictionLayers, 1);
+  EXPECT_EQ(v3.prediction.layers, 1);
   EXPECT_NEAR(std::get<LatentAttention>(v3.attention).scale, 0.0721688, 5e-8);
 }
 

@@ -117,6 +117,8 @@ std::string Estimate::page() const {
   line("activations and tables", bytes(activationBytes + constantBytes));
   if (setAside.layers)
     line("set aside", setAside.inWords() + ": " + count(setAside.parameters) + " parameters, " + bytes(setAside.bytes));
+  if (setAside.absent)
+    line("not in the files", setAside.absentInWords());
   line("memory", bytes(needed()) + " of " + bytes(memory) + (fits() ? ": fits" : ": does not fit"));
   return text;
 }
@@ -138,6 +140,7 @@ std::string Estimate::json() const {
                       {"prediction_layers", setAside.layers},
                       {"prediction_parameters", setAside.parameters},
                       {"prediction_bytes", setAside.bytes},
+                      {"absent_prediction_layers", setAside.absent},
                       {"needed_bytes", needed()},
                       {"memory_bytes", memory},
                       {"fits", fits()}};

@@ -92,9 +92,12 @@ Error moec::compile::writeArtifact(Compilation &compilation, const Options &opti
   contents.gpuCode = compilation.gpuCode();
   contents.provenance = {"model: " + llvm::sys::path::filename(where ? where.getValue() : StringRef(options.input)).str(),
                          "weights: " + std::string(options.embedWeights ? "embed" : "external")};
-  if (moe::PredictionLayers found = moe::predictionLayersOf(plan); found.layers)
+  moe::PredictionLayers further = moe::predictionLayersOf(plan);
+  if (further.layers)
     contents.provenance.push_back(
-        formatv("set aside: {0}, {1} parameters in {2} bytes", found.inWords(), found.parameters, found.bytes));
+        formatv("set aside: {0}, {1} parameters in {2} bytes", further.inWords(), further.parameters, further.bytes));
+  if (further.absent)
+    contents.provenance.push_back("not in the files: " + further.absentInWords());
   std::optional<importers::ModelFolder> folder;
   if (where) {
     Expected<importers::ModelFolder> opened = importers::ModelFolder::at(where.getValue());
