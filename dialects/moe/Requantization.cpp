@@ -117,12 +117,14 @@ llvm::Expected<std::optional<Requantization>> moec::moe::findRequantization(Modu
 }
 
 llvm::ArrayRef<double> moec::moe::groupsOfEntry(llvm::ArrayRef<double> groups, int64_t entry, int64_t width) {
-  return int64_t(groups.size()) <= width ? groups : groups.slice(size_t(entry * width), size_t(width));
+  if (int64_t(groups.size()) > width)
+    groups = groups.slice(size_t(entry * width), size_t(width));
+  return llvm::is_contained(groups, -1) ? llvm::ArrayRef<double>() : groups;
 }
 
 llvm::Error moec::moe::checkGroups(llvm::ArrayRef<double> groups, int64_t count) {
   for (double group : groups)
-    if (group < 0 || group >= double(count))
+    if (group < -1 || group >= double(count))
       return llvm::createStringError("expected groups below " + llvm::Twine(count) + ", got " + llvm::Twine(int64_t(group)));
   return llvm::Error::success();
 }

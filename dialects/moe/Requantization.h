@@ -27,7 +27,7 @@ struct Requantization {
   std::optional<StoredTensor> scales = {}, global = {}, zeros = {};
   NumberFormatAttr format = {};
   /// Of stored values, the group of each column, i32, where those of a group are not neighbours: which of a row's scales is its
-  /// own. For all entries of a stack, or for each.
+  /// own. For all entries of a stack, or for each; -1 for one whose groups are neighbours.
   std::optional<StoredTensor> groups = {};
 
   bool isPlain() const { return columns == 0; }
@@ -50,9 +50,9 @@ inline int64_t scaleColumnOf(NumberFormatAttr format, llvm::ArrayRef<double> gro
   return groups.empty() ? column / format.getColumns() : int64_t(groups[size_t(column)]);
 }
 
-/// Of `groups` as a file has them, for rows of `width` columns, those of entry `entry`.
+/// Of `groups` as a file has them, for rows of `width` columns, those of entry `entry`; none where they are neighbours.
 llvm::ArrayRef<double> groupsOfEntry(llvm::ArrayRef<double> groups, int64_t entry, int64_t width);
-/// An error where one of them is none of a row's `count` scales.
+/// An error where one of them is neither -1 nor one of a row's `count` scales.
 llvm::Error checkGroups(llvm::ArrayRef<double> groups, int64_t count);
 
 /// Files that a module computes are in its attribute `moe.requantized`, which says of each name what the file holds; slices speak

@@ -231,7 +231,8 @@ llvm::Error moec::importers::refuseGroup(const Tensor &stored, const QuantizedTe
 }
 
 /// The groups of columns, where compressed-tensors lists them. -1 anywhere means that they were never assigned: groups are
-/// neighbours. Its versions agree on what is meant only where each group has its size in columns.
+/// neighbours, as of an expert that no token reached when others were quantised. Its versions agree on what is meant only where
+/// each group has its size in columns.
 static llvm::Error takeColumnGroups(Checkpoint &checkpoint, StringRef stem, mlir::MLIRContext *context, QuantizedTensor &result) {
   const Tensor *stored = checkpoint.take((stem + ".weight_g_idx").str());
   if (!stored)
@@ -239,16 +240,16 @@ static llvm::Error takeColumnGroups(Checkpoint &checkpoint, StringRef stem, mlir
   llvm::Expected<std::vector<int32_t>> groups = readColumnGroups(checkpoint, *stored, context, result);
   if (!groups)
     return groups.takeError();
-  if (llvm::is_contained(*groups, -1)) {
-    result.groups = {};
-    result.isScattered = false;
-    return llvm::Error::success();
-  }
   std::vector<int64_t> columns(static_cast<size_t>(result.scales.shape.back()));
   for (auto [column, group] : llvm::enumerate(*groups)) {
-    if (group < 0 || size_t(group) >= columns.size())
+    if (group < -1 || group >= int64_t(columns.size()))
       return refuseGroup(*stored, result, int64_t(column), group);
-    ++columns[size_t(group)];
+    if (group >= 0)
+      ++columns[size_t(group)];
+  }
+  if (llvm::is_contained(*groups, -1)) {
+    result.isScattered = false;
+    return llvm::Error::success();
   }
   for (auto [group, count] : llvm::enumerate(columns))
     if (count != result.blockColumns)

@@ -29,6 +29,8 @@ public:
   bool change(const std::string &words);
 
   std::vector<std::string> names() const;
+  /// What a tensor holds; there is one of that name.
+  std::string &bytes(const std::string &tensor) { return tensors.at(tensor).bytes; }
 
   /// Writes it into `folder`, which is made.
   void write(const std::filesystem::path &folder) const;

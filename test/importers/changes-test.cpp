@@ -88,4 +88,35 @@ TEST(Changes, HaveTheirOutcome) {
     EXPECT_GE(ofFamily[entry.path().filename()], 5) << "expected five changes of " << entry.path().filename();
 }
 
+/// A list of groups with -1 in it was never filled: groups are neighbours. So it is with experts that no token reached when the
+/// others were quantised.
+TEST(Changes, GroupsThatWereNeverAssignedAreNeighbours) {
+  const std::string name = checkpoints + "kimi_k2/int4-act-order", matrix = "model.layers.1.mlp.experts.1.up_proj.";
+  const TemporaryFolder temporary;
+  std::string folder = temporary.path() / "model";
+  for (bool isOnly : {true, false}) {
+    // The same matrices, whose groups are neighbours, and twice as large: each scale is repeated.
+    ModelCopy neighbours(checkpoints + "kimi_k2/int4"), copy(name);
+    for (std::string list : copy.names()) {
+      if (!list.ends_with("weight_g_idx") || (isOnly && !list.starts_with(matrix)))
+        continue;
+      std::string stem = list.substr(0, list.size() - 5), scales;
+      for (size_t at = 0; at < neighbours.bytes(stem + "scale").size(); at += 2)
+        for (int time = 0; time < 2; ++time)
+          scales += neighbours.bytes(stem + "scale").substr(at, 2);
+      ASSERT_EQ(scales.size(), copy.bytes(stem + "scale").size());
+      copy.bytes(stem + "scale") = scales;
+      copy.bytes(stem + "packed") = neighbours.bytes(stem + "packed");
+      std::ranges::fill(copy.bytes(list), char(0xff));
+    }
+    copy.write(folder);
+    EXPECT_EQ(outcomeOf(folder, Golden(name)), "the same numbers") << isOnly;
+    copy.bytes(matrix + "weight_g_idx")[4] = 7;
+    copy.bytes(matrix + "weight_g_idx").replace(5, 3, 3, '\0');
+    copy.write(folder);
+    EXPECT_NE(outcomeOf(folder, Golden(name)).find("weight_g_idx': expected groups below 4, got 7 for column 1"),
+              std::string::npos);
+  }
+}
+
 } // namespace
