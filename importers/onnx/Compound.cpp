@@ -173,6 +173,15 @@ Tensor onnx::countsOf(Emitter &e, const Tensor &shapes) {
   return e.reshape(counts, {shapes.shape[0]});
 }
 
+Value onnx::haveSize(Emitter &e, const Tensor &shapes, int64_t dim, Value size) {
+  Tensor differ = e.reduce(e.sliceAxis(shapes, 1, dim, 1), {0, 1}, 0, [&](Scalars &s, ValueRange values) {
+    return s.select(s.equal(s.toIndex(values[0]), size), values[1], s.like(values[1], 1));
+  });
+  Scalars s(e.b);
+  Value differs = e.scalar(differ);
+  return s.equal(differs, s.like(differs, 0));
+}
+
 void onnx::requirePacked(Emitter &e, const Sequence &sequence, const Twine &name) {
   Scalars s(e.b);
   Value elements = e.extents.value(sequence.shapes.shape[0]), columns = e.extents.value(sequence.shapes.shape[1]),

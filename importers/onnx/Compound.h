@@ -73,6 +73,8 @@ Sequence packed(Emitter &e, const Sequence &sequence, Ranks ranks);
 Tensor widened(Emitter &e, const Tensor &shapes, const Extent &columns);
 /// How many scalars each element of a packed sequence has.
 Tensor countsOf(Emitter &e, const Tensor &shapes);
+/// An i1: whether dimension `dim` of all elements is of `size`, an index.
+mlir::Value haveSize(Emitter &e, const Tensor &shapes, int64_t dim, mlir::Value size);
 /// Ends the run unless there are as many scalars as the shapes say; so nothing that is read of them later lies outside.
 void requirePacked(Emitter &e, const Sequence &sequence, const llvm::Twine &name);
 

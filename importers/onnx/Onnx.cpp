@@ -129,6 +129,20 @@ LogicalResult ModuleBuilder::declareCompound(const ValueInfo &input, func::FuncO
   Tensor value = putTogether(emitter, parts, form);
   if (form.isSequence)
     requirePacked(emitter, form.isOptional ? *value.optional->payload.sequence : *value.sequence, place);
+  Scalars s(b);
+  for (auto [axis, dim] : llvm::enumerate(input.dims)) {
+    if (dim.size < 0)
+      continue;
+    Value size = s.index(dim.size);
+    std::string number = std::to_string(axis), is = std::to_string(dim.size);
+    if (form.isSequence)
+      emitter.require(haveSize(emitter, parts.back(), int64_t(axis), size),
+                      place + ": expected elements whose dimension " + number + " is " + is);
+    else
+      emitter.require(
+          s.either(s.negation(emitter.scalar(parts.front())), s.equal(emitter.extents.value(parts.back().shape[axis]), size)),
+          place + ": expected dimension " + number + " to be " + is);
+  }
   graph.define(input.name, value);
   return success();
 }

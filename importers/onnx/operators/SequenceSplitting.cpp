@@ -140,12 +140,7 @@ LogicalResult concatPacked(Call &call, const Sequence &sequence, int64_t axis, b
   for (auto [dim, size] : llvm::enumerate(first)) {
     if (!isNew && static_cast<int64_t>(dim) == axis)
       continue;
-    Value expected = x.value(size);
-    Tensor differ = e.reduce(e.sliceAxis(sequence.shapes, 1, dim, 1), {0, 1}, 0, [&](Scalars &s, ValueRange values) {
-      return s.select(s.equal(s.toIndex(values[0]), expected), values[1], s.like(values[1], 1));
-    });
-    Value count = e.scalar(differ);
-    e.require(s.equal(count, s.like(count, 0)), call.place() + ": sizes of elements differ");
+    e.require(haveSize(e, sequence.shapes, static_cast<int64_t>(dim), x.value(size)), call.place() + ": sizes of elements differ");
   }
   Tensor none = e.known({0}, {}),
          result = e.tensor(tensor::EmptyOp::create(e.b, e.tensorType(whole, sequence.type), x.dynamicSizes(whole)), sequence.type,

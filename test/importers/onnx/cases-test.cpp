@@ -380,6 +380,8 @@ TEST(OnnxCases, SequencesEndTheRun) {
                                std::pair("ends_of_more", "input 's': expected as many scalars as the elements' shapes say"),
                                std::pair("ends_of_less", "input 's': expected sizes of elements of at least 0"),
                                std::pair("ends_of_nothing", "(Scan): expected no sequence of length 0"),
+                               std::pair("ends_of_other_sizes", "input 's': expected elements whose dimension 1 is 2"),
+                               std::pair("ends_of_another_size", "input 'o': expected dimension 1 to be 2"),
                                std::pair("ends_split", "split: expected sizes of at least 0 and at most the axis's")}) {
     mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
     auto module = llvm::cantFail(importers::importModel((folder / (std::string(name) + ".onnx")).string(), context));
