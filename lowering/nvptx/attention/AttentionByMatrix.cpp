@@ -40,7 +40,7 @@ static MatrixAttention::Shape entryShapeOf(const AttentionOperands &operands, mo
 static SmallVector<Spans, 2> kindsOf(const AttentionOperands &operands, moe::AttentionOp op) {
   SmallVector<Spans, 2> kinds{Spans::forRows(shortestSpan, mostSpans, int64_t(op.getWindow().value_or(op.getChunk().value_or(0))))};
   if (operands.entries)
-    kinds.push_back(Spans::forRows(shortestSpan, mostSpans, operands.listed));
+    kinds.push_back(Spans::forList(shortestSpan, mostSpans, operands.listed));
   return kinds;
 }
 

@@ -50,10 +50,9 @@ static void emitByThreads(KernelFrame &frame, moe::AttentionOp op, const Attenti
     PagedSoftmax::Rows entries{given.entries->base, entryOffset};
     state = softmax.meet(state, b.integer(0), count, options, entries, entries);
   }
-  Pointer context = softmax.finish(state);
   Pointer result = given.result + token * given.resultWidth + head * given.valueDim;
   b.forThreads(b.integer(given.valueDim), PagedSoftmax::threads,
-               [&](Number column) { (result + column).store((context + column).load()); });
+               [&](Number column) { (result + column).store(softmax.contextOf(state, column)); });
 }
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {

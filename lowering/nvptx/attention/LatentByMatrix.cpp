@@ -47,7 +47,7 @@ LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operand
       latentQueries(frame.allocateForRows(b.bf16, sizes.heads * width)),
       lists(operands.listed ? std::optional<PositionLists>({b, operands.positions, operands.listed}) : std::nullopt),
       lengths(lists ? frame.allocateForRows(b.i32, 1) : Pointer()),
-      sums(frame, Spans::forRows(shortestSpan, mostSpans, operands.listed), sizes.heads, sizes.latent),
+      sums(frame, Spans::forList(shortestSpan, mostSpans, operands.listed), sizes.heads, sizes.latent),
       spans(frame, operands.batch, headsOf(sizes), shapeOf(operands, sizes, scale), sums) {}
 
 /// For those who are to know the lists' lengths one by one.

@@ -94,7 +94,8 @@ void MatrixAttention::stageTile(Number stage, Number begin, Number end, const Ca
     copy(values, valueRows, shape.valueWidth, to + keyRows.bytes());
 }
 
-/// This warp's part of its rows of queries, as left operands: through the memory of the stages, before they are in use.
+/// This warp's part of its rows of queries, as left operands: through the memory of the stages, which are in use behind a
+/// further barrier.
 MatrixAttention::Fragments MatrixAttention::loadQueries(const Rows &rows) {
   int64_t pairs = queryRows.chunks * chunkElements / 2;
   b.forThreads(b.integer(queryRows.rows * pairs), threadsOf(rowTiles), [&](Number i) {
@@ -114,7 +115,6 @@ MatrixAttention::Fragments MatrixAttention::loadQueries(const Rows &rows) {
       for (Number &bits : queries.back())
         bits = select(isStep, bits, b.integer32(0));
   }
-  b.barrier();
   return queries;
 }
 
@@ -219,11 +219,10 @@ void MatrixAttention::attend(Number begin, Number end, const Rows &rows, const C
                              const Results &results) {
   Fragments queries = loadQueries(rows);
   SmallVector<Visible> visible{rows.visible(rowOfLane(0)), rows.visible(rowOfLane(1))};
-  if (shape.isGathered) {
+  if (shape.isGathered)
     for (int64_t stage : {0, 1})
       findRows(b.integer(stage), begin + stage * positions, end, keys);
-    b.barrier();
-  }
+  b.barrier();
   stageTile(b.integer(0), begin, end, keys, values);
 
   // The largest score starts finite: the difference of two is then never inf - inf.

@@ -82,7 +82,9 @@ PagedSoftmax::State PagedSoftmax::meet(State state, Number first, Number end, co
   return {after[0], after[1]};
 }
 
+Number PagedSoftmax::contextOf(State state, Number column) { return (context + column).load() / state.sum; }
+
 Pointer PagedSoftmax::finish(State state) {
-  forColumns([&](Number column) { (context + column).store((context + column).load() / state.sum); });
+  forColumns([&](Number column) { (context + column).store(contextOf(state, column)); });
   return context;
 }

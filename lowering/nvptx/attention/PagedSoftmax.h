@@ -37,8 +37,9 @@ public:
   State start(std::optional<Number> sink = {});
   /// Meets rows [first, end), a page of them at a time.
   State meet(State before, Number first, Number end, const Options &options, Rows keys, Rows values);
-  /// Returns the shared memory that holds the context, f32 [valueWidth]: columns of a thread are those that b.forThreads gives it,
-  /// for others they are behind a barrier.
+  /// A column of the context, for the thread that b.forThreads gives it.
+  Number contextOf(State state, Number column);
+  /// Returns the shared memory that holds the context, f32 [valueWidth], behind a barrier.
   Pointer finish(State state);
 
 private:

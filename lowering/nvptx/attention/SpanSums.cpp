@@ -22,7 +22,8 @@ int64_t SpanSums::countOf(ArrayRef<Spans> kinds) {
 
 Number SpanSums::lengthBits(int64_t kind, Number last) {
   const Spans &spans = kinds[size_t(kind)];
-  return spans.doublings(last) + int64_t(llvm::Log2_64(uint64_t(spans.shortest)));
+  int64_t ofShortest = int64_t(llvm::Log2_64(uint64_t(spans.shortest)));
+  return spans.areShortest ? b.integer(ofShortest) : spans.doublings(last) + ofShortest;
 }
 
 Number SpanSums::countUpTo(Number last, Number lengthBits) { return (last + (b.integer(1) << lengthBits)) >> lengthBits; }

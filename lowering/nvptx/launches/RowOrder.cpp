@@ -19,7 +19,7 @@ void RowOrder::take(Piece piece, Last last) {
   };
   auto takeLast = [&] {
     Number slot = inGroup - ofPieces;
-    piecesDone(slot).awaitByBlock((group + 1) * pieces);
+    b.ifThen(b.thread() == 0, [&] { piecesDone(slot).await((group + 1) * pieces); });
     last(first + slot, slot);
     b.barrier();
     b.ifThen(b.thread() == 0, [&] { finish(slot); });

@@ -18,7 +18,8 @@ public:
   LaunchDimension grid() const { return frame.perRow(1, pieces + 1); }
   using Piece = llvm::function_ref<void(Number row, Number slot, Number number)>;
   using Last = llvm::function_ref<void(Number row, Number slot)>;
-  /// Does this block's: a piece, or, when all of these are done, the last one. For all threads of the block.
+  /// Does this block's: a piece, or, when all of these are done, the last one, whose threads meet at a barrier before they read
+  /// what pieces have stored: the first of them alone has waited. For all threads of the block.
   void take(Piece piece, Last last);
 
 private:

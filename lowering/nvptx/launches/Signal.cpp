@@ -26,13 +26,14 @@ Number Signal::add() {
 }
 
 void Signal::await(Number expected) {
+  Number wanted = expected.toInteger(b.i32); // no grid has 2^31 blocks
   auto loop = scf::WhileOp::create(b, TypeRange(), ValueRange());
   OpBuilder::InsertionGuard guard(b);
   b.createBlock(&loop.getBefore());
   Value reached =
       LLVM::LoadOp::create(b, b.i32, count.value, alignment, /*isVolatile=*/false, /*isNonTemporal=*/false,
                            /*isInvariant=*/false, /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire, deviceScope);
-  scf::ConditionOp::create(b, b.number(reached).toUnsigned(b.i64) < expected, ValueRange());
+  scf::ConditionOp::create(b, b.number(reached) < wanted, ValueRange());
   b.createBlock(&loop.getAfter());
   b.sleep();
   scf::YieldOp::create(b);

@@ -17,7 +17,7 @@ public:
   Number raise();
   /// The same, with which nothing is seen but the count.
   Number add();
-  /// Until the count is at least `expected`, an i64.
+  /// Until the count is at least `expected`, an i64 less than 2^31.
   void await(Number expected);
   /// The first thread does so for its block, behind or before a barrier of it; for all threads of the block.
   void raiseByBlock();

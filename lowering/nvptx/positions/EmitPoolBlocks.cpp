@@ -22,7 +22,7 @@ public:
       : frame(frame), b(frame.b), batch(frame.batch(op.getBatch())), cache(frame.cache(op.getCacheAttr())),
         bias(frame.weight(op.getBias())), block(op.getBlockSize()), width(moe::widthOf(op.getType())), overlaps(op.overlaps()),
         sequence((batch.tokenSequence + token).load().toInteger(b.i64)), begin(position + 1 - count()),
-        first(overlaps ? maximum(-begin, b.integer(0)) : b.integer(0)) {}
+        first(overlaps ? select(begin < 0, b.integer(block), b.integer(0)) : b.integer(0)) {}
 
   /// A column of the entry: a softmax over its gates, then the sum of its values.
   Number entry(Number column) {

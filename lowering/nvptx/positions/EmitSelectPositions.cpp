@@ -102,6 +102,7 @@ private:
     return select(bits < 0, bits.like(int64_t(std::numeric_limits<int32_t>::min())) - bits, bits);
   }
 
+  /// Keys are read behind a barrier.
   void listBest(Number token, Pointer keys) {
     Pointer list = result + token * k;
     Number count = countOf(token);

@@ -13,6 +13,8 @@ static constexpr int64_t digitBegins[] = {21, 10, 0}, keyBits = 32;
 static constexpr int64_t digits = 1 << 11, digitsOfThread = digits / KeySelection::threads;
 /// Keys that a lane loads before it looks at the first.
 static constexpr int64_t keysAtOnce = 4;
+/// Numbers in shared memory that a thread loads or stores at once.
+static constexpr int64_t loadedAtOnce = 4;
 
 KeySelection::KeySelection(KernelFrame &frame, int64_t k)
     : b(frame.b), k(k), counts(frame.allocateShared(b.i32, digits)), ofWarps(frame.allocateShared(b.i32, 2 * warps)),
@@ -44,9 +46,24 @@ KernelBuilder::Numbers KeySelection::forOwnKeys(Pointer keys, Number count, Arra
   });
 }
 
+/// Of `numbers` that each warp has stored: the sums over the warps before this one.
+KernelBuilder::Numbers KeySelection::sumOfWarpsBefore(int64_t numbers) {
+  KernelBuilder::Numbers sums(numbers, b.integer32(0));
+  Number loaded;
+  for (int64_t i = 0; i < (warps - 1) * numbers; ++i) { // the last warp is before none
+    if (i % loadedAtOnce == 0)
+      loaded = (ofWarps + i).load(loadedAtOnce, 4 * loadedAtOnce);
+    Number &sum = sums[i % numbers];
+    sum = sum + select(b.integer(i / numbers) < b.warp(), loaded.lane(i % loadedAtOnce), b.integer32(0));
+  }
+  return sums;
+}
+
 /// The next digit of the threshold: the one at which counts, from the largest digit on, reach what is to be taken.
 KeySelection::Threshold KeySelection::narrow(Pointer keys, Number count, Threshold known, int64_t shift, int64_t end) {
-  b.forThreads(b.integer(digits), threads, [&](Number i) { (counts + i).store(b.integer32(0)); });
+  Number first = b.thread() * digitsOfThread;
+  for (int64_t i = 0; i < digitsOfThread; i += loadedAtOnce)
+    (counts + first + i).store(b.integer32(0).splat(loadedAtOnce), 4 * loadedAtOnce);
   b.barrier();
   forOwnKeys(keys, count, {}, [&](Number, Number isPlace, Number key, ArrayRef<Number>) {
     Number bits = unsignedOf(b, key), isCounted = isPlace;
@@ -57,25 +74,31 @@ KeySelection::Threshold KeySelection::narrow(Pointer keys, Number count, Thresho
     return KernelBuilder::Numbers();
   });
   b.barrier();
-  Number first = b.thread() * digitsOfThread, own[digitsOfThread], sum = b.integer32(0);
-  for (int64_t i = 0; i < digitsOfThread; ++i) {
-    own[i] = (counts + first + i).load();
-    sum = sum + own[i];
+  Number sum = b.integer32(0);
+  KernelBuilder::Numbers own;
+  for (int64_t i = 0; i < digitsOfThread; i += loadedAtOnce) {
+    Number loaded = (counts + first + i).load(loadedAtOnce, 4 * loadedAtOnce);
+    for (int64_t lane = 0; lane < loadedAtOnce; ++lane) {
+      own.push_back(loaded.lane(lane));
+      sum = sum + own.back();
+    }
   }
   Number before = b.sumBefore(sum);
   b.ifThen(b.lane() == warpSize - 1, [&] { (ofWarps + b.warp()).store(before + sum); });
   b.barrier();
-  for (int64_t warp = 0; warp < warps; ++warp)
-    before = before + select(b.integer(warp) < b.warp(), (ofWarps + warp).load(), b.integer32(0));
-  for (int64_t i = 0; i < digitsOfThread; ++i) {
-    Number reached = before + own[i];
-    b.ifThen((before < known.taken) & (known.taken <= reached), [&] {
-      Number digit = b.integer32(digits - 1) - (first + i).toInteger(b.i32);
-      crossing.store(digit << shift);
-      (crossing + 1).store(known.taken - before);
-    });
-    before = reached;
-  }
+  before = before + sumOfWarpsBefore(1)[0];
+  b.ifThen((before < known.taken) & (known.taken <= before + sum), [&] {
+    // Of the thread's digits those are passed that do not reach it; the last one reaches it if no other does.
+    Number passed = b.integer32(0), reached = before;
+    for (Number count : ArrayRef(own).drop_back()) {
+      reached = reached + count;
+      Number isPassed = reached < known.taken;
+      passed = passed + select(isPassed, b.integer32(1), b.integer32(0));
+      before = select(isPassed, reached, before);
+    }
+    crossing.store((b.integer32(digits - 1) - first.toInteger(b.i32) - passed) << shift);
+    (crossing + 1).store(known.taken - before);
+  });
   b.barrier();
   return {known.bits | crossing.load(), (crossing + 1).load()};
 }
@@ -95,11 +118,7 @@ void KeySelection::list(Pointer keys, Number count, Threshold threshold, Pointer
       (ofWarps + b.warp() * 2 + i).store(own[i]);
   });
   b.barrier();
-  KernelBuilder::Numbers before{none, none};
-  for (int64_t warp = 0; warp < warps; ++warp)
-    for (int64_t i = 0; i < 2; ++i)
-      before[i] = before[i] + select(b.integer(warp) < b.warp(), (ofWarps + (warp * 2 + i)).load(), none);
-  forBallots(before, [&](Number place, Number above, Number ties, ArrayRef<Number> counted) {
+  forBallots(sumOfWarpsBefore(2), [&](Number place, Number above, Number ties, ArrayRef<Number> counted) {
     Number bit = b.integer32(1) << b.lane().toInteger(b.i32);
     Number aboveBefore = counted[0] + b.countLanes(b.lanesBelow(above)), tiesBefore = counted[1] + b.countLanes(b.lanesBelow(ties));
     Number isTaken = ((above & bit) != 0) | (((ties & bit) != 0) & (tiesBefore < threshold.taken));

@@ -13,7 +13,7 @@ public:
   KeySelection(KernelFrame &frame, int64_t k);
 
   /// Stores the places of the k largest of `count` keys (i32, more than k of them) to `list`, in ascending order; ties go to the
-  /// lowest place. For all threads of the block.
+  /// lowest place. For all threads of the block, which meet before they read keys.
   void takeLargest(Pointer keys, Number count, Pointer list);
 
 private:
@@ -22,6 +22,7 @@ private:
     Number bits, taken;
   };
   Threshold narrow(Pointer keys, Number count, Threshold known, int64_t shift, int64_t end);
+  KernelBuilder::Numbers sumOfWarpsBefore(int64_t numbers);
   void list(Pointer keys, Number count, Threshold threshold, Pointer list);
   using Body = llvm::function_ref<KernelBuilder::Numbers(Number place, Number isPlace, Number key, llvm::ArrayRef<Number>)>;
   KernelBuilder::Numbers forOwnKeys(Pointer keys, Number count, llvm::ArrayRef<Number> initial, Body body);

@@ -17,6 +17,8 @@ Number PositionLists::lengthOf(Number token) const {
   int64_t part = llvm::divideCeil(listed, warpSize);
   Number parts = countFrom(b.integer(0), part, b.integer(llvm::divideCeil(listed, part))).toUnsigned(b.i64);
   Number first = maximum(parts - 1, b.integer(0)) * part, end = minimum(first + part, b.integer(listed));
+  if (part <= warpSize)
+    return first + countFrom(first, 1, end - first).toUnsigned(b.i64);
   Number length = b.forRange(first, end, warpSize, {b.integer32(0)}, [&](Number at, ArrayRef<Number> before) {
     return KernelBuilder::Numbers{before[0] + countFrom(at, 1, end - at)};
   })[0];

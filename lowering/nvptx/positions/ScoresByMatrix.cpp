@@ -78,7 +78,7 @@ KernelBuilder::Numbers ScoresByMatrix::addRowTile(const Token &token, Number til
 void ScoresByMatrix::score(const Token &token, Number first, Number stride, Number count, function_ref<Pointer(Number)> row,
                            function_ref<void(Number, Number)> store) {
   stageQueries(token);
-  Number turns = maximum(count - first + stride - 1, b.integer(0)) / stride;
+  Number turns = (count - first + stride - 1) / stride;
   b.forRange(turns, [&](Number turn) {
     Number begin = first + turn * stride;
     beginCopy(b, threads, keyRows, keys, count - begin, b.integer(width / chunkElements),

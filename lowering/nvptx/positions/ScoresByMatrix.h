@@ -24,8 +24,8 @@ public:
   struct Token {
     Pointer queries, weights; ///< f32 [heads, width], f32 [heads]
   };
-  /// Scores positions [first, end) and those that are each `stride` further than the last ones, below `count`. `row` is where a
-  /// position's key lies, bf16. For all threads of the block.
+  /// Scores positions [first, end) and those that are each `stride` further than the last ones, below `count`, as `first` is. `row`
+  /// is where a position's key lies, bf16. For all threads of the block.
   void score(const Token &token, Number first, Number stride, Number count, llvm::function_ref<Pointer(Number position)> row,
              llvm::function_ref<void(Number position, Number score)> store);
 

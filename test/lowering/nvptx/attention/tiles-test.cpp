@@ -44,3 +44,13 @@ TEST(Spans, AreAsManyAsRowsFill) {
   EXPECT_EQ(Spans::forRows(256, 16, int64_t(1) << 62).most, 16);
   EXPECT_EQ(Spans::forRows(512, 1, 4096).most, 1);
 }
+
+/// Lists have as many spans as rows, which double only if the shortest do not hold the longest list.
+TEST(Spans, OfListsAreShortestWhereTheseHoldThem) {
+  EXPECT_TRUE(Spans::forList(256, 16, 1).areShortest);
+  EXPECT_TRUE(Spans::forList(256, 16, 4096).areShortest);
+  EXPECT_EQ(Spans::forList(256, 16, 4096).doublings(int64_t(4095)), 0);
+  EXPECT_FALSE(Spans::forList(256, 16, 4097).areShortest);
+  EXPECT_FALSE(Spans::forList(256, 16, 0).areShortest);  // of any number of rows
+  EXPECT_FALSE(Spans::forRows(256, 16, 40).areShortest); // which may be the last of many
+}
