@@ -55,11 +55,11 @@ Status Emulator::launch(const Module &module, std::string_view name, const Launc
   if (!entry)
     return Status::invalidArgument(module.name + ": no entry '" + std::string(name) + "'");
   MOEC_RETURN_IF_ERROR(check(*entry, arguments));
-  Reports reports;
+  Reports reports(options.mostReports);
   Launch launch(module, *entry, arguments.grid, arguments.block, arguments.dynamicSharedBytes, arguments.parameters, allocations,
                 reports, arguments.cooperative, options.mostInstructions, ++launches);
   allocations.startLaunch();
-  Counters counted = runGrid(launch, options.threads);
+  Counters counted = runGrid(launch, options.threads, options.blocksAtOnce);
   counted.uniqueSectorsLoaded = allocations.uniqueSectors();
   if (counters)
     *counters = counted;

@@ -17,7 +17,9 @@ namespace moec::runtime::emulator {
 
 struct EmulatorOptions {
   int threads = 1;                          ///< of the host, over which blocks are spread
+  uint64_t blocksAtOnce = 1;                ///< that a thread of the host starts before it runs the last of them, then those before
   uint64_t mostInstructions = ~uint64_t(0); ///< of a warp in one launch; one that goes on longer is reported
+  uint64_t mostReports = 10000;             ///< after which a launch ends, as going on would tell nothing new
 };
 
 /// What a kernel is given.

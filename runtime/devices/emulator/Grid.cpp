@@ -1,4 +1,5 @@
-// Blocks run to their end, one after the other; one that waits for what another does is set aside.
+// Blocks run to their end, one after the other; one that waits for what another does is set aside. Where several start at once, the
+// last of them runs first, so that who is to wait for others does.
 #include "runtime/devices/emulator/Grid.h"
 
 #include "runtime/devices/emulator/Block.h"
@@ -70,21 +71,17 @@ private:
 
 class Worker {
 public:
-  Worker(const Launch &launch, Schedule &schedule, size_t number) : launch(launch), schedule(schedule), number(number) {}
+  Worker(const Launch &launch, Schedule &schedule, size_t number, uint64_t atOnce)
+      : launch(launch), schedule(schedule), number(number), atOnce(atOnce) {}
 
   void run() {
-    while (!launch.stopping && !schedule.stuck) {
-      std::optional<uint64_t> index = schedule.open();
-      if (!index)
-        break;
-      if (!spare)
-        spare = std::make_unique<Block>(launch, counters);
-      spare->start(*index);
-      ++counters.blocks;
-      proceed(std::move(spare));
-      // All of a cooperative launch are to start before any is tried again.
-      if (!launch.cooperative)
-        resumeWaiting();
+    while (!launch.stopping && !schedule.stuck && open()) {
+      while (!opened.empty() && !launch.stopping) {
+        proceed(start());
+        // All of a cooperative launch are to start before any is tried again.
+        if (!launch.cooperative)
+          resumeWaiting();
+      }
       if (waiting.size() > mostResidentBlocks)
         finishWaiting();
     }
@@ -96,6 +93,26 @@ public:
   std::vector<std::unique_ptr<Block>> waiting;
 
 private:
+  /// As many blocks as are to be there at once; whether there are any.
+  bool open() {
+    while (opened.size() < atOnce) {
+      std::optional<uint64_t> index = schedule.open();
+      if (!index)
+        break;
+      opened.push_back(*index);
+    }
+    return !opened.empty();
+  }
+
+  /// The last of those that are open and have not run.
+  std::unique_ptr<Block> start() {
+    std::unique_ptr<Block> block = spare ? std::move(spare) : std::make_unique<Block>(launch, counters);
+    block->start(opened.back());
+    opened.pop_back();
+    ++counters.blocks;
+    return block;
+  }
+
   void proceed(std::unique_ptr<Block> block) {
     for (unsigned tries = 0; !launch.stopping; ++tries) {
       bool mayWait = launch.cooperative || !schedule.isFirst(block->index);
@@ -140,16 +157,18 @@ private:
   const Launch &launch;
   Schedule &schedule;
   const size_t number;
+  const uint64_t atOnce;
+  std::vector<uint64_t> opened; ///< blocks that have not run
   std::unique_ptr<Block> spare; ///< to be used again
 };
 } // namespace
 
-Counters moec::runtime::emulator::runGrid(const Launch &launch, int threads) {
+Counters moec::runtime::emulator::runGrid(const Launch &launch, int threads, uint64_t blocksAtOnce) {
   size_t useful = size_t(std::min<uint64_t>(uint64_t(std::max(threads, 1)), launch.grid.count()));
   Schedule schedule(launch.grid.count(), useful);
   std::vector<std::unique_ptr<Worker>> workers;
   for (size_t k = 0; k < useful; ++k)
-    workers.push_back(std::make_unique<Worker>(launch, schedule, k));
+    workers.push_back(std::make_unique<Worker>(launch, schedule, k, std::max<uint64_t>(blocksAtOnce, 1)));
   std::vector<std::thread> others;
   try {
     for (size_t k = 1; k < useful; ++k)

@@ -11,8 +11,9 @@ namespace moec::runtime::emulator {
 constexpr uint64_t mostResidentBlocks = 2048;
 
 /// Runs all blocks, spread over threads of the host, each to its end or until it waits for what another does. Blocks start in the
-/// order of their numbers; in a launch that is not cooperative none may wait for a later one, which need not have started.
-Counters runGrid(const Launch &launch, int threads);
+/// order of their numbers, on each thread `blocksAtOnce` before the last of them runs first; in a launch that is not cooperative
+/// none may wait for a later one, which need not have started.
+Counters runGrid(const Launch &launch, int threads, uint64_t blocksAtOnce);
 
 } // namespace moec::runtime::emulator
 

@@ -47,16 +47,18 @@ std::string describe(const Report &report);
 /// Reports of one launch, one for each kind and line: the first, with the number of all. May be added to by several threads.
 class Reports {
 public:
+  explicit Reports(uint64_t most) : most(most) {}
   /// Counts one of a kind at a line; true for the first, which is then to be added.
   bool count(uint32_t line, ReportKind kind);
   void add(Report report);
   bool empty() const { return total.load(std::memory_order_relaxed) == 0; }
-  /// Whether there have been so many that going on tells nothing new.
-  bool enough() const { return total.load(std::memory_order_relaxed) >= 10000; }
+  /// Whether there have been as many as are wanted.
+  bool enough() const { return total.load(std::memory_order_relaxed) >= most; }
   /// In the order of the PTX.
   std::vector<Report> take();
 
 private:
+  const uint64_t most;
   std::mutex mutex;
   std::atomic<uint64_t> total{0};
   std::map<std::pair<uint32_t, ReportKind>, Report> found;

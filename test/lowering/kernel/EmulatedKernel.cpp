@@ -24,7 +24,10 @@ uint64_t sizeOf(const lowering::LaunchDimension &dimension, const StepNumbers &n
 } // namespace
 
 void EmulatedKernel::run(const KernelLaunch &launch) {
-  emulator::Emulator emulator({.threads = int(launch.pieces), .mostInstructions = mostInstructions});
+  emulator::Emulator emulator({.threads = int(launch.pieces),
+                               .blocksAtOnce = blocksAtOnce,
+                               .mostInstructions = mostInstructions,
+                               .mostReports = mostReports});
   Result<const emulator::Module *> module = emulator.load(code.text, code.section);
   if (!module.ok()) {
     ADD_FAILURE() << module.status().message();

@@ -21,7 +21,9 @@ public:
 protected:
   const std::string symbol;
   lowering::GpuCode code;
+  uint64_t blocksAtOnce = 1;                ///< that start, of which the last one then runs first
   uint64_t mostInstructions = ~uint64_t(0); ///< of a warp
+  uint64_t mostReports = 10000;             ///< after which a run ends
   bool hasReports = false;                  ///< of any run
 
 private:

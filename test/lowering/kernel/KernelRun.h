@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,11 +30,13 @@ public:
 
   /// What the step consists of; afterwards inputs are made up from `seed`, except those of `given` (by argument).
   void setStep(std::vector<Sequence> sequences, std::vector<int64_t> outputs = {});
-  void give(unsigned argument, Tensor value);
+  void give(unsigned argument, std::optional<Tensor> value); ///< nothing: it is made up again
   void makeUp(uint64_t seed);
   const Tensor &input(unsigned argument) const;
   /// Multiplies what was made up for an argument.
   void scale(unsigned argument, double factor);
+  /// Puts something in place of every number that was made up for caches, rounded to their type.
+  void changeCaches(llvm::function_ref<double(double)> change);
 
   /// What runs for every target leave, in order of the targets: the results' elements as they are in memory.
   std::vector<std::vector<Bits>> runAll();

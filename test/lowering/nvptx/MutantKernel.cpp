@@ -32,11 +32,23 @@ bool fail(llvm::function_ref<void()> checks) {
   return false;
 }
 
-class MutantKernel : public EmulatedKernel {
+/// Whose checks run blocks one after the other, or several at once, those first that wait for others.
+class OriginalKernel : public EmulatedKernel {
+public:
+  using EmulatedKernel::EmulatedKernel;
+
+  void check(llvm::function_ref<void()> checks) override {
+    blocksAtOnce = blocksAtOnce == 1 ? 1024 : 1;
+    checks();
+  }
+};
+
+class MutantKernel : public OriginalKernel {
 public:
   MutantKernel(const std::string &symbol, const lowering::GpuCode &code, Mutation mutation, std::string text)
-      : EmulatedKernel(symbol, code), mutation(std::move(mutation)), original(code.text), text(std::move(text)) {
+      : OriginalKernel(symbol, code), mutation(std::move(mutation)), original(code.text), text(std::move(text)) {
     mostInstructions = 2'000'000; // several times what any of the tests needs
+    mostReports = 1;
   }
   ~MutantKernel() override {
     if (!wasChecked)
@@ -55,14 +67,16 @@ public:
     wasChecked = true;
     if (isCaught)
       return;
-    code.text = text;
-    hasReports = false;
-    isCaught = fail(checks);
-    isCaughtByReport = hasReports;
-    if (!isCaught && !isReached) {
-      code.text = trapped(original, mutation);
-      isReached = fail(checks);
-    }
+    OriginalKernel::check([&] {
+      code.text = text;
+      hasReports = false;
+      isCaught = fail(checks);
+      isCaughtByReport = hasReports;
+      if (!isCaught && !isReached) {
+        code.text = trapped(original, mutation);
+        isReached = fail(checks);
+      }
+    });
   }
 
 private:
@@ -79,10 +93,10 @@ std::vector<std::unique_ptr<CompiledKernel>> moec::test::compileKernel(mlir::Mod
   static std::set<std::string> known; // targets and kernels may share their code
   std::vector<std::unique_ptr<CompiledKernel>> mutants;
   for (const auto &[symbol, code] : generateForGpus(plan)) {
-    mutants.push_back(std::make_unique<EmulatedKernel>(symbol, code));
+    mutants.push_back(std::make_unique<OriginalKernel>(symbol, code));
     if (!known.insert(code.text).second)
       continue;
-    for (Mutation &mutation : chooseMutations(code.text, mutantChoice.share, mutantChoice.seed))
+    for (Mutation &mutation : chooseMutations(code.text, mutantChoice.share.value_or(mutantChoice.usualShare), mutantChoice.seed))
       if (std::string text = mutated(code.text, mutation); isSound(text))
         mutants.push_back(std::make_unique<MutantKernel>(symbol, code, std::move(mutation), std::move(text)));
   }

@@ -4,6 +4,7 @@
 
 #include "Mutation.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,10 @@ struct Verdict {
   Mutation mutation;
 };
 
-/// One of how many mistakes that a kernel offers is made, and which.
+/// One of how many mistakes that a kernel offers is made, and which: of `share` if somebody asked for that.
 struct MutantChoice {
-  size_t share = 25;
+  size_t usualShare = 25;
+  std::optional<size_t> share = {};
   uint64_t seed = 1;
 };
 extern MutantChoice mutantChoice;

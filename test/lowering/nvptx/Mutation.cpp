@@ -334,8 +334,9 @@ bool entersLoop(const std::vector<Place> &places, const Labels &labels, size_t b
     if (!s.starts("bra") || s.guard.empty())
       continue;
     auto header = labels.find(s.operands[0]), end = labels.find(exit);
-    bool goesBack = header != labels.end() && header->second > branch && header->second <= at;
     bool endsThere = (end != labels.end() && end->second == at + 1) || (next.starts("bra.uni") && next.operands[0] == exit);
+    // The end of a loop may stand in front of it.
+    bool goesBack = header != labels.end() && header->second > branch && (header->second <= at || header->second == at + 2);
     if (goesBack && endsThere)
       for (const std::string &operand : comparedFor(places, at))
         if (operand[0] == '%' && std::ranges::find(compared, operand) != compared.end())

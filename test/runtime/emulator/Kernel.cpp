@@ -27,7 +27,7 @@ std::byte *Buffers::add(size_t bytes, Contents contents) {
 
 KernelRun Buffers::run(const std::string &text, const Shape &shape) {
   KernelRun run;
-  Emulator emulator({.threads = shape.threads});
+  Emulator emulator({.threads = shape.threads, .blocksAtOnce = shape.blocksAtOnce, .mostReports = shape.mostReports});
   std::vector<std::byte *> parameters;
   for (const Buffer &buffer : buffers) {
     parameters.push_back(buffer.data);

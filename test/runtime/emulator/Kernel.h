@@ -39,6 +39,7 @@ struct Shape {
   uint32_t dynamicSharedBytes = 0;
   int threads = 1;
   bool cooperative = false;
+  uint64_t blocksAtOnce = 1, mostReports = 10000;
 };
 
 /// Allocations that a kernel gets, each as a parameter.

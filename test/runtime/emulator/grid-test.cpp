@@ -242,3 +242,67 @@ $end:)";
   expectClean(run(chain("red.relaxed.gpu.global.add.u32 [%rd0], 1;"), {{3}, {32}}));
   expectOnly(ReportKind::race, run(chain("st.relaxed.gpu.global.b32 [%rd0], 2;"), {{3}, {32}}));
 }
+
+// Each of 4 blocks stores its place in the order in which they run; those there at once run from the last to the first.
+TEST(EmulatorGrid, LastOfBlocksThatAreThereAtOnceRunsFirst) {
+  auto order = [](uint64_t blocksAtOnce) {
+    Shape shape{{4}, {32}};
+    shape.blocksAtOnce = blocksAtOnce;
+    Buffers buffers;
+    KernelRun run = buffers.in(std::vector<int>(5))
+                        .run(kernelText(R"(
+    setp.ne.u32 %p1, %r0, 0;
+    @%p1 bra $end;
+    atom.global.add.u32 %r9, [%rd0], 1;
+    mad.wide.u32 %rd5, %r1, 4, %rd0;
+    st.global.b32 [%rd5+4], %r9;
+$end:)",
+                                        "", 1),
+                             shape);
+    EXPECT_TRUE(run.status.ok()) << run.status.message();
+    std::vector<int> places = buffers.get<int>(0);
+    return std::vector<int>(places.begin() + 1, places.end());
+  };
+  EXPECT_EQ(order(1), (std::vector{0, 1, 2, 3}));
+  EXPECT_EQ(order(3), (std::vector{2, 1, 0, 3}));
+  EXPECT_EQ(order(100), (std::vector{3, 2, 1, 0}));
+}
+
+// A block that does not wait for an earlier one gets away with it if that one has run, but not if both are there.
+TEST(EmulatorGrid, WhoDoesNotWaitIsFoundWhereBlocksAreThereAtOnce) {
+  auto second = [](const std::string &wait, uint64_t blocksAtOnce) {
+    Shape shape{{2}, {32}};
+    shape.blocksAtOnce = blocksAtOnce;
+    return run(R"(
+    setp.ne.u32 %p1, %r0, 0;
+    @%p1 bra $end;
+    setp.ne.u32 %p1, %r1, 0;
+    @%p1 bra $wait;
+    st.global.b32 [%rd0+16], 7;
+    red.release.gpu.global.add.u32 [%rd0], 1;
+    bra $end;
+$wait:
+    ld.acquire.gpu.global.b32 %r9, [%rd0];
+    setp.lt.u32 %p2, %r9, 1;
+    )" + wait + R"(
+    ld.global.b32 %r10, [%rd0+16];
+$end:)",
+               shape);
+  };
+  for (uint64_t blocksAtOnce : {1, 2})
+    expectClean(second("@%p2 bra $wait;", blocksAtOnce));
+  expectClean(second("", 1));
+  std::vector<KernelRun> results = second("", 2);
+  EXPECT_TRUE(results[0].only(ReportKind::race)) << results[0].status.message();
+}
+
+// A launch ends after as many reports as are wanted.
+TEST(EmulatorGrid, EndsAfterEnoughReports) {
+  for (auto [most, blocks] : {std::pair<uint64_t, uint64_t>(1, 1), {65, 3}, {10000, 100}}) {
+    Shape shape{{100}, {32}};
+    shape.mostReports = most;
+    KernelRun run = Buffers().in(std::vector<int>(1)).run(kernelText("ld.global.b32 %r9, [%rd0+4];", "", 1), shape);
+    EXPECT_TRUE(run.only(ReportKind::outOfBounds)) << run.status.message();
+    EXPECT_EQ(run.counters.blocks, blocks) << most;
+  }
+}
