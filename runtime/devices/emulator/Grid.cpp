@@ -17,6 +17,10 @@ namespace {
 /// How often blocks that wait are tried while nothing happens, before they are taken to wait for ever.
 constexpr unsigned patience = 1000;
 
+/// Of a launch that is not cooperative: what they wait for has started before them, so later ones are not needed for them to go on,
+/// and each takes memory.
+constexpr size_t mostWaitingBlocks = 256;
+
 /// What the workers know of each other.
 class Schedule {
 public:
@@ -82,7 +86,7 @@ public:
         if (!launch.cooperative)
           resumeWaiting();
       }
-      if (waiting.size() > mostResidentBlocks)
+      if (waiting.size() > (launch.cooperative ? mostResidentBlocks : mostWaitingBlocks))
         finishWaiting();
     }
     finishWaiting();
