@@ -15,14 +15,21 @@
 namespace moec::runtime {
 
 struct DeviceOptions {
-  int threads = 0;    ///< of the host; 0 for as many as it has
-  std::string isa;    ///< code variant or GPU target to run; empty for the best that the device can
-  uint64_t pages = 0; ///< of every cache
+  int threads = 0;            ///< of the host; 0 for as many as it has
+  std::string isa;            ///< code variant or GPU target to run; empty for the best that the device can
+  uint64_t pages = 0;         ///< of every cache
+  bool timesLaunches = false; ///< whether to take the time of every launch, which lengthens steps a little
 
   // Of GPUs.
   int gpu = 0;                                                           ///< which of several
   std::string driver = {};                                               ///< its library; empty for the system's
   std::function<void(uint64_t done, uint64_t total)> progress = nullptr; ///< called now and then while weights are uploaded
+};
+
+/// What launches of a program took in all its runs so far.
+struct LaunchTime {
+  size_t first, count; ///< places in the program's launches: of the first, and how many ran as one
+  double seconds;
 };
 
 class Device {
@@ -37,6 +44,9 @@ public:
 
   /// What runs: the code variant's name and the number of threads, for messages.
   virtual std::string description() const = 0;
+
+  /// The times of a program's launches, in their order; none unless asked for, and of devices that take no time.
+  virtual std::span<const LaunchTime> launchTimes(size_t program) const { return {}; }
 
   /// What a device that counts has counted so far, kernel by kernel, as a table in Markdown.
   virtual std::string counted() const { return {}; }

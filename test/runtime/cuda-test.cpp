@@ -79,6 +79,30 @@ TEST_F(CudaTest, recordsEachKindOfDecodeStepOnce) {
   EXPECT_EQ(row(1), expectedLogits(std::vector<int32_t>{3, 1, 1, 1}));
 }
 
+/// Between launches that are asked for one by one, and within a graph whenever it is replayed.
+TEST_F(CudaTest, takesTheTimesOfLaunches) {
+  DeviceOptions timed;
+  timed.timesLaunches = true;
+  ASSERT_TRUE(create(timed).ok());
+  int sequence = *session->addSequence();
+  ASSERT_TRUE(step(Phase::prefill, sequence, {1, 2}).ok());
+  for (int round = 0; round < 3; ++round)
+    ASSERT_TRUE(step(Phase::decode, sequence, {3}).ok());
+  EXPECT_EQ(standIn.calls("cuGraphLaunch"), 3u);
+  EXPECT_EQ(row(0), expectedLogits(std::vector<int32_t>{1, 2, 3, 3, 3}));
+  for (auto [program, runs] : {std::pair(0, 1), {1, 3}}) {
+    std::span<const LaunchTime> times = session->device().launchTimes(size_t(program));
+    ASSERT_EQ(times.size(), 2u);
+    for (size_t i = 0; i < times.size(); ++i) {
+      EXPECT_EQ(times[i].first, i);
+      EXPECT_EQ(times[i].count, 1u);
+      EXPECT_NEAR(times[i].seconds, runs * 0.5e-3, 1e-9);
+    }
+  }
+  ASSERT_TRUE(create().ok());
+  EXPECT_TRUE(session->device().launchTimes(0).empty());
+}
+
 TEST_F(CudaTest, leavesOutLaunchesWithNothingToDo) {
   ASSERT_TRUE(create().ok());
   std::vector<int32_t> ids{1, 2};
@@ -225,7 +249,9 @@ std::vector<std::string> life(CudaTest &test) {
       errors.push_back(status.message());
     return status.ok();
   };
-  if (note(test.create())) {
+  DeviceOptions options;
+  options.timesLaunches = true; // which takes more calls, and leaves out none
+  if (note(test.create(options))) {
     int sequence = *test.session->addSequence();
     std::vector<int32_t> ids;
     for (auto [phase, id] : {std::pair(Phase::prefill, 3), {Phase::decode, 4}, {Phase::decode, 5}, {Phase::prefill, 6}}) {

@@ -41,11 +41,13 @@ struct Given {
 };
 } // namespace
 
+double moec::bench::flopOf(const Manifest &manifest, const Launch &launch, double tokens, double outputs) {
+  return double(launch.flops_per_unit()) * (Given(manifest, launch).isPerOutput ? outputs : tokens);
+}
+
 double moec::bench::flopOf(const Manifest &manifest, const char *phase, double tokens, double outputs) {
   double flop = 0;
-  forEachLaunch(manifest, phase, [&](const Launch &launch) {
-    flop += double(launch.flops_per_unit()) * (Given(manifest, launch).isPerOutput ? outputs : tokens);
-  });
+  forEachLaunch(manifest, phase, [&](const Launch &launch) { flop += flopOf(manifest, launch, tokens, outputs); });
   return flop;
 }
 

@@ -8,6 +8,9 @@
 
 namespace moec::bench {
 
+/// FLOP of a launch, but for attention's to positions cached before.
+double flopOf(const artifact::Manifest &manifest, const artifact::Launch &launch, double tokens, double outputs);
+
 /// FLOP of a step of `phase`, but for attention's to positions cached before.
 double flopOf(const artifact::Manifest &manifest, const char *phase, double tokens, double outputs);
 

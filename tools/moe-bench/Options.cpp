@@ -45,11 +45,15 @@ std::optional<int> moec::bench::parseOptions(int argc, char **argv, Options &opt
   app.add_option("--isa", options.isa, "code variant or GPU target (moe-dump lists them); by default the best that runs here")
       ->type_name("NAME");
   app.add_option("--weights", options.weights, "where external weight files are")->type_name("FOLDER");
+  app.add_flag("--kernels", options.kernels, "take the time of each kernel instead");
   app.add_option("--format", options.format, "of the report")
       ->type_name("NAME")
       ->check(oneOf({"md", "csv", "json"}))
       ->capture_default_str();
   app.final_callback([&] {
+    if (options.device == "emulator" && options.kernels)
+      throw CLI::ValidationError("--kernels",
+                                 "expected a device that takes time; --device emulator counts for each kernel without it");
     if (options.device == "emulator" && options.format != "md")
       throw CLI::ValidationError("--format",
                                  "expected md, the form of what --device emulator counts, got '" + options.format + "'");

@@ -13,6 +13,7 @@ namespace moec::bench {
 struct Options {
   std::string artifact, weights, format = "md", device = "cpu", isa;
   int repetitions = 5, gpu = 0;
+  bool kernels = false;
   // What is not given becomes what machine and model can do, by fitTo.
   std::optional<int64_t> prefill, decode;
   std::vector<int64_t> batches;

@@ -36,6 +36,26 @@ std::string markdown(const std::string &model, const std::map<int, Limits> &limi
   return text;
 }
 
+std::string markdown(const std::string &model, const std::vector<KernelRow> &rows) {
+  std::string text = model + ", each kernel's time by moe-bench " MOEC_VERSION "\n";
+  std::string heading;
+  for (const KernelRow &row : rows) {
+    std::string test = row.test + ", batch " + std::to_string(row.batch) + ", " + std::to_string(row.threads) +
+                       (row.threads == 1 ? " thread" : " threads");
+    if (test != heading)
+      text += "\n" + test + "\n\n| kernel | launches | µs | share | GFLOP/s | GB/s read |\n|---|---|---|---|---|---|\n";
+    heading = test;
+    text += "| " + row.kernel + " | " + std::to_string(row.launches) + " | " + formatted("%.1f", row.seconds * 1e6) + " | " +
+            formatted("%.1f %%", row.share * 100) + " | " + formatted("%.1f", row.flops * 1e-9) + " | " +
+            (row.readBytes > 0 ? formatted("%.1f", row.readBytes * 1e-9) : "") + " |\n";
+  }
+  return text;
+}
+
+std::string printed(const nlohmann::ordered_json &value) {
+  return value.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 /// As a field of CSV.
 std::string quoted(const std::string &text) {
   std::string result = "\"";
@@ -51,6 +71,16 @@ std::string csv(const std::string &model, const std::vector<Row> &rows) {
             formatted("%.6g", row.rate.mean) + "," + formatted("%.6g", row.rate.deviation) + "," +
             (row.test == "first token" ? "s" : "tokens/s") + "," + row.limit + "," +
             (row.limit.empty() ? "," : formatted("%.6g", row.limitRate) + "," + formatted("%.4f", row.share)) + "\n";
+  return text;
+}
+
+std::string csv(const std::string &model, const std::vector<KernelRow> &rows) {
+  std::string text = "model,test,batch,threads,kernel,launches,seconds,share,flops,read_bytes_per_second\n";
+  for (const KernelRow &row : rows)
+    text += quoted(model) + "," + row.test + "," + std::to_string(row.batch) + "," + std::to_string(row.threads) + "," +
+            row.kernel + "," + std::to_string(row.launches) + "," + formatted("%.6g", row.seconds) + "," +
+            formatted("%.4f", row.share) + "," + formatted("%.6g", row.flops) + "," +
+            (row.readBytes > 0 ? formatted("%.6g", row.readBytes) : "") + "\n";
   return text;
 }
 
@@ -73,11 +103,30 @@ std::string json(const std::string &model, const std::map<int, Limits> &limits, 
                               {"limit", known(row, row.limit)},
                               {"limit_rate", known(row, row.limitRate)},
                               {"share", known(row, row.share)}});
-  return result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return printed(result);
+}
+
+std::string json(const std::string &model, const std::vector<KernelRow> &rows) {
+  nlohmann::ordered_json result = {{"producer", "moe-bench " MOEC_VERSION}, {"model", model}};
+  for (const KernelRow &row : rows)
+    result["kernels"].push_back({{"test", row.test},
+                                 {"batch", row.batch},
+                                 {"threads", row.threads},
+                                 {"kernel", row.kernel},
+                                 {"launches", row.launches},
+                                 {"seconds", row.seconds},
+                                 {"share", row.share},
+                                 {"flops", row.flops},
+                                 {"read_bytes_per_second", row.readBytes > 0 ? nlohmann::ordered_json(row.readBytes) : nullptr}});
+  return printed(result);
 }
 } // namespace
 
 std::string moec::bench::report(const std::string &format, const std::string &model, const std::map<int, Limits> &limits,
                                 const std::vector<Row> &rows) {
   return format == "csv" ? csv(model, rows) : format == "json" ? json(model, limits, rows) : markdown(model, limits, rows);
+}
+
+std::string moec::bench::reportKernels(const std::string &format, const std::string &model, const std::vector<KernelRow> &rows) {
+  return format == "csv" ? csv(model, rows) : format == "json" ? json(model, rows) : markdown(model, rows);
 }

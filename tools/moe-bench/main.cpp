@@ -1,6 +1,7 @@
 // moe-bench: measures a compiled model against what the machine can do.
 #include "tools/CommandLine.h"
 #include "tools/moe-bench/GpuMachine.h"
+#include "tools/moe-bench/KernelTimes.h"
 #include "tools/moe-bench/Options.h"
 #include "tools/moe-bench/Report.h"
 
@@ -24,6 +25,17 @@ static Status measureAll(const Options &options, const Artifact &artifact, Workl
   return {};
 }
 
+/// What each kernel takes with each number of threads.
+static Status timeAllKernels(const Options &options, const Artifact &artifact, Workload workload) {
+  std::vector<KernelRow> rows;
+  for (int threads : options.threads) {
+    workload.device.threads = threads;
+    MOEC_RETURN_IF_ERROR(timeKernels(artifact, workload, rows));
+  }
+  std::cout << reportKernels(options.format, options.artifact, rows);
+  return {};
+}
+
 /// What the emulator counts is the same with any number of threads.
 static Status countAll(const Options &options, const Artifact &artifact, Workload workload) {
   workload.device.threads = options.threads.back();
@@ -39,7 +51,8 @@ static Status run(Options &options) {
   MOEC_RETURN_IF_ERROR(options.fitTo(*artifact->manifest().model()));
   Workload workload = options.workload();
   MOEC_RETURN_IF_ERROR(take(workload.createDevice, deviceNamed(options.device)));
-  return options.device == "emulator" ? countAll(options, *artifact, workload) : measureAll(options, *artifact, workload);
+  auto *work = options.device == "emulator" ? countAll : options.kernels ? timeAllKernels : measureAll;
+  return work(options, *artifact, workload);
 }
 
 int main(int argc, char **argv) {

@@ -6,6 +6,7 @@
 #include "runtime/devices/cpu/HostMemory.h"
 
 #include <algorithm>
+#include <chrono>
 #include <vector>
 
 using namespace moec::runtime;
@@ -36,6 +37,9 @@ public:
   Status run(size_t program, const StepInput &input) override;
   std::span<const std::byte> output(size_t program, size_t output) override;
   std::string description() const override { return isa + ", " + std::to_string(pool.threads()) + " threads"; }
+  std::span<const LaunchTime> launchTimes(size_t program) const override {
+    return times.empty() ? std::span<const LaunchTime>() : times[program];
+  }
 
 private:
   CpuDevice(const Artifact &artifact, int threads)
@@ -43,6 +47,7 @@ private:
   Status allocate(uint64_t pages);
   Status resolve();
   void *addressOf(const Buffer &buffer) const;
+  void launch(ResolvedLaunch &launch, const StepInput &input);
 
   const Artifact &artifact;
   const std::span<const std::byte> constants;
@@ -53,6 +58,7 @@ private:
   uint64_t scratchPerThread = 0;
   std::vector<HostMemory> caches;
   std::vector<std::vector<ResolvedLaunch>> programs;
+  std::vector<std::vector<LaunchTime>> times; ///< by program; empty when they are not taken
   StepNumbers last{};
 };
 
@@ -62,6 +68,12 @@ Result<std::unique_ptr<Device>> CpuDevice::create(const Artifact &artifact, cons
   MOEC_RETURN_IF_ERROR(take(device->code, loadCode(artifact, device->isa)));
   MOEC_RETURN_IF_ERROR(device->allocate(options.pages));
   MOEC_RETURN_IF_ERROR(device->resolve());
+  if (options.timesLaunches)
+    for (const std::vector<ResolvedLaunch> &launches : device->programs) {
+      std::vector<LaunchTime> &each = device->times.emplace_back();
+      for (size_t i = 0; i < launches.size(); ++i)
+        each.push_back({i, 1, 0});
+    }
   return std::unique_ptr<Device>(std::move(device));
 }
 
@@ -126,23 +138,33 @@ Status CpuDevice::resolve() {
 
 Status CpuDevice::run(size_t program, const StepInput &input) {
   last = input.numbers();
-  for (ResolvedLaunch &launch : programs[program]) {
-    for (auto [position, kind] : launch.inputs)
-      launch.buffers[position] = const_cast<int32_t *>(input.of(kind).data());
-    struct Call {
-      const ResolvedLaunch &launch;
-      const CpuDevice &device;
-    } call{launch, *this};
-    pool.run(
-        launch.itemsPerUnit * int64_t(unitsOf(launch.extent, last)),
-        [](void *context, int thread, int64_t begin, int64_t end) {
-          const Call &call = *static_cast<const Call *>(context);
-          std::byte *scratch = call.device.scratch.data() + call.device.scratchPerThread * uint64_t(thread);
-          call.launch.function(call.launch.buffers.data(), &call.device.last, scratch, begin, end);
-        },
-        &call);
+  for (size_t i = 0; i < programs[program].size(); ++i) {
+    if (times.empty()) {
+      launch(programs[program][i], input);
+      continue;
+    }
+    auto start = std::chrono::steady_clock::now();
+    launch(programs[program][i], input);
+    times[program][i].seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   return {};
+}
+
+void CpuDevice::launch(ResolvedLaunch &launch, const StepInput &input) {
+  for (auto [position, kind] : launch.inputs)
+    launch.buffers[position] = const_cast<int32_t *>(input.of(kind).data());
+  struct Call {
+    const ResolvedLaunch &launch;
+    const CpuDevice &device;
+  } call{launch, *this};
+  pool.run(
+      launch.itemsPerUnit * int64_t(unitsOf(launch.extent, last)),
+      [](void *context, int thread, int64_t begin, int64_t end) {
+        const Call &call = *static_cast<const Call *>(context);
+        std::byte *scratch = call.device.scratch.data() + call.device.scratchPerThread * uint64_t(thread);
+        call.launch.function(call.launch.buffers.data(), &call.device.last, scratch, begin, end);
+      },
+      &call);
 }
 
 std::span<const std::byte> CpuDevice::output(size_t program, size_t output) {

@@ -3,6 +3,7 @@
 #include "runtime/devices/Device.h"
 #include "runtime/devices/cuda/GraphCache.h"
 #include "runtime/devices/cuda/Kernels.h"
+#include "runtime/devices/cuda/LaunchTimer.h"
 #include "runtime/devices/cuda/Upload.h"
 #include "runtime/devices/gpu/Launches.h"
 
@@ -22,6 +23,7 @@ constexpr size_t keptGraphs = 64;
 /// A launch as the driver takes it.
 struct PreparedLaunch {
   const LoadedEntry *loaded;
+  size_t first, count; ///< as in gpu::Launch
   std::vector<uint64_t> arguments;
   std::vector<void *> places; ///< of the arguments
 };
@@ -40,15 +42,18 @@ public:
   Status run(size_t program, const StepInput &input) override;
   std::span<const std::byte> output(size_t program, size_t output) override;
   std::string description() const override { return gpu.name + ", " + kernels.description(); }
+  std::span<const LaunchTime> launchTimes(size_t program) const override { return timer.times(program); }
 
 private:
   CudaDevice(const Artifact &artifact, std::unique_ptr<Driver> loaded)
-      : artifact(artifact), manifest(artifact.manifest()), driver(std::move(loaded)), kernels(*driver), graphs(keptGraphs) {}
+      : artifact(artifact), manifest(artifact.manifest()), driver(std::move(loaded)), kernels(*driver), timer(*driver),
+        graphs(keptGraphs) {}
   Status prepare(const DeviceOptions &options);
   Status planMemory(uint64_t pages);
   Status allocate();
   Status fillMemory(const std::function<void(uint64_t, uint64_t)> &progress);
   void preparePrograms();
+  Status prepareTimer();
 
   Status step(size_t program, const StepNumbers &numbers);
   Status enqueue(size_t program, const StepNumbers &numbers);
@@ -69,6 +74,7 @@ private:
   Owned<void *> staging; ///< a step's numbers and inputs
   Owned<void *> results; ///< the outputs of the program that ran last
   std::vector<PreparedProgram> programs;
+  LaunchTimer timer;
   GraphCache graphs;
   StepNumbers last{};
   Status fault; ///< what ended the context
@@ -99,6 +105,8 @@ Status CudaDevice::prepare(const DeviceOptions &options) {
   MOEC_RETURN_IF_ERROR(acquire(stream, driver->streamCreate, driver->streamDestroy, nonBlocking));
   MOEC_RETURN_IF_ERROR(allocate());
   preparePrograms();
+  if (options.timesLaunches)
+    MOEC_RETURN_IF_ERROR(prepareTimer());
   return fillMemory(options.progress);
 }
 
@@ -170,11 +178,23 @@ void CudaDevice::preparePrograms() {
     for (gpu::Launch &launch : resolved[i]) {
       PreparedLaunch &ready = programs[i].launches.emplace_back();
       ready.loaded = &kernels[launch.entry];
+      ready.first = launch.first;
+      ready.count = launch.count;
       ready.arguments = std::move(launch.arguments);
       for (uint64_t &argument : ready.arguments)
         ready.places.push_back(&argument);
     }
   }
+}
+
+Status CudaDevice::prepareTimer() {
+  std::vector<std::vector<LaunchTime>> launches;
+  for (const PreparedProgram &program : programs) {
+    std::vector<LaunchTime> &each = launches.emplace_back();
+    for (const PreparedLaunch &launch : program.launches)
+      each.push_back({launch.first, launch.count, 0});
+  }
+  return timer.prepare(std::move(launches));
 }
 
 Status CudaDevice::run(size_t program, const StepInput &input) {
@@ -198,15 +218,20 @@ Status CudaDevice::step(size_t program, const StepNumbers &numbers) {
   } else {
     MOEC_RETURN_IF_ERROR(enqueue(program, numbers));
   }
-  return driver->streamSynchronize(stream.get());
+  MOEC_RETURN_IF_ERROR(driver->streamSynchronize(stream.get()));
+  return timer.add(program);
 }
 
 /// Inputs to the device, launches, outputs to the host.
 Status CudaDevice::enqueue(size_t program, const StepNumbers &numbers) {
   MOEC_RETURN_IF_ERROR(driver->copyToDevice(memory.only(gpu::Purpose::step).address, staging.get(),
                                             memory.steps[program].bytesOf(numbers), stream.get()));
-  for (PreparedLaunch &launch : programs[program].launches)
-    MOEC_RETURN_IF_ERROR(enqueue(launch, numbers));
+  RecordFlags passed = programs[program].isRecorded ? ofGraph : ofStream;
+  MOEC_RETURN_IF_ERROR(timer.mark(stream.get(), 0, passed));
+  for (size_t i = 0; i < programs[program].launches.size(); ++i) {
+    MOEC_RETURN_IF_ERROR(enqueue(programs[program].launches[i], numbers));
+    MOEC_RETURN_IF_ERROR(timer.mark(stream.get(), i + 1, passed));
+  }
   const std::vector<uint64_t> &offsets = programs[program].outputOffsets;
   for (size_t i = 0; i < offsets.size(); ++i) {
     const Buffer &buffer = outputOf(manifest, program, i);

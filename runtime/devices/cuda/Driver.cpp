@@ -42,7 +42,8 @@ Result<std::unique_ptr<Driver>> Driver::load(const std::string &path) {
   findAll(d.contextCreate, d.contextDestroy, d.contextPush, d.contextPop);
   findAll(d.moduleLoad, d.moduleUnload, d.moduleGetFunction, d.functionGetAttribute, d.functionSetAttribute);
   findAll(d.memoryGetInfo, d.memoryAllocate, d.memoryFree, d.pinnedAllocate, d.pinnedFree, d.copyToDevice, d.copyToHost, d.fill);
-  findAll(d.streamCreate, d.streamDestroy, d.streamSynchronize, d.eventCreate, d.eventDestroy, d.eventRecord, d.eventSynchronize);
+  findAll(d.streamCreate, d.streamDestroy, d.streamSynchronize);
+  findAll(d.eventCreate, d.eventDestroy, d.eventRecord, d.eventSynchronize, d.eventElapsedTime);
   findAll(d.launchKernel, d.launchCooperativeKernel, d.blocksOfMultiprocessor);
   findAll(d.beginCapture, d.endCapture, d.graphDestroy, d.graphInstantiate, d.graphLaunch, d.graphExecDestroy);
   MOEC_RETURN_IF_ERROR(finder.missing);

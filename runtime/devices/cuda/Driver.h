@@ -31,7 +31,11 @@ enum DeviceAttribute : int {
 enum FunctionAttribute : int { maxThreadsPerBlock = 0, maxDynamicSharedBytes = 8 };
 enum JitOption : int { errorLog = 5, errorLogBytes = 6 };
 enum StreamFlags : unsigned { nonBlocking = 1 };
-enum EventFlags : unsigned { disableTiming = 2 };
+enum EventFlags : unsigned { withTiming = 0, disableTiming = 2 };
+enum RecordFlags : unsigned {
+  ofStream = 0,
+  ofGraph = 1
+}; ///< when a stream that records a graph passes the event, or the graph does
 enum CaptureMode : int { threadLocal = 1 };
 
 /// The status of a call that returned `code`, which is not 0.
@@ -84,8 +88,9 @@ struct Driver {
   EntryPoint<Stream> streamSynchronize{"cuStreamSynchronize"};
   EntryPoint<Event *, unsigned> eventCreate{"cuEventCreate"};
   EntryPoint<Event> eventDestroy{"cuEventDestroy_v2"};
-  EntryPoint<Event, Stream> eventRecord{"cuEventRecord"};
+  EntryPoint<Event, Stream, unsigned> eventRecord{"cuEventRecordWithFlags"};
   EntryPoint<Event> eventSynchronize{"cuEventSynchronize"};
+  EntryPoint<float *, Event, Event> eventElapsedTime{"cuEventElapsedTime"}; ///< in milliseconds
 
   EntryPoint<Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream, void **, void **> launchKernel{
       "cuLaunchKernel"};

@@ -47,7 +47,7 @@ public:
     uint32_t next = 0;
     auto alone = [&](uint32_t end) {
       for (; next < end; ++next) {
-        gpu::Launch &launch = resolved.emplace_back(gpu::Launch{places.at(launches.Get(next)->kernel()), {}});
+        gpu::Launch &launch = resolved.emplace_back(gpu::Launch{places.at(launches.Get(next)->kernel()), next, 1, {}});
         append(launch, *launches.Get(next), program);
         launch.arguments.push_back(numbersOf(program));
       }
@@ -55,8 +55,9 @@ public:
     if (isCooperative && code.programs())
       for (const ChainedLaunches *chained : *code.programs()->Get(program)->chained()) {
         alone(chained->first());
-        gpu::Launch &launch = resolved.emplace_back(gpu::Launch{code.kernels()->size() + chained->chain(), {}});
-        for (uint32_t end = next + code.chains()->Get(chained->chain())->kernels()->size(); next < end; ++next)
+        uint32_t end = next + code.chains()->Get(chained->chain())->kernels()->size();
+        gpu::Launch &launch = resolved.emplace_back(gpu::Launch{code.kernels()->size() + chained->chain(), next, end - next, {}});
+        for (; next < end; ++next)
           append(launch, *launches.Get(next), program);
         launch.arguments.push_back(memory.only(Purpose::arrivals).address);
         launch.arguments.push_back(numbersOf(program));

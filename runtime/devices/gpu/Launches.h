@@ -9,6 +9,7 @@ namespace moec::runtime::gpu {
 
 struct Launch {
   size_t entry;                    ///< place in the code's entries (Entries.h)
+  size_t first, count;             ///< places in the program's launches: of the first, and how many this one stands for
   std::vector<uint64_t> arguments; ///< in the order of the entry's parameters
 };
 

@@ -83,6 +83,7 @@ struct Stream : Object {
 };
 struct Event : Object {
   static constexpr Kind ofKind = Kind::event;
+  bool isTimed = false;
   Stream *stream = nullptr;
   uint64_t after = 0; ///< so many works of the stream
 };
