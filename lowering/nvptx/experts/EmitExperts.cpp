@@ -85,7 +85,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   const ExpertProducts products(frame, byMatrix, given.offsets, given.experts, given.k, given.intermediate, sharedColumns, 2);
   frame.launch(Product::threads, {KernelFrame::constant(products.blocks())});
 
-  auto store = [&](Pointer destination, Number g, Number u) { destination.store(activate(op.getActivation(), g, u)); };
+  auto hidden = [&](Pointer place, Number g, Number u) { return Product::Element{place, activate(op.getActivation(), g, u)}; };
   products.forShare(
       b.block(0),
       [&](Product::Blocks cut, Number block, ChosenExperts::Piece piece) {
@@ -107,7 +107,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
                   g = g + (given.gateBias.row(piece.expert) + column).loadF32();
                   u = u + (given.upBias.row(piece.expert) + column).loadF32();
                 }
-                store(given.hidden.slot(assignmentAt(i)) + column, g, u);
+                return hidden(given.hidden.slot(assignmentAt(i)) + column, g, u);
               });
         });
       },
@@ -119,7 +119,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
               [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).matrixRow(column); },
               [&](Number row) { return given.input + (begin + row) * given.in; },
               [&](Number row, Number column, ArrayRef<Number> sums) {
-                store(given.hidden.shared(begin + row) + column, sums[0], sums[1]);
+                return hidden(given.hidden.shared(begin + row) + column, sums[0], sums[1]);
               });
         });
       });
@@ -186,7 +186,7 @@ private:
                   Number sum = sums[0], assignment = assignmentAt(i);
                   if (given.downBias)
                     sum = sum + (given.downBias.row(piece.expert) + column).loadF32();
-                  place(assignment / given.k, assignment % given.k, column).store(sum);
+                  return Product::Element{place(assignment / given.k, assignment % given.k, column), sum};
                 });
           });
         },
@@ -198,7 +198,7 @@ private:
                 cut, block, given.out, end - begin, [&](int64_t, Number column) { return given.sharedDown.matrixRow(column); },
                 [&](Number row) { return given.hidden.shared(begin + row); },
                 [&](Number row, Number column, ArrayRef<Number> sums) {
-                  place(begin + row, b.integer(given.k), column).store(sums[0]);
+                  return Product::Element{place(begin + row, b.integer(given.k), column), sums[0]};
                 });
           });
         });

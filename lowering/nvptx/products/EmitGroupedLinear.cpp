@@ -20,7 +20,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::GroupedLinearOp op) {
         cut, block, out, rows, [&](int64_t, Number column) { return weight.matrixRow(group * out + column); },
         [&](Number row) { return input + ((first + row) * groups + group) * in; },
         [&](Number row, Number column, ArrayRef<Number> sums) {
-          (result + ((first + row) * groups + group) * out + column).store(sums[0]);
+          return Product::Element{result + ((first + row) * groups + group) * out + column, sums[0]};
         });
   });
 }

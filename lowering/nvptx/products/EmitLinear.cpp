@@ -23,7 +23,7 @@ static void emitProducts(KernelFrame &frame, Pointer input, ArrayRef<Weight> wei
         [&](Number row) { return input + (first + row) * in; },
         [&](Number row, Number column, ArrayRef<Number> sums) {
           Number element = (first + row) * columns + column;
-          (result + element).store(combine(element, column, sums));
+          return Product::Element{result + element, combine(element, column, sums)};
         });
   });
 }

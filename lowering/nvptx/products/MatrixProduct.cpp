@@ -34,7 +34,7 @@ MatrixProduct::MatrixProduct(KernelFrame &frame, const Storage &storage, int64_t
 Pointer MatrixProduct::ofWarp(Number warp) const { return memory.plusBytes(warp * bytesOfWarp); }
 
 void MatrixProduct::multiplyTiles(int64_t tiles, Number first, int64_t count, Number activations, Weights weight,
-                                  ActivationRow activation, Store store) {
+                                  ActivationRow activation, ElementOf elementOf) {
   Number lane = b.lane(), lanesRow = lane >> 2;
   // Rows beyond the last are read as the last; what comes of them is not stored.
   SmallVector<WeightRow> weightRows;
@@ -65,31 +65,31 @@ void MatrixProduct::multiplyTiles(int64_t tiles, Number first, int64_t count, Nu
           total = total + (ofWarp(b.integer(warp)).as(b.f32) + place).load();
         totals.push_back(total);
       }
-      store(row, first + column, totals);
+      elementOf(row, first + column, totals).store();
     });
   }
   b.barrier();
 }
 
 void MatrixProduct::multiply(Number first, int64_t count, Number activations, Weights weight, ActivationRow activation,
-                             Store store) {
+                             ElementOf elementOf) {
   if (mostRows <= MatrixTile::columns) // and no registers for more
-    return multiplyTiles(1, first, count, activations, weight, activation, store);
+    return multiplyTiles(1, first, count, activations, weight, activation, elementOf);
   // Sums of blocks that are scaled need registers beside the totals: of two groups, half the rows at a time.
   const int64_t rowsAtOnce = storage.scale && groups > 1 ? rows / 2 : rows;
   auto multiplyRows = [&](Number begin) {
     multiplyTiles(
         rowsAtOnce / MatrixTile::columns, first, count, minimum(activations - begin, b.integer(rowsAtOnce)), weight,
         [&](Number row) { return activation(begin + row); },
-        [&](Number row, Number column, ArrayRef<Number> sums) { store(begin + row, column, sums); });
+        [&](Number row, Number column, ArrayRef<Number> sums) { return elementOf(begin + row, column, sums); });
   };
   auto multiplyAll = [&] {
     if (rowsAtOnce == rows)
-      multiplyTiles(rows / MatrixTile::columns, first, count, activations, weight, activation, store);
+      multiplyTiles(rows / MatrixTile::columns, first, count, activations, weight, activation, elementOf);
     else
       b.forRange(b.integer(0), activations, rowsAtOnce, multiplyRows);
   };
   b.ifThenElse(
-      activations <= MatrixTile::columns, [&] { multiplyTiles(1, first, count, activations, weight, activation, store); },
+      activations <= MatrixTile::columns, [&] { multiplyTiles(1, first, count, activations, weight, activation, elementOf); },
       multiplyAll);
 }

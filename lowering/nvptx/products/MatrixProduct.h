@@ -31,15 +31,22 @@ public:
   /// A row of weights and a row of f32 activations.
   using Weights = llvm::function_ref<WeightRow(int64_t group, Number column)>;
   using ActivationRow = llvm::function_ref<Pointer(Number row)>;
-  /// Takes the products of all groups for one element; called by one thread.
-  using Store = llvm::function_ref<void(Number row, Number column, llvm::ArrayRef<Number> sums)>;
+  /// What an element of the result becomes, and where it is stored.
+  struct Element {
+    Pointer place;
+    Number value;
+
+    void store() const { place.store(value); }
+  };
+  /// Makes one of the products of all groups. Does not store it: what several need can then be on its way together.
+  using ElementOf = llvm::function_ref<Element(Number row, Number column, llvm::ArrayRef<Number> sums)>;
   /// Multiplies columns [first, first + 16) of `count` with activation rows [0, activations), 1 to 32 of them. For all threads of
   /// the block; ends with a barrier.
-  void multiply(Number first, int64_t count, Number activations, Weights weight, ActivationRow activation, Store store);
+  void multiply(Number first, int64_t count, Number activations, Weights weight, ActivationRow activation, ElementOf elementOf);
 
 private:
   void multiplyTiles(int64_t tiles, Number first, int64_t count, Number activations, Weights weight, ActivationRow activation,
-                     Store store);
+                     ElementOf elementOf);
   /// Where a warp's part of the shared memory begins.
   Pointer ofWarp(Number warp) const;
 

@@ -38,25 +38,43 @@ void Product::forShare(KernelFrame &frame, int64_t columns, int64_t planes, Shar
 }
 
 void Product::multiply(Blocks blocks, Number block, int64_t columns, Number rows, MatrixProduct::Weights weight,
-                       MatrixProduct::ActivationRow activation, Store store) {
+                       MatrixProduct::ActivationRow activation, ElementOf elementOf) {
   if (blocks == Blocks::tiles)
-    return tile->multiply(block * tile->columns(), columns, rows, weight, activation, store);
+    return tile->multiply(block * tile->columns(), columns, rows, weight, activation, elementOf);
   if (matrix) {
     b.forRange(b.integer(0), rows, MatrixProduct::rows, [&](Number first) {
       Number count = minimum(rows - first, b.integer(MatrixProduct::rows));
       matrix->multiply(
           block * MatrixProduct::columns, columns, count, weight, [&](Number row) { return activation(first + row); },
-          [&](Number row, Number column, ArrayRef<Number> sums) { store(first + row, column, sums); });
+          [&](Number row, Number column, ArrayRef<Number> sums) { return elementOf(first + row, column, sums); });
     });
     return;
   }
   Number column = block * productWarps + b.warp();
-  b.ifThen(column < columns, [&] {
-    b.forRange(rows, [&](Number row) {
-      KernelBuilder::Numbers sums;
-      for (int64_t group = 0; group < groups; ++group)
-        sums.push_back(warp->dot(weight(group, column), activation(row)));
-      b.ifThen(b.lane() == 0, [&] { store(row, column, sums); });
+  b.ifThen(column < columns, [&] { multiplyByWarp(column, rows, weight, activation, elementOf); });
+}
+
+/// Several rows at a time, for which weights are loaded once and the rows' loads wait together, then what is left one by one.
+void Product::multiplyByWarp(Number column, Number rows, MatrixProduct::Weights weight, MatrixProduct::ActivationRow activation,
+                             ElementOf elementOf) {
+  auto multiplyRows = [&](Number first, int64_t count) {
+    SmallVector<Pointer> activations;
+    for (int64_t i = 0; i < count; ++i)
+      activations.push_back(activation(first + i));
+    SmallVector<KernelBuilder::Numbers> products; // of each group
+    for (int64_t group = 0; group < groups; ++group)
+      products.push_back(warp->dots(weight(group, column), activations));
+    b.ifThen(b.lane() == 0, [&] {
+      SmallVector<Element> elements;
+      for (int64_t i = 0; i < count; ++i)
+        elements.push_back(
+            elementOf(first + i, column, llvm::map_to_vector(products, [&](ArrayRef<Number> its) { return its[size_t(i)]; })));
+      for (const Element &element : elements)
+        element.store();
     });
-  });
+  };
+  constexpr int64_t atOnce = 4;
+  Number whole = rows / atOnce * atOnce;
+  b.forRange(b.integer(0), whole, atOnce, [&](Number first) { multiplyRows(first, atOnce); });
+  b.forRange(whole, rows, 1, [&](Number row) { multiplyRows(row, 1); });
 }

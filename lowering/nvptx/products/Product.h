@@ -41,13 +41,17 @@ public:
   /// Rows that a block takes while it has the weights at hand.
   int64_t rowsOfBlock() const { return tile ? TileProduct::rows : matrix ? MatrixProduct::rows : productRows; }
 
-  using Store = MatrixProduct::Store;
+  using Element = MatrixProduct::Element;
+  using ElementOf = MatrixProduct::ElementOf;
   /// Products of `rows` rows of activations, at most TileProduct::rows for a tile, with the columns of the `block`th block of
   /// `columns`. For all threads of the block.
   void multiply(Blocks blocks, Number block, int64_t columns, Number rows, MatrixProduct::Weights weight,
-                MatrixProduct::ActivationRow activation, Store store);
+                MatrixProduct::ActivationRow activation, ElementOf elementOf);
 
 private:
+  void multiplyByWarp(Number column, Number rows, MatrixProduct::Weights weight, MatrixProduct::ActivationRow activation,
+                      ElementOf elementOf);
+
   KernelBuilder &b;
   int64_t groups;
   std::optional<MatrixProduct> matrix;

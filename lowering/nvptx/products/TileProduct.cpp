@@ -7,9 +7,16 @@ using namespace mlir;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
+/// Whole steps, and as parts are taken by pairs of units, pairs or all of the parts' units: those behind a row's end add nothing.
+static int64_t unitsOf(const WeightCodes &codes, int64_t width) {
+  if (codes.unitsOfPart() % 2)
+    return WeightCodes::parts * codes.unitsOfPart();
+  return int64_t(
+      llvm::alignTo(llvm::divideCeil(uint64_t(width), uint64_t(codes.stepColumns())) * uint64_t(codes.unitsOfStep()), 2));
+}
+
 TileProduct::TileProduct(KernelFrame &frame, const Storage &storage, int64_t width, int64_t groups)
-    : b(frame.b), storage(storage), codes(frame.b, storage, width), width(width), groups(groups),
-      units(int64_t(llvm::divideCeil(width, codes.stepColumns())) * codes.unitsOfStep()),
+    : b(frame.b), storage(storage), codes(frame.b, storage, width), width(width), groups(groups), units(unitsOf(codes, width)),
       weightMemory(frame.allocateShared(frame.b.i8, weightSlots * weightSlotBytes)),
       activationMemory(frame.allocateShared(frame.b.i8, activationSlots * activationSlotBytes)),
       totals(frame.allocateShared(frame.b.f32, rows * sumStride)) {}
@@ -97,35 +104,50 @@ void TileProduct::accumulate(const Rows &own) {
   storeActivations(b.integer(0), loadActivations(own, b.integer(0)));
   forOwnSums([&](Pointer place, int64_t) { place.store(b.real(0)); });
   const BlockScales scales(storage, width, own.weights, 1);
-  // As MatrixProduct does, so that an element is the same whichever computes it: parts of the columns, then their sum.
-  // Carried on are the activations of the next two units, as loads take about as long as a unit's products, and this one's scales;
-  // beside sums that are scaled there are registers for one unit's.
-  const int64_t loadedUnits = scales.areOfBlocks() ? 1 : 2;
+  // Carried on are the activations of the next two units, as loads take about as long as a unit's products, and this one's scales.
+  // A turn is two units, so that each load is for the registers that it leaves: moved to others it would be waited for.
+  constexpr int64_t unitsOfTurn = 2;
   Numbers carried;
-  for (int64_t unit = 1; unit <= loadedUnits; ++unit)
+  for (int64_t unit = 1; unit <= unitsOfTurn; ++unit)
     llvm::append_range(carried, loadActivations(own, b.integer(unit)));
-  const size_t carriedLoads = carried.size(), loadCount = carriedLoads / size_t(loadedUnits);
+  const size_t carriedLoads = carried.size(), loadCount = carriedLoads / size_t(unitsOfTurn);
   llvm::append_range(carried, scales.load(b.integer(0)));
+  // The unit after the next is loaded where `loads` had the next one.
+  auto take = [&](Number unit, MutableArrayRef<Number> sums, MutableArrayRef<Number> loads, MutableArrayRef<Number> loadedScales) {
+    awaitGroups(b, unitsAhead - 1);
+    b.barrier(); // this unit is complete, and nobody reads the one before any more
+    Number ahead = unit + unitsAhead;
+    b.ifThen(((unit & b.integer(unitsOfStep - 1)) == 0) & (ahead < units), [&] { copyWeights(own, stepOf(ahead)); });
+    closeGroup(b);
+    storeActivations(unit + 1, loads);
+    llvm::copy(loadActivations(own, unit + (unitsOfTurn + 1)), loads.begin());
+    Numbers nextScales = scales.load((unit + 1) * WeightCodes::unitColumns);
+    multiplyUnit(unit, scales, loadedScales, sums);
+    llvm::copy(nextScales, loadedScales.begin());
+  };
+  // As MatrixProduct does, so that an element is the same whichever computes it: parts of the columns, then their sum.
+  const int64_t rest = codes.unitsOfPart() % unitsOfTurn; // behind the turns of a part
   b.forRange(b.integer(0), b.integer(units), codes.unitsOfPart(), carried, [&](Number first, ArrayRef<Number> before) {
     Numbers initial(sumCount, b.real(0));
     llvm::append_range(initial, before);
-    Number end = minimum(first + codes.unitsOfPart(), b.integer(units));
-    Numbers after = b.forRange(first, end, 1, initial, [&](Number unit, ArrayRef<Number> given) {
-      Numbers sums(given.take_front(sumCount));
-      awaitGroups(b, unitsAhead - 1);
-      b.barrier(); // this unit is complete, and nobody reads the one before any more
-      Number ahead = unit + unitsAhead;
-      b.ifThen(((unit & b.integer(unitsOfStep - 1)) == 0) & (ahead < units), [&] { copyWeights(own, stepOf(ahead)); });
-      closeGroup(b);
-      storeActivations(unit + 1, given.slice(sumCount, loadCount));
-      Numbers next(given.slice(sumCount + loadCount, carriedLoads - loadCount));
-      llvm::append_range(next, loadActivations(own, unit + (loadedUnits + 1)));
-      llvm::append_range(next, scales.load((unit + 1) * WeightCodes::unitColumns));
-      multiplyUnit(unit, scales, given.drop_front(sumCount + carriedLoads), sums);
-      llvm::append_range(sums, next);
-      return sums;
+    auto takeUnit = [&](Number unit, int64_t inTurn, Numbers &all) {
+      MutableArrayRef<Number> its(all);
+      take(unit, its.take_front(sumCount), its.slice(sumCount + size_t(inTurn) * loadCount, loadCount),
+           its.drop_front(sumCount + carriedLoads));
+    };
+    Number end = rest ? first + (codes.unitsOfPart() - rest) : minimum(first + codes.unitsOfPart(), b.integer(units));
+    Numbers after = b.forRange(first, end, unitsOfTurn, initial, [&](Number unit, ArrayRef<Number> given) {
+      Numbers all(given);
+      for (int64_t inTurn = 0; inTurn < unitsOfTurn; ++inTurn)
+        takeUnit(unit + inTurn, inTurn, all);
+      return all;
     });
     b.keepRolled(after);
+    if (rest) { // one, behind which the loads change places
+      takeUnit(end, 0, after);
+      auto loads = after.begin() + sumCount;
+      std::rotate(loads, loads + loadCount, loads + carriedLoads);
+    }
     forOwnSums([&](Pointer place, int64_t i) {
       const WeightRow &row = own.weights[size_t(i / (rightTiles * accumulators) * 2 + i % accumulators / 2)];
       place.store(place.load() + (row.factor.builder ? after[size_t(i)] * row.factor : after[size_t(i)]));
@@ -135,7 +157,7 @@ void TileProduct::accumulate(const Rows &own) {
 }
 
 void TileProduct::multiply(Number first, int64_t count, Number activations, MatrixProduct::Weights weight,
-                           MatrixProduct::ActivationRow activation, MatrixProduct::Store store) {
+                           MatrixProduct::ActivationRow activation, MatrixProduct::ElementOf elementOf) {
   // A warp's rows of weights are the same columns of each group in turn, so that a thread has an element's products of all groups.
   const int64_t columnsOfWarp = columns() / warps;
   auto rowOf = [&](int64_t group, Number column) { // of the sums
@@ -153,14 +175,22 @@ void TileProduct::multiply(Number first, int64_t count, Number activations, Matr
   accumulate(own);
 
   b.barrier();
-  b.forThreads(activations * columns(), threads, [&](Number i) {
-    Number column = i % columns(), of = i / columns();
-    b.ifThen(first + column < count, [&] {
+  auto storeElements = [&](Number begin, int64_t atOnce) { // so many for each thread
+    SmallVector<MatrixProduct::Element> elements;
+    auto columnOf = [&](int64_t i) { return (begin + i * threads) % columns(); };
+    for (int64_t i = 0; i < atOnce; ++i) {
+      Number column = minimum(columnOf(i), b.integer(count - 1) - first), of = (begin + i * threads) / columns();
       Numbers products;
       for (int64_t group = 0; group < groups; ++group)
         products.push_back((totals + (of * sumStride + rowOf(group, column))).load());
-      store(of, first + column, products);
-    });
-  });
+      elements.push_back(elementOf(of, first + column, products));
+    }
+    for (auto [i, element] : llvm::enumerate(elements))
+      b.ifThen(first + columnOf(int64_t(i)) < count, [&] { element.store(); });
+  };
+  constexpr int64_t atOnce = 8; // or a thread would wait for what one needs after the other
+  Number all = activations * columns(), whole = all / (threads * atOnce) * (threads * atOnce);
+  b.forRange(b.thread(), whole, threads * atOnce, [&](Number begin) { storeElements(begin, atOnce); });
+  b.forRange(whole + b.thread(), all, threads, [&](Number i) { storeElements(i, 1); });
   b.barrier();
 }

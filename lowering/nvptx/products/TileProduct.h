@@ -26,7 +26,7 @@ public:
   /// Multiplies columns [first, first + columns()) of `count` with activation rows [0, activations), 1 to 64 of them. For all
   /// threads of the block; ends with a barrier.
   void multiply(Number first, int64_t count, Number activations, MatrixProduct::Weights weight,
-                MatrixProduct::ActivationRow activation, MatrixProduct::Store store);
+                MatrixProduct::ActivationRow activation, MatrixProduct::ElementOf elementOf);
 
 private:
   using Numbers = KernelBuilder::Numbers;

@@ -19,16 +19,22 @@ WarpProduct::WarpProduct(KernelBuilder &b, const Storage &storage, moe::Compute 
     step /= 2;
 }
 
-Number WarpProduct::dot(const WeightRow &weights, Pointer activations) const {
+Number WarpProduct::dot(const WeightRow &weights, Pointer activations) const { return dots(weights, activations)[0]; }
+
+KernelBuilder::Numbers WarpProduct::dots(const WeightRow &weights, ArrayRef<Pointer> activations) const {
   int64_t lanes = step == 1 ? 0 : step;
-  Number zero = lanes ? b.real(0).splat(lanes) : b.real(0);
-  Number sum = b.forRange(b.lane() * step, b.integer(width), warpSize * step, {zero}, [&](Number i, ArrayRef<Number> sums) {
+  KernelBuilder::Numbers zeros(activations.size(), lanes ? b.real(0).splat(lanes) : b.real(0));
+  auto sums = b.forRange(b.lane() * step, b.integer(width), warpSize * step, zeros, [&](Number i, ArrayRef<Number> before) {
     int64_t alignment = std::max<int64_t>(step * storage.element.getIntOrFloatBitWidth() / 8, 1);
     Number weight = loadElements(storage, weights, i, lanes, alignment);
-    Number activation = (activations + i).load(lanes, std::min<int64_t>(step * 4, 16));
-    if (compute == moe::Compute::BF16)
-      activation = b.roundToBf16(activation);
-    return KernelBuilder::Numbers{fma(weight, activation, sums[0])};
-  })[0];
-  return b.sumOverWarp(b.sumOfElements(sum));
+    KernelBuilder::Numbers after;
+    for (auto [row, sum] : llvm::zip(activations, before)) {
+      Number activation = (row + i).load(lanes, std::min<int64_t>(step * 4, 16));
+      after.push_back(fma(weight, compute == moe::Compute::BF16 ? b.roundToBf16(activation) : activation, sum));
+    }
+    return after;
+  });
+  for (Number &sum : sums)
+    sum = b.sumOverWarp(b.sumOfElements(sum));
+  return sums;
 }

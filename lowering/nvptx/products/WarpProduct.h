@@ -21,6 +21,8 @@ public:
 
   /// The dot product of a row of weights and f32 activations, in every lane. One chain per lane, then a fixed tree.
   Number dot(const WeightRow &weights, Pointer activations) const;
+  /// The same of each of several rows of activations.
+  KernelBuilder::Numbers dots(const WeightRow &weights, llvm::ArrayRef<Pointer> activations) const;
 
 private:
   KernelBuilder &b;

@@ -47,6 +47,9 @@ TEST(Linear, OddShapes) {
 TEST(Linear, RemaindersOfTiles) {
   for (const char *compute : {"f32", "bf16"})
     check(linear(96, 40, "bf16", compute), {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 70}, 1e-5);
+  // Rows of which a part has a pair of units and the last half of one, or a pair and one more.
+  for (int64_t in : {160, 352})
+    check(linear(in, 40, "bf16", "bf16", "16, 24", false, true), {70}, 1e-5);
 }
 
 TEST(Linear, StorageTypes) {
