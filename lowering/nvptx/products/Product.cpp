@@ -73,8 +73,10 @@ void Product::multiplyByWarp(Number column, Number rows, MatrixProduct::Weights 
         element.store();
     });
   };
-  constexpr int64_t atOnce = 4;
+  // Where warps compute all products, their registers would leave room for fewer blocks, which slows single rows down.
+  const int64_t atOnce = b.target.hasMatrixUnits ? 4 : 1;
   Number whole = rows / atOnce * atOnce;
   b.forRange(b.integer(0), whole, atOnce, [&](Number first) { multiplyRows(first, atOnce); });
-  b.forRange(whole, rows, 1, [&](Number row) { multiplyRows(row, 1); });
+  if (atOnce > 1)
+    b.forRange(whole, rows, 1, [&](Number row) { multiplyRows(row, 1); });
 }
