@@ -105,8 +105,9 @@ void TileProduct::accumulate(const Rows &own) {
   forOwnSums([&](Pointer place, int64_t) { place.store(b.real(0)); });
   const BlockScales scales(storage, width, own.weights, 1);
   // Carried on are the activations of the next two units, as loads take about as long as a unit's products, and this one's scales.
-  // A turn is two units, so that each load is for the registers that it leaves: moved to others it would be waited for.
-  constexpr int64_t unitsOfTurn = 2;
+  // A turn is as many units, so that each load is for the registers that it leaves: moved to others it would be waited for. Beside
+  // sums that are scaled there are registers for one unit's.
+  const int64_t unitsOfTurn = scales.areOfBlocks() ? 1 : 2;
   Numbers carried;
   for (int64_t unit = 1; unit <= unitsOfTurn; ++unit)
     llvm::append_range(carried, loadActivations(own, b.integer(unit)));
