@@ -189,9 +189,11 @@ void TileProduct::multiply(Number first, int64_t count, Number activations, Matr
     for (auto [i, element] : llvm::enumerate(elements))
       b.ifThen(first + columnOf(int64_t(i)) < count, [&] { element.store(); });
   };
-  constexpr int64_t atOnce = 8; // or a thread would wait for what one needs after the other
+  // Or a thread would wait for what one needs after the other. Elements of two groups need no residual, and registers for more.
+  const int64_t atOnce = groups == 1 ? 8 : 1;
   Number all = activations * columns(), whole = all / (threads * atOnce) * (threads * atOnce);
   b.forRange(b.thread(), whole, threads * atOnce, [&](Number begin) { storeElements(begin, atOnce); });
-  b.forRange(whole + b.thread(), all, threads, [&](Number i) { storeElements(i, 1); });
+  if (atOnce > 1)
+    b.forRange(whole + b.thread(), all, threads, [&](Number i) { storeElements(i, 1); });
   b.barrier();
 }
