@@ -65,7 +65,6 @@ std::string shapeOf(const Kind &kind, const std::string &words) {
       result += c;
     } else if (isdigit(result.back())) {
       size *= result.back() - '0';
-      result.back() = 0;
       result.pop_back();
       result += std::to_string(size);
     } else {

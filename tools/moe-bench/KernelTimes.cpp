@@ -40,9 +40,11 @@ public:
     }
     size_t first = rows.size();
     for (auto &[kernel, row] : byKernel) {
-      row.share = row.seconds / all;
-      row.flops /= row.seconds;
-      row.readBytes = phase == "decode" && tokens == 1 ? row.readBytes / row.seconds : 0;
+      const double seconds = row.seconds;
+      auto perSecond = [&](double amount) { return seconds > 0 ? amount / seconds : 0; }; // a launch with nothing to do takes none
+      row.share = all > 0 ? seconds / all : 0;
+      row.flops = perSecond(row.flops);
+      row.readBytes = phase == "decode" && tokens == 1 ? perSecond(row.readBytes) : 0;
       rows.push_back(row);
     }
     std::ranges::sort(std::span(rows).subspan(first), std::greater(), &KernelRow::seconds);

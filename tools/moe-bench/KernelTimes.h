@@ -12,7 +12,7 @@ struct KernelRow {
   int64_t batch;      ///< sequences decoded together
   int threads;        ///< of the host
   std::string kernel; ///< several with '+' between where they are one launch
-  size_t launches;    ///< of it
+  size_t launches;    ///< of it in a step; a long prompt takes several
   double seconds;     ///< all launches together, the mean of the repetitions
   double share;       ///< of the seconds of all kernels
   double flops;       ///< a second

@@ -78,7 +78,7 @@ std::string csv(const std::string &model, const std::vector<KernelRow> &rows) {
   std::string text = "model,test,batch,threads,kernel,launches,seconds,share,flops,read_bytes_per_second\n";
   for (const KernelRow &row : rows)
     text += quoted(model) + "," + row.test + "," + std::to_string(row.batch) + "," + std::to_string(row.threads) + "," +
-            row.kernel + "," + std::to_string(row.launches) + "," + formatted("%.6g", row.seconds) + "," +
+            quoted(row.kernel) + "," + std::to_string(row.launches) + "," + formatted("%.6g", row.seconds) + "," +
             formatted("%.4f", row.share) + "," + formatted("%.6g", row.flops) + "," +
             (row.readBytes > 0 ? formatted("%.6g", row.readBytes) : "") + "\n";
   return text;
@@ -107,7 +107,8 @@ std::string json(const std::string &model, const std::map<int, Limits> &limits, 
 }
 
 std::string json(const std::string &model, const std::vector<KernelRow> &rows) {
-  nlohmann::ordered_json result = {{"producer", "moe-bench " MOEC_VERSION}, {"model", model}};
+  nlohmann::ordered_json result = {
+      {"producer", "moe-bench " MOEC_VERSION}, {"model", model}, {"kernels", nlohmann::ordered_json::array()}};
   for (const KernelRow &row : rows)
     result["kernels"].push_back({{"test", row.test},
                                  {"batch", row.batch},

@@ -85,7 +85,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   const ExpertProducts products(frame, byMatrix, given.offsets, given.experts, given.k, given.intermediate, sharedColumns, 2);
   frame.launch(Product::threads, {KernelFrame::constant(products.blocks())});
 
-  auto hidden = [&](Pointer place, Number g, Number u) { return Product::Element{place, activate(op.getActivation(), g, u)}; };
+  auto elementAt = [&](Pointer place, Number g, Number u) { return Product::Element{place, activate(op.getActivation(), g, u)}; };
   products.forShare(
       b.block(0),
       [&](Product::Blocks cut, Number block, ChosenExperts::Piece piece) {
@@ -107,7 +107,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
                   g = g + (given.gateBias.row(piece.expert) + column).loadF32();
                   u = u + (given.upBias.row(piece.expert) + column).loadF32();
                 }
-                return hidden(given.hidden.slot(assignmentAt(i)) + column, g, u);
+                return elementAt(given.hidden.slot(assignmentAt(i)) + column, g, u);
               });
         });
       },
@@ -119,7 +119,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
               [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).matrixRow(column); },
               [&](Number row) { return given.input + (begin + row) * given.in; },
               [&](Number row, Number column, ArrayRef<Number> sums) {
-                return hidden(given.hidden.shared(begin + row) + column, sums[0], sums[1]);
+                return elementAt(given.hidden.shared(begin + row) + column, sums[0], sums[1]);
               });
         });
       });

@@ -38,7 +38,7 @@ public:
 
     void store() const { place.store(value); }
   };
-  /// Makes one of the products of all groups. Does not store it: what several need can then be on its way together.
+  /// Makes an element of its products of all groups. Does not store it: what several elements need can then be loaded together.
   using ElementOf = llvm::function_ref<Element(Number row, Number column, llvm::ArrayRef<Number> sums)>;
   /// Multiplies columns [first, first + 16) of `count` with activation rows [0, activations), 1 to 32 of them. For all threads of
   /// the block; ends with a barrier.

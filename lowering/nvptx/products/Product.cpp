@@ -73,7 +73,8 @@ void Product::multiplyByWarp(Number column, Number rows, MatrixProduct::Weights 
         element.store();
     });
   };
-  // Where warps compute all products, their registers would leave room for fewer blocks, which slows single rows down.
+  // Without matrix units warps compute all products, and with fewer blocks at a time, as more registers allow, single rows are
+  // slower.
   const int64_t atOnce = b.target.hasMatrixUnits ? 4 : 1;
   Number whole = rows / atOnce * atOnce;
   b.forRange(b.integer(0), whole, atOnce, [&](Number first) { multiplyRows(first, atOnce); });

@@ -7,7 +7,7 @@ using namespace mlir;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-/// Whole steps, and as parts are taken by pairs of units, pairs or all of the parts' units: those behind a row's end add nothing.
+/// Whole steps, rounded up to pairs; where a part has an odd number, all parts' units. Those behind a row's end add nothing.
 static int64_t unitsOf(const WeightCodes &codes, int64_t width) {
   if (codes.unitsOfPart() % 2)
     return WeightCodes::parts * codes.unitsOfPart();
@@ -113,7 +113,7 @@ void TileProduct::accumulate(const Rows &own) {
     llvm::append_range(carried, loadActivations(own, b.integer(unit)));
   const size_t carriedLoads = carried.size(), loadCount = carriedLoads / size_t(unitsOfTurn);
   llvm::append_range(carried, scales.load(b.integer(0)));
-  // The unit after the next is loaded where `loads` had the next one.
+  // What was loaded for the next unit is stored, and `loads` becomes that of the unit a turn later.
   auto take = [&](Number unit, MutableArrayRef<Number> sums, MutableArrayRef<Number> loads, MutableArrayRef<Number> loadedScales) {
     awaitGroups(b, unitsAhead - 1);
     b.barrier(); // this unit is complete, and nobody reads the one before any more
@@ -144,7 +144,7 @@ void TileProduct::accumulate(const Rows &own) {
       return all;
     });
     b.keepRolled(after);
-    if (rest) { // one, behind which the loads change places
+    if (rest) { // one of a pair, behind which the loads change places
       takeUnit(end, 0, after);
       auto loads = after.begin() + sumCount;
       std::rotate(loads, loads + loadCount, loads + carriedLoads);
@@ -189,11 +189,13 @@ void TileProduct::multiply(Number first, int64_t count, Number activations, Matr
     for (auto [i, element] : llvm::enumerate(elements))
       b.ifThen(first + columnOf(int64_t(i)) < count, [&] { element.store(); });
   };
-  // Or a thread would wait for what one needs after the other. Elements of two groups need no residual, and registers for more.
+  // Several at once, so that what they need is loaded together. Those of two groups load little, and leave no registers for more.
   const int64_t atOnce = groups == 1 ? 8 : 1;
-  Number all = activations * columns(), whole = all / (threads * atOnce) * (threads * atOnce);
-  b.forRange(b.thread(), whole, threads * atOnce, [&](Number begin) { storeElements(begin, atOnce); });
-  if (atOnce > 1)
-    b.forRange(whole + b.thread(), all, threads, [&](Number i) { storeElements(i, 1); });
+  Number all = activations * columns(), whole = b.integer(0);
+  if (atOnce > 1) {
+    whole = all / (threads * atOnce) * (threads * atOnce);
+    b.forRange(b.thread(), whole, threads * atOnce, [&](Number begin) { storeElements(begin, atOnce); });
+  }
+  b.forRange(whole + b.thread(), all, threads, [&](Number i) { storeElements(i, 1); });
   b.barrier();
 }

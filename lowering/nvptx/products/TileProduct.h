@@ -65,7 +65,7 @@ private:
   const Storage storage;
   const WeightCodes codes;
   const int64_t width, groups;
-  const int64_t units; ///< of a row, whole steps
+  const int64_t units; ///< of a row, and what fills its last turn up
   const Pointer weightMemory, activationMemory;
   const Pointer totals; ///< f32 [rows, weightRows]
 };

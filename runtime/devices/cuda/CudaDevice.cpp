@@ -226,11 +226,11 @@ Status CudaDevice::step(size_t program, const StepNumbers &numbers) {
 Status CudaDevice::enqueue(size_t program, const StepNumbers &numbers) {
   MOEC_RETURN_IF_ERROR(driver->copyToDevice(memory.only(gpu::Purpose::step).address, staging.get(),
                                             memory.steps[program].bytesOf(numbers), stream.get()));
-  RecordFlags passed = programs[program].isRecorded ? ofGraph : ofStream;
-  MOEC_RETURN_IF_ERROR(timer.mark(stream.get(), 0, passed));
+  RecordFlags flags = programs[program].isRecorded ? passedByGraph : passedByStream;
+  MOEC_RETURN_IF_ERROR(timer.mark(stream.get(), 0, flags));
   for (size_t i = 0; i < programs[program].launches.size(); ++i) {
     MOEC_RETURN_IF_ERROR(enqueue(programs[program].launches[i], numbers));
-    MOEC_RETURN_IF_ERROR(timer.mark(stream.get(), i + 1, passed));
+    MOEC_RETURN_IF_ERROR(timer.mark(stream.get(), i + 1, flags));
   }
   const std::vector<uint64_t> &offsets = programs[program].outputOffsets;
   for (size_t i = 0; i < offsets.size(); ++i) {

@@ -33,9 +33,9 @@ enum JitOption : int { errorLog = 5, errorLogBytes = 6 };
 enum StreamFlags : unsigned { nonBlocking = 1 };
 enum EventFlags : unsigned { withTiming = 0, disableTiming = 2 };
 enum RecordFlags : unsigned {
-  ofStream = 0,
-  ofGraph = 1
-}; ///< when a stream that records a graph passes the event, or the graph does
+  passedByStream = 0,
+  passedByGraph = 1, ///< that the stream records, whenever it is launched
+};
 enum CaptureMode : int { threadLocal = 1 };
 
 /// The status of a call that returned `code`, which is not 0.

@@ -18,7 +18,7 @@ Status Upload::begin(size_t bytes) {
 
 /// Goes on with the other buffer, once what was copied from it has arrived.
 Status Upload::next() {
-  MOEC_RETURN_IF_ERROR(driver.eventRecord(buffers[current].sent.get(), stream, ofStream));
+  MOEC_RETURN_IF_ERROR(driver.eventRecord(buffers[current].sent.get(), stream, passedByStream));
   buffers[current].inUse = true;
   current = 1 - current;
   filled = 0;

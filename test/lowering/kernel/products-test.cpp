@@ -102,4 +102,5 @@ TEST(GateUp, Activations) {
     check(gateUp(32, 20, "f32", activation), {1, 6}, 1e-5);
   check(gateUp(96, 48, "bf16", "kind = silu"), {2, 15}, 1e-5);
   check(gateUp(200, 70, "bf16", "kind = silu"), {33, 65}, 1e-5);
+  check(gateUp(352, 70, "bf16", "kind = silu"), {37}, 1e-5); // parts of three units
 }

@@ -123,7 +123,10 @@ int cuEventElapsedTime(float *milliseconds, void *start, void *end) {
       if (!found->stream || found->after > found->stream->executed)
         return state().complain(invalidValue, "the event was never recorded, or nobody waited for it");
     }
-    *milliseconds = 0.5;
+    const Event *first = state().find<Event>(start), *last = state().find<Event>(end);
+    if (first->stream != last->stream || first->after > last->after)
+      return state().complain(invalidValue, "expected the later event of a stream behind the earlier one");
+    *milliseconds = 0.5f * float(last->after - first->after); // half of one for each work between them
     return success;
   });
 }
