@@ -142,10 +142,6 @@ void Reader::type(Message message, ValueInfo &value, StringRef kind) {
       if (wrapper.field() == 1)
         type(wrapper.message(), value, wrapped);
   };
-  // What is not imported, alone, in an optional, and in a sequence.
-  auto refused = [&](StringRef alone, StringRef ofOptional, StringRef ofSequence) {
-    value.kind = kind.empty() ? alone : kind == "optional" ? ofOptional : ofSequence;
-  };
   while (message.next()) {
     switch (message.field()) {
     case 1:
@@ -159,7 +155,7 @@ void Reader::type(Message message, ValueInfo &value, StringRef kind) {
         value.kind = "sequence of sequences";
       break;
     case 5:
-      refused("map", "optional map", "sequence of maps");
+      value.kind = kind.empty() ? "map" : kind == "optional" ? "optional map" : "sequence of maps";
       break;
     case 7:
       value.kind = "opaque";
@@ -171,7 +167,7 @@ void Reader::type(Message message, ValueInfo &value, StringRef kind) {
       if (kind.empty())
         inner("optional");
       else
-        refused("", "optional of an optional", "sequence of optionals");
+        value.kind = kind == "optional" ? "optional of an optional" : "sequence of optionals";
       break;
     default:
       break;
