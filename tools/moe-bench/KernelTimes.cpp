@@ -98,7 +98,7 @@ Status moec::bench::timeKernels(const Artifact &artifact, Workload workload, std
     MOEC_RETURN_IF_ERROR(
         timer.time(row, "prefill", workload.prefill, 1, [&](double &seconds) { return runs.prefill(workload.prefill, seconds); }));
   }
-  for (int64_t batch : workload.decode ? workload.batches : std::vector<int64_t>{}) {
+  for (int64_t batch : workload.decodedBatches()) {
     row.test = "decode " + std::to_string(workload.decode);
     row.batch = batch;
     MOEC_RETURN_IF_ERROR(timer.time(row, "decode", batch, workload.decode,

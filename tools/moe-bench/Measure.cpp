@@ -114,7 +114,7 @@ Status moec::bench::measure(const Artifact &artifact, const Workload &workload, 
     rows.push_back(limited({.test = "prefill " + std::to_string(workload.prefill), .threads = threads}, work, repetitions));
     measured.push_back(repetitions.limits());
   }
-  for (int64_t batch : workload.decode ? workload.batches : std::vector<int64_t>{}) {
+  for (int64_t batch : workload.decodedBatches()) {
     double tokens = double(batch * workload.decode);
     // One run tells which experts are read, since each chooses the same.
     std::vector<double> chosen(session->routedLayers(), 0);
@@ -150,7 +150,7 @@ Result<std::string> moec::bench::count(const Artifact &artifact, const Workload 
   double ignored = 0;
   if (workload.prefill)
     MOEC_RETURN_IF_ERROR(runs.prefill(workload.prefill, ignored));
-  for (int64_t batch : workload.decode ? workload.batches : std::vector<int64_t>{})
+  for (int64_t batch : workload.decodedBatches())
     MOEC_RETURN_IF_ERROR(runs.decode(batch, workload.decode, ignored, nullptr));
   return session->device().counted();
 }

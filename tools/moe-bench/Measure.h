@@ -5,6 +5,7 @@
 #include "runtime/Session.h"
 #include "tools/moe-bench/Machine.h"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct Workload {
   int repetitions = 5;                 ///< after one run that warms up
   runtime::DeviceOptions device = {};
   runtime::DeviceFactory createDevice = runtime::createCpuDevice;
+
+  /// Those that are decoded; none where decoding is left out.
+  std::span<const int64_t> decodedBatches() const { return decode ? std::span(batches) : std::span<const int64_t>(); }
 };
 
 struct Statistics {
