@@ -1,5 +1,6 @@
 // Blocks of positions: pooling them into entries, writing these, choosing among them and attending to them.
 #include "KernelRun.h"
+#include "PooledBlocks.h"
 
 #include "lowering/plan/Schedule.h"
 
@@ -25,24 +26,15 @@ static void check(const std::string &text, double tolerance = 1e-5) {
   run.expectSameRowsAlone();
 }
 
-static std::string pool(int64_t block, int64_t columns, int64_t width, const char *type) {
-  return llvm::formatv("plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64: {0}>] {{\n"
-                       "^bb0(%batch: !moe.batch, %b: tensor<{0}x{1}xf32>):\n"
-                       "  moe.cache @cache0 : tensor<?x{2}x{3}>\n"
-                       "  %e = moe.pool_blocks over @cache0 at %batch bias %b : tensor<{0}x{1}xf32> -> tensor<?x{4}xf32>\n"
-                       "  plan.return %e : tensor<?x{4}xf32>\n}\n",
-                       block, columns, 2 * columns, type, width);
-}
-
 TEST(PoolBlocks, Apart) {
-  check(pool(4, 33, 33, "f32"));
-  check(pool(6, 16, 16, "bf16"));
-  check(pool(128, 20, 20, "f32"));
+  check(pooledBlocks(4, 33, 33, "f32"));
+  check(pooledBlocks(6, 16, 16, "bf16"));
+  check(pooledBlocks(128, 20, 20, "f32"));
 }
 
 TEST(PoolBlocks, Overlapping) {
-  check(pool(4, 34, 17, "f32"));
-  check(pool(6, 64, 32, "bf16"));
+  check(pooledBlocks(4, 34, 17, "f32"));
+  check(pooledBlocks(6, 64, 32, "bf16"));
 }
 
 /// An entry turns as at the first position of its block, and its row is written by the token that ends the block.

@@ -2,6 +2,7 @@
 // tests of the kernels do, and so are mutants of them, nearly all of which have to fail.
 // usage: lowering-nvptx-mutation-tests [--share=N] [--seed=N]     one of every N mistakes that a kernel offers
 #include "../kernel/KernelRun.h"
+#include "../kernel/PooledBlocks.h"
 #include "MutantKernel.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -178,15 +179,6 @@ std::string listedEntries(int64_t heads, int64_t window, int64_t listed, const c
       "tensor<?x{2}xf32> -> tensor<?x{2}xf32>\n"
       "  plan.return %o : tensor<?x{2}xf32>\n}\n",
       listed, type, heads * 112, heads, window);
-}
-
-std::string pool(int64_t block, int64_t columns, int64_t width, const char *type) {
-  return llvm::formatv("plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64: {0}>] {{\n"
-                       "^bb0(%batch: !moe.batch, %b: tensor<{0}x{1}xf32>):\n"
-                       "  moe.cache @cache0 : tensor<?x{2}x{3}>\n"
-                       "  %e = moe.pool_blocks over @cache0 at %batch bias %b : tensor<{0}x{1}xf32> -> tensor<?x{4}xf32>\n"
-                       "  plan.return %e : tensor<?x{4}xf32>\n}\n",
-                       block, columns, 2 * columns, type, width);
 }
 
 /// Also with gates so large that it matters what a softmax is relative to.
@@ -379,8 +371,8 @@ TEST(Mutants, Routes) {
 }
 
 TEST(Mutants, PooledBlocks) {
-  checkPooled(pool(6, 133, 133, "f32"));
-  checkPooled(pool(4, 272, 136, "bf16"));
+  checkPooled(pooledBlocks(6, 133, 133, "f32"));
+  checkPooled(pooledBlocks(4, 272, 136, "bf16"));
 }
 
 /// Kernels that take long to check: fewer of their mistakes are made.
