@@ -190,7 +190,6 @@ Decoder moec::importers::describeDeepSeekV4(Config &config, mlir::MLIRContext *c
   readMixture(config, context, decoder);
   // What the numbers of experts are, their tensors say.
   config.leaveAside({"expert_dtype"});
-  decoder.prediction.layers = config.count("num_nextn_predict_layers", most::layers, 1, /*least=*/0);
-  decoder.prediction.isDeclared = config.has("num_nextn_predict_layers");
+  readPredictionLayers(config, decoder);
   return decoder;
 }

@@ -150,6 +150,9 @@ TEST(PredictionLayers, MayBeAbsent) {
     EXPECT_EQ(found.absent, 2) << kind.checkpoint;
     EXPECT_EQ(said(changed(copy, "drop num_nextn_predict_layers"), &found), "") << kind.checkpoint;
     EXPECT_EQ(found.absent, 0) << kind.checkpoint; // no one said that there are some
+    copy.change("drop num_nextn_predict_layers");
+    EXPECT_EQ(said(changed(copy, "set num_mtp_layers 2"), &found), "") << kind.checkpoint;
+    EXPECT_EQ(found.absent, 2) << kind.checkpoint;
   }
 }
 
