@@ -18,6 +18,10 @@ llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> buildDecoder(const Decoder &de
 mlir::Value buildLayer(const Decoder &decoder, Scope layer, int64_t number, mlir::Value stream, mlir::Value ids,
                        mlir::Value &positions, mlir::Value &chosen);
 
+/// Whether `tensor` is no part of the model: one of other parts, or rotary frequencies that old checkpoints stored although they
+/// follow from the config.
+bool isLeftAside(const Decoder &decoder, llvm::StringRef tensor);
+
 /// Counts the layers that predict further tokens, in an attribute of `module`, and holds each to its tensors: they are all there,
 /// as the config says, and from now on used.
 llvm::Error takePredictionLayers(mlir::ModuleOp module, const Decoder &decoder, safetensors::Checkpoint &checkpoint);

@@ -111,14 +111,12 @@ void buildStep(ModuleOp module, const Decoder &decoder, Weights &weights) {
     step.setResultAttr(index, "moe.output", builder.getStringAttr(output.name));
 }
 
-/// Tensors that are no part of the model: other parts, and rotary frequencies that old checkpoints stored although they follow from
-/// the config.
-bool isLeftAside(const Decoder &decoder, StringRef tensor) {
+} // namespace
+
+bool moec::importers::isLeftAside(const Decoder &decoder, StringRef tensor) {
   return tensor.ends_with(".rotary_emb.inv_freq") ||
          llvm::any_of(decoder.otherParts, [&](StringRef part) { return tensor.starts_with(part); });
 }
-
-} // namespace
 
 llvm::Expected<OwningOpRef<ModuleOp>> moec::importers::buildDecoder(const Decoder &decoder, StringRef folder,
                                                                     safetensors::Checkpoint &checkpoint, MLIRContext *context) {

@@ -141,7 +141,9 @@ struct Prediction {
   int64_t layers = 0;
   /// The config says so, and not the absence of a key.
   bool isDeclared = false;
-  /// Their attention, where it is another than that of all layers.
+  /// How many the config declares in a form that no released file shows, so that none may be there.
+  int64_t unreleased = 0;
+  /// Their attention, where it is another than that of the last layer.
   std::optional<Attention> attention = std::nullopt;
 };
 

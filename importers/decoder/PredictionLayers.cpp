@@ -5,7 +5,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
-#include <map>
+#include <set>
 
 using namespace mlir;
 using namespace moec;
@@ -34,16 +34,16 @@ std::optional<int64_t> layerOf(const Numbering &numbering, int64_t layers, Strin
   return isOfLayer && layer >= numbering.first && layer < numbering.first + layers ? std::optional(layer) : std::nullopt;
 }
 
-/// The decoder with one such layer behind its last, as whose copy it is built. Files may lack its indexer, all of it.
-Decoder withLayer(const Decoder &decoder, bool hasIndexer) {
+/// The decoder with one such layer behind its last, as whose copy it is built.
+Decoder withLayer(const Decoder &decoder) {
   Decoder result = decoder;
   result.isMixture.push_back(decoder.isMixture.back());
   result.hasTable.clear();
   if (decoder.prediction.attention)
     result.attention = *decoder.prediction.attention;
+  else if (!decoder.attentionOfLayers.empty())
+    result.attention = decoder.attentionOfLayers.back();
   result.attentionOfLayers.clear();
-  if (auto *latent = std::get_if<LatentAttention>(&result.attention); latent && !hasIndexer)
-    latent->indexer.reset();
   return result;
 }
 
@@ -111,23 +111,23 @@ llvm::Error takeLayer(const Decoder &decoder, const std::string &name, Checkpoin
 llvm::Error moec::importers::takePredictionLayers(ModuleOp module, const Decoder &decoder, Checkpoint &checkpoint) {
   const Prediction &prediction = decoder.prediction;
   Numbering numbering = numberingOf(decoder);
-  std::map<int64_t, bool> layers; // those in the files, and whether they have an indexer
+  std::set<int64_t> layers; // those in the files
   moe::PredictionLayers found;
-  if (prediction.layers)
-    for (const safetensors::Tensor *tensor : checkpoint.all())
-      if (std::optional<int64_t> layer = layerOf(numbering, prediction.layers, tensor->name.val())) {
-        layers[*layer] |= tensor->name.val().contains(".indexer.");
-        found.parameters += parametersIn(*tensor, decoder.quantization);
-        found.bytes += tensor->bytes;
-      }
-  for (auto [layer, hasIndexer] : layers) {
-    std::string name = numbering.start + std::to_string(layer);
-    Decoder described = withLayer(decoder, hasIndexer);
-    if (llvm::Error error = takeLayer(described, name, checkpoint, module.getContext()))
-      return error;
+  const ArrayRef<const safetensors::Tensor *> none;
+  for (const safetensors::Tensor *tensor : prediction.layers ? checkpoint.all() : none) {
+    std::optional<int64_t> layer = layerOf(numbering, prediction.layers, tensor->name.val());
+    if (!layer || isLeftAside(decoder, tensor->name.val()))
+      continue;
+    layers.insert(*layer);
+    found.parameters += parametersIn(*tensor, decoder.quantization);
+    found.bytes += tensor->bytes;
   }
+  const Decoder described = withLayer(decoder);
+  for (int64_t layer : layers)
+    if (llvm::Error error = takeLayer(described, numbering.start + std::to_string(layer), checkpoint, module.getContext()))
+      return error;
   found.layers = int64_t(layers.size());
-  found.absent = prediction.isDeclared ? prediction.layers - found.layers : 0;
+  found.absent = prediction.unreleased + (prediction.isDeclared ? prediction.layers - found.layers : 0);
   moe::setPredictionLayers(module, found);
   return llvm::Error::success();
 }

@@ -38,8 +38,10 @@ Decoder moec::importers::describeMiniMaxM2(Config &config, mlir::MLIRContext *co
   config.expect("use_routing_bias", json::Value(true));
   config.choice("scoring_func", {"sigmoid"});
   config.expect("shared_intermediate_size", json::Value(int64_t(0)));
-  // Modules that predict further tokens are not in the released files.
-  config.leaveAside({"use_mtp", "num_mtp_modules", "mtp_transformer_layers"});
+  bool predicts = config.flag("use_mtp", false);
+  int64_t modules = config.count("num_mtp_modules", most::layers, 0, /*least=*/0);
+  decoder.prediction.unreleased = predicts ? modules : 0;
+  config.leaveAside({"mtp_transformer_layers"});
   mixture.experts = config.count({"num_local_experts", "num_experts"}, most::experts, 256);
   mixture.expertWidth = config.count("intermediate_size", most::width, 1536);
   int64_t k = config.count("num_experts_per_tok", mixture.experts, 8);

@@ -29,6 +29,17 @@ const std::vector<std::pair<std::string, std::string>> joined = {{"enorm.weight"
                                                                  {"shared_head.norm.weight", "[H]"},
                                                                  {"shared_head.head.weight", "[V,H]"},
                                                                  {"embed_tokens.weight", "[V,H]"}};
+/// Such a layer chooses positions itself, also where the model's last does not.
+std::vector<std::pair<std::string, std::string>> withIndexer() {
+  std::vector<std::pair<std::string, std::string>> own = joined;
+  own.insert(own.end(), {{"self_attn.indexer.wq_b.weight", "[240,20]"},
+                         {"self_attn.indexer.wk.weight", "[20,H]"},
+                         {"self_attn.indexer.k_norm.weight", "[20]"},
+                         {"self_attn.indexer.k_norm.bias", "[20]"},
+                         {"self_attn.indexer.weights_proj.weight", "[12,H]"}});
+  return own;
+}
+
 const std::vector<std::string> ends = {"shared_head.head.weight", "embed_tokens.weight"};
 
 const Kind kinds[] = {
@@ -37,7 +48,7 @@ const Kind kinds[] = {
     {"deepseek_v32/a", "model.layers.1.", "model.layers.2.", joined, ends, 36, 60},
     {"glm4_moe/a", "model.layers.1.", "model.layers.2.", joined, ends, 36, 60},
     {"glm_moe_dsa/a", "model.layers.1.", "model.layers.2.", joined, ends, 36, 60},
-    {"glm_moe_dsa/b", "model.layers.2.", "model.layers.3.", joined, ends, 38, 65}, // of attention without an indexer
+    {"glm_moe_dsa/b", "model.layers.2.", "model.layers.3.", withIndexer(), ends, 38, 65}, // of attention without one
     {"deepseek_v4/a",
      "layers.2.",
      "mtp.0.",
@@ -140,6 +151,40 @@ TEST(PredictionLayers, LackNothingAndHaveNothingMore) {
   }
 }
 
+TEST(PredictionLayers, HaveAnIndexerWhereTheModelHas) {
+  int checked = 0;
+  for (const Kind &kind : kinds) {
+    ModelCopy copy = withLayer(kind);
+    std::string missing;
+    for (const std::string &name : copy.names())
+      if (name.starts_with(kind.to + "self_attn.indexer.")) {
+        EXPECT_TRUE(copy.change("remove " + name));
+        missing = name;
+      }
+    if (missing.empty())
+      continue;
+    EXPECT_NE(said(copy).find("tensor '" + kind.to + "self_attn.indexer."), std::string::npos) << kind.checkpoint;
+    ++checked;
+  }
+  EXPECT_EQ(checked, 3);
+}
+
+/// Frequencies that old checkpoints stored are no layer, and no part of one.
+TEST(PredictionLayers, AreMoreThanFrequencies) {
+  for (const Kind &kind : kinds) {
+    std::string name = kind.to + "self_attn.rotary_emb.inv_freq";
+    ModelCopy without(MOEC_TEST_DATA "/fixtures/checkpoints/" + kind.checkpoint), with = withLayer(kind);
+    EXPECT_TRUE(without.change("set num_nextn_predict_layers 1"));
+    moe::PredictionLayers found, alone;
+    EXPECT_EQ(said(changed(without, "add " + name), &alone), "") << kind.checkpoint;
+    EXPECT_EQ(alone.layers, 0) << kind.checkpoint;
+    EXPECT_EQ(alone.absent, 1) << kind.checkpoint;
+    EXPECT_EQ(said(with, &found), "") << kind.checkpoint;
+    EXPECT_EQ(said(changed(with, "add " + name), &alone), "") << kind.checkpoint;
+    EXPECT_EQ(alone.parameters, found.parameters) << kind.checkpoint;
+  }
+}
+
 /// Converted checkpoints may lack them although the config has them.
 TEST(PredictionLayers, MayBeAbsent) {
   for (const Kind &kind : kinds) {
@@ -154,6 +199,26 @@ TEST(PredictionLayers, MayBeAbsent) {
     EXPECT_EQ(said(changed(copy, "set num_mtp_layers 2"), &found), "") << kind.checkpoint;
     EXPECT_EQ(found.absent, 2) << kind.checkpoint;
   }
+}
+
+/// Some families count modules, and say apart from it whether there are any. In what form they would lie in files, no release
+/// shows.
+TEST(PredictionLayers, MayBeCalledModules) {
+  ModelCopy copy(MOEC_TEST_DATA "/fixtures/checkpoints/minimax_m2/a");
+  moe::PredictionLayers found;
+  EXPECT_EQ(said(changed(copy, "set num_mtp_modules 3"), &found), "");
+  EXPECT_EQ(found.absent, 0); // as use_mtp is false
+  EXPECT_TRUE(copy.change("set use_mtp true"));
+  EXPECT_TRUE(copy.change("set mtp_transformer_layers 1"));
+  EXPECT_EQ(said(changed(copy, "set num_mtp_modules 3"), &found), "");
+  EXPECT_EQ(found.layers, 0);
+  EXPECT_EQ(found.absent, 3);
+  EXPECT_NE(said(changed(copy, "set num_mtp_modules -1")).find("num_mtp_modules: expected an integer from 0"), std::string::npos);
+  EXPECT_NE(said(changed(copy, "set use_mtp 1")).find("use_mtp: expected true or false"), std::string::npos);
+  EXPECT_TRUE(copy.change("set num_mtp_modules 3"));
+  EXPECT_NE(said(changed(copy, "add model.layers.2.self_attn.q_proj.weight"))
+                .find("'model.layers.2.self_attn.q_proj.weight' is not part"),
+            std::string::npos);
 }
 
 /// Where only the model itself was quantised anew, they may be left as they were released: in blocks.
