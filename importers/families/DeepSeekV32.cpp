@@ -14,7 +14,7 @@ Decoder moec::importers::describeDeepSeekV32(Config &config, mlir::MLIRContext *
   // Unlike the heads that attend, those that choose turn half and half.
   attention.indexer = readIndexer(config, context, rope, attention, moe::RotaryLayout::Half, /*heads=*/64);
   decoder.attention = attention;
-  readLayerKinds(config, "layer_types", decoder, {"indexed_attention"});
+  readLayerKinds(config, "layer_types", decoder, {"deepseek_sparse_attention", "indexed_attention"});
   readDeepSeekLayers(config, decoder, {.experts = 256, .shared = 1, .expertWidth = 2048, .denseWidth = 18432, .denseLayers = 3});
   readMixtureLayers(config, decoder);
   config.expect("mlp_bias", json::Value(false));

@@ -43,10 +43,13 @@ Decoder moec::importers::describeGLM5(Config &config, mlir::MLIRContext *context
     attention.sharesPositions = !indexes;
     decoder.attentionOfLayers.push_back(attention);
   }
-  readLayerKinds(config, "layer_types", decoder, {"indexed_attention"});
+  readLayerKinds(config, "layer_types", decoder, {"deepseek_sparse_attention", "indexed_attention"});
   readDeepSeekLayers(config, decoder, {.experts = 256, .shared = 1, .expertWidth = 2048, .denseWidth = 12288, .denseLayers = 3});
   readMixtureLayers(config, decoder);
   config.expect("mlp_bias", json::Value(false));
+  config.choice("moe_router_dtype", {"float32"});
+  // How those that serve a model draft with its prediction layers.
+  config.leaveAside({"index_share_for_mtp_iteration"});
   decoder.mixture.selectionBias = "gate.e_score_correction_bias";
   decoder.mixture.routing = readBiasedRouting(config, context, decoder.mixture, {.scale = 2.5, .groups = 1, .kept = 1});
   readPredictionLayers(config, decoder);
