@@ -3,6 +3,7 @@
 #include "importers/quantization/Quantization.h"
 
 using namespace moec::importers;
+using llvm::ArrayRef;
 using llvm::StringRef;
 
 static std::optional<Quantization::Block> readBlock(Config &config, StringRef key) {
@@ -65,16 +66,39 @@ static void readAwq(Config &config, Quantization &result) {
   config.leaveAside({"backend", "do_fuse", "exllama_config", "fuse_max_seq_len", "modules_to_fuse", "modules_to_not_convert"});
 }
 
+namespace {
+/// What a format of compressed-tensors is for.
+struct PackedFormat {
+  StringRef name, type;
+  int64_t bits;
+  llvm::SmallVector<StringRef, 4> strategies;
+};
+} // namespace
+
+/// How numbers share scales: what a strategy needs, and what only it may have.
+static void readStrategy(Config &weights, ArrayRef<StringRef> strategies, Quantization &result) {
+  StringRef strategy = weights.choice("strategy", strategies);
+  result.block = readBlock(weights, "block_structure");
+  result.group = weights.countOrNull("group_size", most::width);
+  bool isBlock = strategy == "block", isGroup = strategy == "group" || strategy == "tensor_group";
+  weights.require(result.block.has_value() == isBlock, "block_structure: expected " +
+                                                           llvm::StringRef(isBlock ? "rows and columns" : "null") +
+                                                           " as strategy is '" + strategy + "'");
+  weights.require(result.group.has_value() == isGroup,
+                  "group_size: expected " + llvm::StringRef(isGroup ? "a number" : "null") + " as strategy is '" + strategy + "'");
+}
+
 /// One scheme of compressed-tensors.
-static void readScheme(Config &config, Quantization &result) {
+static void readScheme(Config &config, const PackedFormat &format, Quantization &result) {
   std::optional<Config> weights = objectIn(config, "weights");
   config.leaveAside({"targets", "input_activations", "output_activations", "format"});
   config.checkConsumed();
   if (!weights)
     return;
-  weights->choice("type", {"int", "float"});
-  weights->count("num_bits", 8, std::nullopt, 4);
-  weights->choice("strategy", {"tensor", "channel", "group", "tensor_group", "block"});
+  weights->requireGiven({"type", "num_bits", "strategy"});
+  weights->choice("type", {format.type});
+  weights->expect("num_bits", json::Value(format.bits));
+  readStrategy(*weights, format.strategies, result);
   weights->expect("symmetric", json::Value(true));
   weights->expect("dynamic", json::Value(false));
   // The order in which columns were rounded: `false` or null for that of the matrix, `true` for "group". Where columns of a group
@@ -85,14 +109,17 @@ static void readScheme(Config &config, Quantization &result) {
                    "actorder: expected null, 'weight' or 'group', got " + (order && order->string() ? "'" + *order->string() + "'"
                                                                            : order                  ? order->kind().str()
                                                                                                     : "nothing"));
-  result.block = readBlock(*weights, "block_structure");
-  result.group = weights->countOrNull("group_size", most::width);
   weights->leaveAside({"observer", "observer_kwargs", "scale_dtype", "zp_dtype"});
   weights->checkConsumed();
 }
 
 static void readCompressedTensors(Config &config, Quantization &result) {
-  config.choice("format", {"float-quantized", "pack-quantized", "nvfp4-pack-quantized"});
+  const PackedFormat formats[] = {{"float-quantized", "float", 8, {"tensor", "channel", "block"}},
+                                  {"pack-quantized", "int", 4, {"group", "channel"}},
+                                  {"nvfp4-pack-quantized", "float", 4, {"tensor_group", "group"}}};
+  config.requireGiven({"format"});
+  StringRef name = config.choice("format", {formats[0].name, formats[1].name, formats[2].name});
+  const PackedFormat &format = *llvm::find_if(formats, [&](const PackedFormat &each) { return each.name == name; });
   config.expect("kv_cache_scheme", json::Value());
   config.expect("quantization_status", json::Value(std::string("compressed")));
   config.leaveAside({"ignore", "version", "global_compression_ratio"});
@@ -104,7 +131,7 @@ static void readCompressedTensors(Config &config, Quantization &result) {
                  "config_groups: expected one scheme for all weights, got " + llvm::Twine(value->object()->size()));
   for (const json::Member &member : *value->object())
     if (std::optional<Config> scheme = objectIn(*groups, member.key))
-      readScheme(*scheme, result);
+      readScheme(*scheme, format, result);
 }
 
 Quantization moec::importers::readQuantization(Config &config) {
