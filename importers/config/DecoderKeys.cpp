@@ -197,11 +197,13 @@ LatentAttention moec::importers::readLatentAttention(Config &config, mlir::MLIRC
 
 std::vector<StringRef> moec::importers::readLayerKinds(Config &config, const Spelling &key, const Decoder &decoder,
                                                        llvm::ArrayRef<StringRef> kinds) {
+  const json::Value *given = config.take(key);
   std::vector<StringRef> result = config.choiceList(key, kinds);
-  config.require(result.empty() || result.size() == decoder.isMixture.size(), key.names.front() + ": expected a kind for each of " +
-                                                                                  Twine(decoder.isMixture.size()) +
-                                                                                  " layers, got " + Twine(result.size()));
-  result.resize(result.empty() ? 0 : decoder.isMixture.size(), kinds.front());
+  bool isAbsent = !given || given->isNull();
+  config.require(isAbsent || result.size() == decoder.isMixture.size(), key.names.front() + ": expected a kind for each of " +
+                                                                            Twine(decoder.isMixture.size()) + " layers, got " +
+                                                                            Twine(result.size()));
+  result.resize(isAbsent ? 0 : decoder.isMixture.size(), kinds.front());
   return result;
 }
 

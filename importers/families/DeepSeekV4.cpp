@@ -94,7 +94,8 @@ static std::vector<Kind> readKinds(Config &config, const Decoder &decoder) {
   std::vector<StringRef> names = readLayerKinds(config, "layer_types", decoder, {"sliding_attention", lightName, heavyName});
   std::vector<int64_t> ratios = config.counts("compress_ratios", most::positions);
   config.require(names.empty() || ratios.empty(), "compress_ratios: expected nothing beside layer_types");
-  config.require(ratios.empty() || ratios.size() >= layers,
+  const json::Value *given = config.take("compress_ratios");
+  config.require(!given || given->isNull() || ratios.size() >= layers,
                  "compress_ratios: expected a number for each of " + Twine(layers) + " layers, got " + Twine(ratios.size()));
   std::vector<Kind> kinds;
   for (size_t layer = 0; layer < layers; ++layer) {
