@@ -8,10 +8,14 @@
 
 namespace moec::importers {
 
-/// An error whose text may quote names from the refused file: control characters are spelt out, so that no terminal obeys them.
+/// An error whose text may quote names from the refused file: control characters are spelt out, so that no terminal obeys them, and
+/// of what is longer than any sentence of ours the middle is left out.
 inline llvm::Error refuse(const llvm::Twine &why) {
-  std::string text;
-  for (unsigned char c : why.str()) {
+  constexpr size_t longest = 4096;
+  std::string whole = why.str(), text;
+  if (whole.size() > longest)
+    whole.replace(longest / 2, whole.size() - longest, " ... ");
+  for (unsigned char c : whole) {
     if (c < 0x20 || c == 0x7f)
       text += {'\\', 'x', llvm::hexdigit(c >> 4), llvm::hexdigit(c & 15)};
     else

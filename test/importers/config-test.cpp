@@ -1,5 +1,6 @@
 // Config and Rope: what keys mean in either spelling, and what absent ones mean in each family.
 #include "dialects/moe/Rotary.h"
+#include "importers/Refusal.h"
 #include "importers/config/Rope.h"
 #include "importers/families/Families.h"
 
@@ -190,6 +191,15 @@ TEST_F(ConfigTest, LatentAttentionOfMistral4) {
 TEST_F(ConfigTest, NullQueryLatentMeansNone) {
   EXPECT_FALSE(std::get<LatentAttention>(describe("deepseek_v2", R"({"num_experts_per_tok": 6, "q_lora_rank": null})").attention)
                    .queryLatent);
+}
+
+// A name of megabytes is quoted by its ends.
+TEST_F(ConfigTest, MessagesHaveAnEnd) {
+  std::string said =
+      llvm::toString(refuse("unknown key '" + std::string(1 << 20, 'x') + "': it may change what the model computes"));
+  EXPECT_LT(said.size(), size_t(5000));
+  EXPECT_TRUE(said.starts_with("unknown key 'xxx")) << said;
+  EXPECT_TRUE(said.ends_with("xxx': it may change what the model computes")) << said;
 }
 
 // A sliding window counts only where it is used.
