@@ -109,7 +109,7 @@ Vocabulary moec::importers::tokenizer::readModel(const Node &model, artifact::To
   Vocabulary vocabulary;
   Node type = model.member("type");
   if (type.json() && type.text() != "BPE") // old files leave it out
-    type.refuse("expected BPE, got '" + type.text() + "'");
+    type.refuse("expected BPE, got '" + type.text() + "'; move the file away for a model that takes and gives token ids alone");
   model.onlyKnown({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback",
                    "ignore_merges", "vocab", "merges"});
   for (StringRef key : {"continuing_subword_prefix", "end_of_word_suffix"})

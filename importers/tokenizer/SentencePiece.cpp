@@ -63,7 +63,7 @@ private:
     int32_t kind = model.trainer.modelType;
     bool isKnown = kind >= unigram && kind <= character;
     require(kind == bpe, "trainer_spec: model_type: expected BPE, got " + (isKnown ? kinds[kind - 1].str() : std::to_string(kind)) +
-                             ", which is not supported");
+                             ", which is not supported; move the file away for a model that takes and gives token ids alone");
     require(!model.trainer.spaceAsSuffix, "trainer_spec: treat_whitespace_as_suffix is not supported");
     require(!model.normalizer.hasCharacterMap,
             "normalizer_spec: expected 'identity', got '" + model.normalizer.name + "': maps of characters are not supported");
