@@ -138,6 +138,7 @@ llvm::Error WordReader::readGroups() {
   llvm::Expected<std::vector<int32_t>> groups = readColumnGroups(checkpoint, *stored, context, result);
   if (!groups)
     return groups.takeError();
+  // No writer of this format leaves -1, and its readers take it for the last group or for none.
   for (auto [column, group] : llvm::enumerate(*groups))
     if (group < 0 || group >= result.scales.shape[1])
       return refuseGroup(*stored, result, int64_t(column), group);
