@@ -105,8 +105,8 @@ llvm::Error WordReader::readScales() {
   llvm::SmallVector<int64_t> grid(llvm::reverse(scales.shape));
   if (!fitGroups(grid, quantization.group, result))
     return refuseTensor(scales, "expected a scale for each block of " + spelled(shape) + ", blocks being of " +
-                                    (quantization.group ? "[1, " + std::to_string(*quantization.group) + "]" : "no given size") +
-                                    " as the config says, transposed, got shape " + spelled(scales.shape));
+                                    blocksOf(quantization.group) + " as the config says, transposed, got shape " +
+                                    spelled(scales.shape));
   result.scales.stored = &scales;
   result.scales.element = typeOfScales(scales.type, context);
   result.scales.suffix = ".scales";
@@ -116,13 +116,12 @@ llvm::Error WordReader::readScales() {
 
 llvm::Error WordReader::readZeros() {
   result.zeroPoint = quantization.words->zeroPoint;
-  if (!quantization.words->hasZeros) {
-    checkpoint.take((stem + ".qzeros").str());
-    return llvm::Error::success();
-  }
   llvm::Expected<const Tensor *> stored = beside(".qzeros", "zero points");
   if (!stored)
     return stored.takeError();
+  StoredPart unread; // where all are the same
+  if (!quantization.words->hasZeros)
+    return asWords(**stored, result.scales.shape, /*axis=*/0, /*bits=*/8, unread);
   result.zeros.suffix = ".qzeros";
   return asWords(**stored, result.scales.shape, /*axis=*/0, /*bits=*/8, result.zeros);
 }

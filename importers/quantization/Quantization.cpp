@@ -32,11 +32,10 @@ static void readFp8(Config &config, Quantization &result) {
   config.leaveAside({"modules_to_not_convert", "ignored_layers"});
 }
 
-/// -1 stands for whole rows, which shapes say as well.
 static std::optional<int64_t> readGroupSize(Config &config) {
-  std::optional<int64_t> size = config.countOrNull("group_size", most::width, std::nullopt, -1);
+  std::optional<int64_t> size = config.countOrNull("group_size", most::width, std::nullopt, Quantization::wholeRow);
   config.require(size != 0, "group_size: expected -1 or at least 1, got 0");
-  return size == -1 ? std::nullopt : size;
+  return size;
 }
 
 /// GPTQ as AutoGPTQ and GPTQModel write it: its first format stores zero points less 1. With `sym` all are in the middle, and those
@@ -86,6 +85,8 @@ static void readStrategy(Config &weights, ArrayRef<StringRef> strategies, Quanti
                                                            " as strategy is '" + strategy + "'");
   weights.require(result.group.has_value() == isGroup,
                   "group_size: expected " + llvm::StringRef(isGroup ? "a number" : "null") + " as strategy is '" + strategy + "'");
+  if (strategy == "channel")
+    result.group = Quantization::wholeRow;
 }
 
 /// One scheme of compressed-tensors.

@@ -18,8 +18,9 @@ struct Quantization {
     int64_t rows, columns;
   };
   std::optional<Block> block;
-  /// Neighbours in a row that share a scale.
+  /// Neighbours in a row that share a scale; `wholeRow` where all of a row do.
   std::optional<int64_t> group;
+  static constexpr int64_t wholeRow = -1;
   /// Integers in words of 32 bits with zero points for groups beside them, as GPTQ and AWQ store them.
   struct Words {
     int64_t bits = 4;

@@ -9,6 +9,8 @@
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <numeric>
+
 using namespace moec::importers;
 using llvm::ArrayRef;
 using llvm::StringRef;
@@ -204,7 +206,11 @@ bool moec::importers::fitGroups(ArrayRef<int64_t> scales, std::optional<int64_t>
     return false;
   result.blockColumns = shape.back() / groups;
   result.scales.shape.assign(scales.begin(), scales.end());
-  return !group || *group == result.blockColumns;
+  return !group || result.blockColumns == (*group == Quantization::wholeRow ? shape.back() : *group);
+}
+
+std::string moec::importers::blocksOf(std::optional<int64_t> group) {
+  return !group ? "no given size" : *group == Quantization::wholeRow ? "whole rows" : spelled({1, *group});
 }
 
 llvm::Expected<std::vector<int32_t>> moec::importers::readColumnGroups(const Checkpoint &checkpoint, const Tensor &stored,
@@ -268,8 +274,7 @@ static llvm::Error takeScales(const Tensor &stored, const Layout &layout, const 
   std::optional<int64_t> group = layout.group ? layout.group : quantization.group;
   if (isBlocked ? !fitBlocks(shape, quantization, result) : !fitGroups(shape, group, result)) {
     std::string blocks = isBlocked && quantization.block ? spelled({quantization.block->rows, quantization.block->columns})
-                         : !isBlocked && group           ? "[1, " + std::to_string(*group) + "]"
-                                                         : "no given size";
+                                                         : blocksOf(isBlocked ? std::nullopt : group);
     return refuseTensor(stored, "expected a scale for each block of " + spelled(result.values.shape) + ", blocks being of " +
                                     blocks + (layout.group ? "" : " as the config says") + ", got shape " + spelled(shape));
   }
@@ -291,6 +296,21 @@ static llvm::Error takeGlobal(Checkpoint &checkpoint, StringRef stem, const Layo
   result.global = {.stored = stored, .element = typeOfScales("F32", context), .shape = {1}, .suffix = layout.global};
   result.globalDivides = layout.globalDivides;
   return llvm::Error::success();
+}
+
+/// What lies beside the matrix `of` is one number for its activations, or one for each of a stack; or its shape.
+static llvm::Error checkCompanion(const Tensor &stored, const QuantizedTensor &of) {
+  ArrayRef<int64_t> shape = of.values.shape;
+  auto product = [](ArrayRef<int64_t> sizes) { return std::accumulate(sizes.begin(), sizes.end(), int64_t(1), std::multiplies()); };
+  bool isShape = stored.name.val().ends_with(".weight_shape");
+  bool fits = isShape ? ArrayRef<int64_t>(stored.shape) == ArrayRef(int64_t(shape.size()))
+                      : llvm::is_contained({int64_t(1), product(shape.drop_back(2))}, product(stored.shape));
+  bool isOfType = isShape ? stored.type == "I64" || stored.type == "I32" : llvm::is_contained(plainFloats, stored.type);
+  if (fits && isOfType)
+    return llvm::Error::success();
+  std::string expected = isShape ? std::to_string(shape.size()) + " sizes, I64 or I32"
+                                 : "one number of the activations, " + llvm::join(ArrayRef(plainFloats), " or ");
+  return refuseTensor(stored, "expected " + expected + ", got " + stored.type + " " + spelled(stored.shape));
 }
 
 llvm::Expected<QuantizedTensor> moec::importers::takeQuantized(Checkpoint &checkpoint, const Quantization &quantization,
@@ -330,7 +350,9 @@ llvm::Expected<QuantizedTensor> moec::importers::takeQuantized(Checkpoint &check
     if (error)
       return std::move(error);
     for (StringRef companion : companions)
-      checkpoint.take((stem + companion).str());
+      if (const Tensor *beside = checkpoint.take((stem + companion).str()))
+        if (llvm::Error error = checkCompanion(*beside, result))
+          return std::move(error);
     return result;
   }
   if (expected.empty())

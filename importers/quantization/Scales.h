@@ -14,6 +14,9 @@ mlir::Type typeOfScales(llvm::StringRef type, mlir::MLIRContext *context);
 /// Whether `scales` is the shape of scales for groups of neighbours in a row: of `group`, where that is given. Says so in `result`.
 bool fitGroups(llvm::ArrayRef<int64_t> scales, std::optional<int64_t> group, QuantizedTensor &result);
 
+/// Such groups as messages speak of them.
+std::string blocksOf(std::optional<int64_t> group);
+
 /// The group of each column of `result`, a matrix, that `stored` lists, whatever they are; says so in `result`.
 llvm::Expected<std::vector<int32_t>> readColumnGroups(const safetensors::Checkpoint &checkpoint, const safetensors::Tensor &stored,
                                                       mlir::MLIRContext *context, QuantizedTensor &result);
