@@ -7,12 +7,16 @@ using namespace mlir;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-/// Whole steps, rounded up to pairs; where a part has an odd number, all parts' units. Those behind a row's end add nothing.
+/// A turn of the loop through a row is so many units, or one.
+static constexpr int64_t mostUnitsOfTurn = 2;
+
+/// Whole steps, rounded up to whole turns; where a part has a rest behind them, all parts' units. Those behind a row's end add
+/// nothing.
 static int64_t unitsOf(const WeightCodes &codes, int64_t width) {
-  if (codes.unitsOfPart() % 2)
+  if (codes.unitsOfPart() % mostUnitsOfTurn)
     return WeightCodes::parts * codes.unitsOfPart();
-  return int64_t(
-      llvm::alignTo(llvm::divideCeil(uint64_t(width), uint64_t(codes.stepColumns())) * uint64_t(codes.unitsOfStep()), 2));
+  return int64_t(llvm::alignTo(llvm::divideCeil(uint64_t(width), uint64_t(codes.stepColumns())) * uint64_t(codes.unitsOfStep()),
+                               uint64_t(mostUnitsOfTurn)));
 }
 
 TileProduct::TileProduct(KernelFrame &frame, const Storage &storage, int64_t width, int64_t groups)
@@ -107,7 +111,7 @@ void TileProduct::accumulate(const Rows &own) {
   // Carried on are the activations of the next two units, as loads take about as long as a unit's products, and this one's scales.
   // A turn is as many units, so that each load is for the registers that it leaves: moved to others it would be waited for. Beside
   // sums that are scaled there are registers for one unit's.
-  const int64_t unitsOfTurn = scales.areOfBlocks() ? 1 : 2;
+  const int64_t unitsOfTurn = scales.areOfBlocks() ? 1 : mostUnitsOfTurn;
   Numbers carried;
   for (int64_t unit = 1; unit <= unitsOfTurn; ++unit)
     llvm::append_range(carried, loadActivations(own, b.integer(unit)));
@@ -144,11 +148,10 @@ void TileProduct::accumulate(const Rows &own) {
       return all;
     });
     b.keepRolled(after);
-    if (rest) { // one of a pair, behind which the loads change places
-      takeUnit(end, 0, after);
-      auto loads = after.begin() + sumCount;
-      std::rotate(loads, loads + loadCount, loads + carriedLoads);
-    }
+    for (int64_t inTurn = 0; inTurn < rest; ++inTurn)
+      takeUnit(end + inTurn, inTurn, after);
+    auto loads = after.begin() + sumCount; // of which the next turn begins with those that the rest left
+    std::rotate(loads, loads + rest * int64_t(loadCount), loads + int64_t(carriedLoads));
     forOwnSums([&](Pointer place, int64_t i) {
       const WeightRow &row = own.weights[size_t(i / (rightTiles * accumulators) * 2 + i % accumulators / 2)];
       place.store(place.load() + (row.factor.builder ? after[size_t(i)] * row.factor : after[size_t(i)]));
