@@ -20,7 +20,7 @@ void moec::lowering::x86::forItemColumns(KernelBuilder &b, Number item, int64_t 
 BlockedProduct::BlockedProduct(KernelFrame &frame, const Storage &weight, moe::Compute compute, int64_t width, int64_t groups)
     : b(frame.b), form(frame.b, weight, compute), width(width), groups(groups), blockRows(form.blockRows(width)),
       activations(frame.allocate(form.activation(), form.activationElements(blockRows, width))),
-      weightRows(WeightRows::allocate(frame, weight, groups * columnsPerItem)), afterwards(frame.allocate(b.i64, groups)),
+      weightRows(WeightRows::allocate(frame, weight, groups * columnsPerItem, width)), afterwards(frame.allocate(b.i64, groups)),
       results(frame.allocate(b.f32, form.resultElements(blockRows, groups * columnsPerItem))) {}
 
 void BlockedProduct::forBlocks(Number rows, function_ref<Pointer(Number)> source, function_ref<void(Number, Number)> body) {

@@ -14,7 +14,7 @@ using namespace moec::lowering;
 using namespace moec::lowering::x86;
 
 DotForm::DotForm(KernelBuilder &b, const Storage &storage, moe::Compute compute)
-    : b(b), storage(storage), block(b, storage), rounds(compute == moe::Compute::BF16),
+    : b(b), storage(storage), block(b, withScalesInF32(storage)), rounds(compute == moe::Compute::BF16),
       hasBf16Dot(rounds && storage.element.isBF16() && b.target.hasBf16Dot), memory(inMemory(storage.element)), step(block.size()) {
   if (block.givesCodes())
     fixedPoint.emplace(b, block);
@@ -83,6 +83,27 @@ static KernelBuilder::Numbers byStride(ArrayRef<Number> vectors, int64_t stride)
   return result;
 }
 
+/// Vectors of consecutive elements as vectors of those that `block` has in theirs.
+static KernelBuilder::Numbers inOrderOf(const WeightBlock &block, ArrayRef<Number> vectors) {
+  if (block.stride())
+    return byStride(vectors, block.stride());
+  int64_t lanes = vectors.front().lanes();
+  KernelBuilder::Numbers result;
+  for (size_t j = 0; j < vectors.size(); ++j) {
+    Number gathered = vectors[0];
+    for (size_t from = 0; from < vectors.size(); ++from) {
+      SmallVector<int64_t> mask;
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        int64_t element = block.elementAt(int64_t(j), lane);
+        mask.push_back(element / lanes == int64_t(from) ? lanes + element % lanes : lane);
+      }
+      gathered = gathered.shuffle(vectors[from], mask);
+    }
+    result.push_back(gathered);
+  }
+  return result;
+}
+
 /// A zero to store where numbers of `type` are.
 static Number zeroOf(KernelBuilder &b, Type type) {
   Type bits = b.getIntegerType(type.getIntOrFloatBitWidth());
@@ -95,21 +116,20 @@ void DotForm::buildConvert(Type sourceType, ArrayRef<Number> arguments) const {
   auto rounded = [&](Number value) { return rounds && !hasBf16Dot ? widen(narrow(value, b.bf16)) : value; };
   if (fixedPoint)
     return fixedPoint->convertRow(source, destination, width, rounded);
-  int64_t stride = hasBf16Dot ? 1 : block.stride();
-  b.forRange(b.integer(0), whole, step, [&](Number k) {
+  Pointer tail = b.pointer(LLVM::AllocaOp::create(b, b.ptr, b.f32, b.integer(step).value, 64), b.f32);
+  auto convertBlock = [&](Pointer from, Pointer to) {
     KernelBuilder::Numbers parts;
     for (int64_t part = 0; part < step; part += b.lanes)
-      parts.push_back(rounded((source + k + part).loadF32(b.lanes)));
-    for (auto [i, part] : llvm::enumerate(byStride(parts, stride)))
-      (destination + k + int64_t(i) * b.lanes).storeF32(part);
-  });
+      parts.push_back(rounded((from + part).loadF32(b.lanes)));
+    for (auto [i, part] : llvm::enumerate(hasBf16Dot ? parts : inOrderOf(block, parts)))
+      (to + int64_t(i) * b.lanes).storeF32(part);
+  };
+  b.forRange(b.integer(0), whole, step, [&](Number k) { convertBlock(source + k, destination + k); });
   b.ifThen(whole < width, [&] {
     for (int64_t part = 0; part < step; part += b.lanes)
-      (destination + whole + part).storeF32(b.zero(b.lanes));
-    b.forRange(b.integer(0), width - whole, 1, [&](Number k) {
-      Number place = stride > 1 ? (k % stride) * b.lanes + k / stride : k;
-      (destination + whole + place).storeF32(rounded((source + whole + k).loadF32()));
-    });
+      (tail + part).store(b.zero(b.lanes));
+    b.forRange(width - whole, [&](Number k) { (tail + k).store((source + whole + k).loadF32()); });
+    convertBlock(tail, destination + whole);
   });
 }
 
@@ -153,6 +173,8 @@ void DotForm::multiply(Pointer activations, Number rows, const WeightRows &weigh
                                upcoming->rows,
                                upcoming->afterwards};
   append(arguments, weightRows);
+  if (hasByteScales(storage))
+    arguments.push_back(weightRows.scaleNumbers);
   b.callShared(name(tail ? "multiply_tail" : "multiply"), arguments, [&](ArrayRef<Number> a) { buildMultiply(tail, a); });
 }
 
@@ -171,7 +193,8 @@ WeightRows DotForm::copyTails(const WeightRows &rows, Number columns, Number wid
   WeightRows tails{copies(rows.elements, memory, step / perElement, blocks * (step / perElement), rest / perElement)};
   if (int64_t count = block.scales()) {
     Number first = blocks * count, left = (rest + (storage.scaleColumns - 1)) / storage.scaleColumns;
-    tails.scales = copies(rows.scales, inMemory(storage.scale), count, first, left);
+    if (!hasByteScales(storage))
+      tails.scales = copies(rows.scales, inMemory(storage.scale), count, first, left);
     if (storage.hasZeros)
       tails.zeros = copies(rows.zeros, b.i8, count, first, left);
   }
@@ -191,6 +214,8 @@ void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
   Pointer afterwards = b.pointer(arguments[9], b.i64);
   WeightRows weightRows = rowsFrom(arguments.drop_front(10)), tails;
   Number steps = width / step, bytes = maximum(block.bytesOf(width), b.integer(1));
+  if (hasByteScales(storage))
+    weightRows.scaleNumbers = b.pointer(arguments.back(), b.f32);
   if (tail)
     tails = copyTails(weightRows, columns, width);
 
@@ -213,7 +238,13 @@ void DotForm::buildMultiply(bool tail, ArrayRef<Number> arguments) const {
                                 run * bytes,
                                 bytesLeft,
                                 distance};
-    append(operands, weightRows.from(n));
+    WeightRows tileRows = weightRows.from(n);
+    if (hasByteScales(storage)) {
+      if (shape.isFirst)
+        tileRows.convertScales(b, storage, shape.columns, width, run * shape.columns);
+      tileRows.scales = tileRows.scaleNumbers.as(b.ptr);
+    }
+    append(operands, tileRows);
     if (tail)
       operands.push_back(tails.elements + n * (block.bytesOf(step) / bytesOf(memory)));
     if (tail && tails.scales.builder)
@@ -348,13 +379,14 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   Number rowBytes = arguments[1], steps = arguments[2], resultWidth = arguments[4], ahead = arguments[5], apart = arguments[6];
   Number bytesLeft = arguments[7], distance = arguments[8];
   WeightRows rows = rowsFrom(arguments.drop_front(9));
+  Type scale = withScalesInF32(storage).scale;
   SmallVector<Pointer> activationRows, weightRows, scaleRows, zeroRows;
   for (int64_t m = 0; m < shape.rows; ++m)
     activationRows.push_back(activations.plusBytes(rowBytes * m + (fixedPoint ? FixedPoint::headerBytes : 0)));
   for (int64_t n = 0; n < shape.columns; ++n) {
     weightRows.push_back((rows.elements + n).loadPointer(memory));
     if (storage.scale)
-      scaleRows.push_back((rows.scales + n).loadPointer(inMemory(storage.scale)));
+      scaleRows.push_back((rows.scales + n).loadPointer(scale));
     if (storage.hasZeros)
       zeroRows.push_back((rows.zeros + n).loadPointer(b.i8));
   }
@@ -369,7 +401,7 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
   auto zerosAt = [&](ArrayRef<Pointer> rows, Number index) {
     return llvm::map_to_vector(rows, [&](Pointer row) { return block.loadZeros(row, index); });
   };
-  int64_t scaleBytes = block.scales() ? block.scales() * bytesOf(inMemory(storage.scale)) * shape.columns : 0;
+  int64_t scaleBytes = block.scales() && !hasByteScales(storage) ? block.scales() * bytesOf(scale) * shape.columns : 0;
   SmallVector<Pointer> next;
   for (int64_t n = 0; n < shape.columns; ++n) {
     Number place = ahead + apart * n;
@@ -399,12 +431,12 @@ void DotForm::buildTile(Shape shape, bool tail, ArrayRef<Number> arguments) cons
     SmallVector<Pointer> tailRows, tailScales, tailZeros;
     for (int64_t n = 0; n < shape.columns; ++n) {
       tailRows.push_back(b.pointer(rest[0], memory) + n * blockElements);
-      if (block.scales())
-        tailScales.push_back(b.pointer(rest[1], inMemory(storage.scale)) + n * block.scales());
+      if (block.scales() && !hasByteScales(storage))
+        tailScales.push_back(b.pointer(rest[1], scale) + n * block.scales());
       if (block.scales() && storage.hasZeros)
-        tailZeros.push_back(b.pointer(rest[2], b.i8) + n * block.scales());
+        tailZeros.push_back(b.pointer(rest.back(), b.i8) + n * block.scales());
     }
-    SmallVector<Number> scales = block.scales() ? scalesAt(tailScales, b.integer(0)) : scalesAt(scaleRows, steps);
+    SmallVector<Number> scales = tailScales.empty() ? scalesAt(scaleRows, steps) : scalesAt(tailScales, b.integer(0));
     SmallVector<Number> zeros = block.scales() ? zerosAt(tailZeros, b.integer(0)) : zerosAt(zeroRows, steps);
     accumulate(sums, movedBy(activationRows, steps * blockActivations), tailRows, scales, zeros);
   }

@@ -22,7 +22,7 @@ public:
   HeadProduct(KernelFrame &frame, Weight weight, moe::Compute compute, int64_t rows, int64_t columns, int64_t width)
       : b(frame.b), weight(weight), form(frame.b, weight.storage(), compute), columns(columns), width(width),
         activations(frame.allocate(form.activation(), form.activationElements(rows, width))),
-        weightRows(WeightRows::allocate(frame, weight.storage(), columnsPerItem)),
+        weightRows(WeightRows::allocate(frame, weight.storage(), columnsPerItem, width)),
         results{frame.allocate(b.f32, form.resultElements(rows, resultStride())), resultStride()} {}
 
   void setRow(Number row, Pointer source) { form.convertRow(source, activations.plusBytes(row * form.rowBytes(width)), width); }

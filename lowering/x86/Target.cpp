@@ -11,8 +11,10 @@ using namespace moec::lowering::x86;
 static const char *const v3Features[] = {"avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"};
 static const char *const v4Features[] = {"avx2",    "bmi1",     "bmi2",     "f16c",     "fma",      "movbe",
                                          "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"};
-static const char *const v4Bf16Features[] = {"avx2",     "bmi1",     "bmi2",     "f16c",     "fma",         "movbe",      "avx512f",
-                                             "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16"};
+// Of the processors with dot products of bf16, Cooper Lake alone has no tables of bytes: it is served as one of x86-64-v4.
+static const char *const v4Bf16Features[] = {"avx2",     "bmi1",        "bmi2",        "f16c",      "fma",
+                                             "movbe",    "avx512f",     "avx512bw",    "avx512cd",  "avx512dq",
+                                             "avx512vl", "avx512_vnni", "avx512_bf16", "avx512vbmi"};
 
 static const Target targets[] = {
     {.name = "x86-64-v3",
@@ -22,7 +24,8 @@ static const Target targets[] = {
      .vectorBits = 256,
      .vectorRegisters = 16,
      .hasByteDot = false,
-     .hasBf16Dot = false},
+     .hasBf16Dot = false,
+     .hasByteTables = false},
     {.name = "x86-64-v4",
      .processor = "x86-64-v4",
      .processorFlags = "+avx512vnni,-prefer-256-bit",
@@ -30,15 +33,17 @@ static const Target targets[] = {
      .vectorBits = 512,
      .vectorRegisters = 32,
      .hasByteDot = true,
-     .hasBf16Dot = false},
+     .hasBf16Dot = false,
+     .hasByteTables = false},
     {.name = "x86-64-v4-bf16",
      .processor = "x86-64-v4",
-     .processorFlags = "+avx512vnni,+avx512bf16,-prefer-256-bit",
+     .processorFlags = "+avx512vnni,+avx512bf16,+avx512vbmi,-prefer-256-bit",
      .features = v4Bf16Features,
      .vectorBits = 512,
      .vectorRegisters = 32,
      .hasByteDot = true,
-     .hasBf16Dot = true},
+     .hasBf16Dot = true,
+     .hasByteTables = true},
 };
 
 llvm::ArrayRef<Target> moec::lowering::x86::allTargets() { return targets; }

@@ -17,8 +17,9 @@ struct Target {
   llvm::ArrayRef<const char *> features; ///< what the processor must have, in the words of /proc/cpuinfo
   int64_t vectorBits;
   int64_t vectorRegisters;
-  bool hasByteDot; ///< a dot product of fours of bytes, without sign and with, that accumulates in i32
-  bool hasBf16Dot; ///< a dot product of pairs of bf16 that accumulates in f32
+  bool hasByteDot;    ///< a dot product of fours of bytes, without sign and with, that accumulates in i32
+  bool hasBf16Dot;    ///< a dot product of pairs of bf16 that accumulates in f32
+  bool hasByteTables; ///< look-ups of bytes in tables of 64 and of 128, which ignore the upper bits of an index
 
   /// Elements of `bits` bits in a vector register.
   int64_t lanes(int64_t bits) const { return vectorBits / bits; }

@@ -43,7 +43,18 @@ WeightBlock::WeightBlock(KernelBuilder &b, const Storage &storage)
     elements = distance * b.lanes;
   } else if (bits == 8) {
     elements = storage.scale ? std::gcd(storage.scaleColumns, lineBytes) : lineBytes;
+    if (isa<Float8E4M3FNType>(storage.element) && b.target.hasByteTables && elements == lineBytes)
+      distance = 0;
   }
+}
+
+int64_t WeightBlock::elementAt(int64_t vector, int64_t lane) const {
+  if (distance == 1)
+    return vector * b.lanes + lane;
+  if (distance)
+    return lane * distance + vector;
+  // The lower and the upper halves of 128 bits become pairs, the even ones and the odd ones of which become lanes.
+  return lane / 4 * 16 + vector / 2 * 8 + lane % 4 * 2 + vector % 2;
 }
 
 /// What every four-bit code stands for.
@@ -86,9 +97,47 @@ KernelBuilder::Numbers WeightBlock::loadPacked(Pointer place) const {
   return vectors;
 }
 
+/// The bytes of `tables`, 64 or 128, of which the low bits of `codes` are the indices.
+static Number lookUpIn(KernelBuilder &b, ArrayRef<int8_t> tables, Number codes) {
+  SmallVector<Value> operands;
+  for (; !tables.empty(); tables = tables.drop_front(lineBytes)) {
+    auto values = DenseElementsAttr::get(VectorType::get(lineBytes, b.i8), tables.take_front(lineBytes));
+    operands.push_back(arith::ConstantOp::create(b, values));
+  }
+  operands.insert(operands.begin() + 1, codes.value);
+  StringRef intrinsic = operands.size() == 2 ? "llvm.x86.avx512.permvar.qi.512" : "llvm.x86.avx512.vpermi2var.qi.512";
+  return b.number(LLVM::CallIntrinsicOp::create(b, codes.type(), b.getStringAttr(intrinsic), operands).getResult(0));
+}
+
+/// E4M3 by tables of the two bytes of bf16, the sign apart.
+KernelBuilder::Numbers WeightBlock::loadByTables(Pointer place) const {
+  SmallVector<int8_t> tables[2];
+  for (int64_t code = 0; code < 128; ++code) {
+    llvm::APFloat value(llvm::APFloat::Float8E4M3FN(), llvm::APInt(8, uint64_t(code)));
+    bool isInexact;
+    value.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven, &isInexact);
+    uint64_t bits = value.bitcastToAPInt().getZExtValue();
+    tables[0].push_back(int8_t(bits & 0xff));
+    tables[1].push_back(int8_t(bits >> 8));
+  }
+  Number codes = place.load(lineBytes), low = lookUpIn(b, tables[0], codes);
+  Number high = lookUpIn(b, tables[1], codes) | (codes & codes.like(int64_t(0x80)));
+  KernelBuilder::Numbers vectors;
+  for (int64_t half : {0, 8}) {
+    SmallVector<int64_t> mask;
+    for (int64_t i = 0; i < lineBytes / 2; ++i)
+      mask.append({i / 8 * 16 + half + i % 8, lineBytes + i / 8 * 16 + half + i % 8});
+    Number pairs = b.number(vector::BitCastOp::create(b, VectorType::get(b.lanes, b.i32), low.shuffle(high, mask).value));
+    vectors.append({(pairs << 16).bitsAs(b.f32), (pairs & pairs.like(int64_t(0xffff0000u))).bitsAs(b.f32)});
+  }
+  return vectors;
+}
+
 KernelBuilder::Numbers WeightBlock::load(Pointer place) const {
   if (isPacked(storage))
     return loadPacked(place);
+  if (!distance)
+    return loadByTables(place);
   if (storage.element.isBF16()) {
     Number pairs = place.as(b.i32).load(b.lanes, 2);
     return {(pairs << 16).bitsAs(b.f32), (pairs & pairs.like(int64_t(0xffff0000u))).bitsAs(b.f32)};
@@ -116,7 +165,7 @@ KernelBuilder::Numbers WeightBlock::load(Pointer place) const {
 
 double WeightBlock::unit() const {
   if (isa<Float8E4M3FNType>(storage.element))
-    return unitOfE4M3;
+    return distance ? unitOfE4M3 : 1;
   return givesCodes() && !storage.element.isInteger() ? 0.5 : 1;
 }
 
@@ -137,11 +186,13 @@ int64_t WeightBlock::largestCode() const {
   return std::max(codeOfZero(), (1 << bits) - 1 - codeOfZero());
 }
 
-/// The bytes of which `codes`, below 16, are the indices.
+/// The bytes of which `codes`, below 16 or wherever tables ignore the upper bits, are the indices.
 Number WeightBlock::lookUpBytes(Number codes) const {
   SmallVector<int8_t> table;
-  for (int64_t i = 0; i < lineBytes; ++i) // one table for each 128 bits
+  for (int64_t i = 0; i < lineBytes; ++i) // one table for each 128 bits, or for what else the upper bits may be
     table.push_back(int8_t(2 * valuesOfCodes()[i % 16] + largestHalves));
+  if (b.target.hasByteTables)
+    return lookUpIn(b, table, codes);
   Value constant = arith::ConstantOp::create(b, DenseElementsAttr::get(VectorType::get(lineBytes, b.i8), ArrayRef(table)));
   auto call = LLVM::CallIntrinsicOp::create(b, constant.getType(), b.getStringAttr("llvm.x86.avx512.pshuf.b.512"),
                                             ValueRange{constant, codes.value});
@@ -157,6 +208,12 @@ KernelBuilder::Numbers WeightBlock::loadCodes(Pointer place) const {
     bytes = bytes ^ bytes.like(int64_t(0x88));
   if (codesOverlap())
     return {bytes, bytes & bytes.like(int64_t(0xf0))};
+  if (b.target.hasByteTables) {
+    auto as = [&](Number vector, int64_t count, Type element) {
+      return b.number(vector::BitCastOp::create(b, VectorType::get(count, element), vector.value));
+    };
+    return {lookUpBytes(bytes), lookUpBytes(as(as(bytes, lineBytes / 2, b.i16) >> 4, lineBytes, b.i8))};
+  }
   return {lookUpBytes(bytes & bytes.like(int64_t(15))), lookUpBytes(bytes >> 4)};
 }
 

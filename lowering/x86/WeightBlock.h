@@ -15,8 +15,10 @@ public:
 
   /// Elements of a block.
   int64_t size() const { return elements; }
-  /// Lane i of vector j holds element i x stride + j; with a stride of 1, element j x lanes + i.
+  /// Lane i of vector j holds element i x stride + j; with a stride of 1, element j x lanes + i. With none the order is another.
   int64_t stride() const { return distance; }
+  /// The element in lane `lane` of vector `vector`.
+  int64_t elementAt(int64_t vector, int64_t lane) const;
   /// Bytes in memory of so many elements.
   int64_t bytesOf(int64_t count) const { return count * bits / 8; }
   Number bytesOf(Number count) const { return count * bits / 8; }
@@ -48,6 +50,7 @@ private:
   KernelBuilder::Numbers loadPacked(Pointer place) const;
   Number lookUp(Number codes) const;
   Number lookUpBytes(Number codes) const;
+  KernelBuilder::Numbers loadByTables(Pointer place) const;
   llvm::SmallVector<float> valuesOfCodes() const;
   int64_t codeOfZero() const;
   /// What `load` makes of as many neighbours in a row as block `index` has scales, in the lanes of the elements they belong to.

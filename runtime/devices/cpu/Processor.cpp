@@ -21,6 +21,7 @@ bool moec::runtime::processorHas(std::string_view feature) {
   MOEC_FEATURE("avx512vl", "avx512vl")
   MOEC_FEATURE("avx512_vnni", "avx512vnni")
   MOEC_FEATURE("avx512_bf16", "avx512bf16")
+  MOEC_FEATURE("avx512vbmi", "avx512vbmi")
 #undef MOEC_FEATURE
   return false;
 }

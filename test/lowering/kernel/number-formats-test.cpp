@@ -1,4 +1,5 @@
 // Products with quantised weights against the reference evaluator: every format, widths around its blocks, cuts of tensors.
+#include "Elements.h"
 #include "KernelRun.h"
 
 #include "lowering/kernel/LowerToLLVM.h"
@@ -85,6 +86,57 @@ TEST(NumberFormats, Groups) {
   check(linear(256, 17, "ui4", 1, 128, "bf16", ", zero_point = 15"), {1, 3});
   check(linear(256, 17, "ui4", 1, 128, "bf16", ", zero_point = 16"), {1, 3});
   check(linear(256, 17, "i4", 1, 128, "bf16", ", zero_point = 8"), {1, 3});
+}
+
+/// What `count` numbers of `element` are whose bits are 0, 1, ... and again 0, with 1 for what is not finite.
+static std::vector<double> allNumbersOf(mlir::Type element, size_t count) {
+  std::vector<double> numbers;
+  for (size_t i = 0; i < count; ++i) {
+    double value = valueOf(element, i & llvm::maskTrailingOnes<uint64_t>(element.getIntOrFloatBitWidth()));
+    numbers.push_back(std::isfinite(value) ? value : 1);
+  }
+  return numbers;
+}
+
+/// Every code by every scale that a byte can be comes out to the bit: denormals, both zeros and signs; a NaN makes its row NaN.
+TEST(NumberFormats, EveryCodeIsExact) {
+  constexpr int64_t in = 256, out = 256, nanRow = 77;
+  mlir::MLIRContext context;
+  mlir::Type e4m3 = mlir::Float8E4M3FNType::get(&context), e2m1 = mlir::Float4E2M1FNType::get(&context);
+  for (const char *compute : {"f32", "bf16"})
+    for (bool isPacked : {false, true}) {
+      SCOPED_TRACE(std::string(compute) + (isPacked ? " packed" : ""));
+      KernelRun run(isPacked ? linear(in, out, "f4E2M1FN", 1, 16, "f8E4M3FN", "", compute)
+                             : linear(in, out, "f8E4M3FN", 128, 128, "f32", "", compute));
+      std::vector<double> codes = allNumbersOf(isPacked ? e2m1 : e4m3, 256), scales = allNumbersOf(e4m3, out * in / 16);
+      Tensor values({out, in}), ofBlocks(isPacked ? std::vector<int64_t>{out, in / 16} : std::vector<int64_t>{2, 2});
+      for (int64_t n = 0; n < out; ++n)
+        for (int64_t k = 0; k < in; ++k)
+          values.row(n)[size_t(k)] = codes[size_t(n + 37 * k) % 256];
+      for (size_t i = 0; i < ofBlocks.elements.size(); ++i)
+        ofBlocks.elements[i] = isPacked ? scales[i] : std::ldexp(1, int(i) - 2);
+      if (!isPacked)
+        values.row(nanRow)[200] = std::nan("");
+      const std::vector<int64_t> columns = {0, 77, 255};
+      run.setStep({{0, int64_t(columns.size())}});
+      Tensor input({int64_t(columns.size()), in});
+      for (auto [token, column] : llvm::enumerate(columns))
+        input.row(int64_t(token))[size_t(column)] = 1;
+      run.give(0, input);
+      run.give(1, values);
+      run.give(2, ofBlocks);
+      run.makeUp(1);
+      for (const std::vector<Bits> &results : run.runAll())
+        for (auto [token, column] : llvm::enumerate(columns))
+          for (int64_t n = 0; n < out; ++n) {
+            float result = llvm::bit_cast<float>(results[0][token * out + size_t(n)]);
+            double scale = isPacked ? ofBlocks.row(n)[size_t(column / 16)] : ofBlocks.row(n / 128)[size_t(column / 128)];
+            if (!isPacked && n == nanRow)
+              EXPECT_TRUE(std::isnan(result));
+            else
+              EXPECT_EQ(result, float(values.row(n)[size_t(column)] * scale)) << n << ", " << column;
+          }
+    }
 }
 
 /// Activations become integers on their way to codes: rows as large and as small as f32 has them, and of zeros.
