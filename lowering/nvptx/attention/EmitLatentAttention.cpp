@@ -1,4 +1,4 @@
-// Multi-head latent attention, re-associated in both phases: by matrix units, or a block for one head of one token.
+// Multi-head latent attention: by matrix units in two forms, or re-associated, a block for one head of one token.
 #include "lowering/kernel/NumberFormat.h"
 #include "lowering/kernel/Operands.h"
 #include "lowering/nvptx/Emit.h"
@@ -60,19 +60,20 @@ static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands 
   });
 }
 
-template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp op, int64_t spans) {
+template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp op, LatentByMatrix::Forms forms) {
   LatentOperands operands(frame, op);
   LatentSizes sizes(operands, op);
   double scale = op.getScale().convertToDouble();
   bool isBf16 = op.getCompute() == moe::Compute::BF16 && operands.cache.base.element.isBF16();
   if (isBf16 && LatentByMatrix::fits(frame.b.target, operands, sizes))
-    LatentByMatrix(frame, operands, sizes, scale, spans).emit();
+    LatentByMatrix(frame, operands, sizes, scale, forms).emit();
   else
     emitByThreads(frame, op, operands, sizes);
 }
 
-/// A prefill step has tokens enough to fill a GPU; in decode several blocks share the positions of a token.
-void moec::lowering::nvptx::emit(KernelFrame &frame, moe::LatentAttentionOp op) { emitLatent(frame, op, 1); }
+void moec::lowering::nvptx::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
+  emitLatent(frame, op, LatentByMatrix::ofPrefill);
+}
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) {
-  emitLatent(frame, op, LatentByMatrix::spansOfDecode);
+  emitLatent(frame, op, LatentByMatrix::ofDecode);
 }

@@ -1,4 +1,4 @@
-// The three stages of latent attention.
+// The three stages of latent attention, and which tokens have another form of the first two.
 #include "lowering/nvptx/attention/LatentByMatrix.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -41,13 +41,14 @@ bool LatentByMatrix::fits(const Target &target, const LatentOperands &operands, 
 }
 
 LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale,
-                               int64_t mostSpans)
+                               Forms forms)
     : frame(frame), b(frame.b), operands(operands), sizes(sizes), rowTiles(SpanAttention::tileOf(headsOf(sizes)).rowTiles),
       width(sizes.latent + sizes.rotary), order(frame, stageCount),
+      expanded(forms.mayExpand ? ExpandedByMatrix::create(frame, operands, sizes, scale, rowTiles * parts) : std::nullopt),
       latentQueries(frame.allocateForRows(b.bf16, sizes.heads * width)),
       lists(operands.listed ? std::optional<PositionLists>({b, operands.positions, operands.listed}) : std::nullopt),
       lengths(lists ? frame.allocateForRows(b.i32, 1) : Pointer()),
-      sums(frame, Spans::forList(shortestSpan, mostSpans, operands.listed), sizes.heads, sizes.latent),
+      sums(frame, Spans::forList(shortestSpan, forms.mostSpans, operands.listed), sizes.heads, sizes.latent),
       spans(frame, operands.batch, headsOf(sizes), shapeOf(operands, sizes, scale), sums) {}
 
 /// For those who are to know the lists' lengths one by one.
@@ -66,8 +67,24 @@ Number LatentByMatrix::lastOf(Number token) {
 }
 
 LatentByMatrix::Tokens LatentByMatrix::tokensOf(Number group) {
-  Number first = group * tokensOfPiece;
-  return {first, minimum(frame.tokens - first, b.integer(tokensOfPiece))};
+  Number first = group * tokensOfPiece, count = minimum(frame.tokens - first, b.integer(tokensOfPiece));
+  if (!expanded)
+    return {first, count};
+  static_assert(tokensOfPiece == 2 * warpSize);
+  auto half = [&](int64_t begin) {
+    Number inPiece = b.lane() + begin, token = first + minimum(inPiece, count - 1);
+    return b.ballot((inPiece < count) & expanded->leaves(token)).toUnsigned(b.i64);
+  };
+  return {first, count, half(0) | half(warpSize) << warpSize};
+}
+
+Number LatentByMatrix::isAbsorbed(const Tokens &tokens, Number inPiece) {
+  return ((tokens.absorbed >> inPiece) & b.integer(1)) != 0;
+}
+
+/// Does what `body` emits if one of the tokens is computed over the latents, else what `otherwise` does.
+void LatentByMatrix::ifAbsorbed(const Tokens &tokens, function_ref<void()> body, function_ref<void()> otherwise) {
+  expanded ? b.ifThenElse(tokens.absorbed != 0, body, otherwise) : body();
 }
 
 int64_t LatentByMatrix::queryPieces() const {
@@ -79,11 +96,10 @@ int64_t LatentByMatrix::valuePieces() const {
 }
 
 /// q_nope W_UK of a head, for some columns of the latent; the first piece of a head also takes the query's rotary part along.
-void LatentByMatrix::projectQueries(Number piece) {
+void LatentByMatrix::projectQueries(Number piece, const Tokens &tokens) {
   StagedProduct product(frame, rowTiles * parts, 1, sizes.nope, StagedProduct::Stored::byDepth);
   int64_t piecesOfHead = queryPieces() / sizes.heads;
-  Tokens tokens = tokensOf(piece / queryPieces());
-  Number head = piece % queryPieces() / piecesOfHead, first = piece % piecesOfHead * product.columns();
+  Number head = piece / piecesOfHead, first = piece % piecesOfHead * product.columns();
   product.stageWeight(operands.keyUp.storage(), first, b.integer(sizes.latent) - first,
                       [&](Number row) { return operands.keyUp.matrixRow(head, row); });
   auto query = [&](Number token) { return operands.query + ((tokens.first + token) * sizes.heads + head) * sizes.query; };
@@ -114,66 +130,102 @@ void LatentByMatrix::attend(Number piece) {
   spans.attend(piece, b.number(arith::ConstantIntOp::create(b, 0, 1)), inputs);
 }
 
-/// W_UV c of a head, for some columns of its value; the weight is on its way while the spans are being attended to.
-void LatentByMatrix::projectValues(Number piece) {
+/// W_UV c of a head, for some columns of its value and tokens of a group; the weight is on its way while the spans are being
+/// attended to.
+void LatentByMatrix::projectValues(Number piece, const Tokens &tokens, function_ref<void()> waitForAttention) {
   StagedProduct product(frame, rowTiles * valueTiles, valueParts, sizes.latent, StagedProduct::Stored::byColumn);
   Pointer factors = frame.allocateShared(b.f32, StagedProduct::rowsAtOnce * sums.count());
   int64_t piecesOfHead = valuePieces() / sizes.heads;
-  Tokens tokens = tokensOf(piece / valuePieces());
-  Number head = piece % valuePieces() / piecesOfHead, first = piece % piecesOfHead * product.columns();
+  Number head = piece / piecesOfHead, first = piece % piecesOfHead * product.columns();
   Number count = b.integer(sizes.value) - first;
   product.stageWeight(operands.valueUp.storage(), b.integer(0), count,
                       [&](Number row) { return operands.valueUp.matrixRow(head, first + row); });
-  order.waitFor(attention, frame.tokens * spans.piecesOfToken());
+  waitForAttention();
+  // What is expanded left no spans: it is computed as the last that did, and not stored.
+  auto tokenOf = [&](Number inPiece) {
+    if (expanded)
+      inPiece = select(isAbsorbed(tokens, inPiece), inPiece, bitLength(tokens.absorbed) - 1);
+    return tokens.first + inPiece;
+  };
   auto spansOf = [&](Number token) { return sums.rangeOf(0, b.integer(0), lastOf(token)); };
-  auto factorsOf = [&](Number token) { return factors + token % StagedProduct::rowsAtOnce * sums.count(); };
+  auto factorsOf = [&](Number inPiece) { return factors + inPiece % StagedProduct::rowsAtOnce * sums.count(); };
   product.multiply(
       count, tokens.count,
       [&](Number inPiece, Number column) {
-        Number token = tokens.first + inPiece;
-        return packBf16(sums.contextOf(token, spansOf(token), head, column, factorsOf(token)));
+        Number token = tokenOf(inPiece);
+        return packBf16(sums.contextOf(token, spansOf(token), head, column, factorsOf(inPiece)));
       },
       [&](Number inPiece, Number column, Number sum) {
-        (operands.result + ((tokens.first + inPiece) * sizes.heads + head) * sizes.value + (first + column)).store(sum);
+        auto store = [&] {
+          (operands.result + ((tokens.first + inPiece) * sizes.heads + head) * sizes.value + (first + column)).store(sum);
+        };
+        expanded ? b.ifThen(isAbsorbed(tokens, inPiece), store) : store();
       },
       [&](Number firstInPiece) {
-        Number inPiece = firstInPiece + b.thread(), token = tokens.first + inPiece;
-        b.ifThen((b.thread() < StagedProduct::rowsAtOnce) & (inPiece < tokens.count),
-                 [&] { sums.storeFactors(token, spansOf(token), head, factorsOf(token)); });
+        Number inPiece = firstInPiece + b.thread();
+        b.ifThen((b.thread() < StagedProduct::rowsAtOnce) & (inPiece < tokens.count), [&] {
+          Number token = tokenOf(inPiece);
+          sums.storeFactors(token, spansOf(token), head, factorsOf(inPiece));
+        });
       });
 }
 
 void LatentByMatrix::emit() {
-  const int64_t ofGroup = queryPieces() + valuePieces(), ofToken = spans.piecesOfToken();
+  const int64_t ofToken = spans.piecesOfToken();
+  int64_t ofGroup = queryPieces() + valuePieces(), more = 0;
+  if (expanded) {
+    static_assert(tokensOfPiece == pageSize);
+    ofGroup += expanded->mostPiecesOfPage();
+    more = expanded->mostPieces();
+  }
   // A few blocks more than there are pieces: of projections there is a whole number of pieces for every token.
   LaunchDimension grid = frame.perRow(1, ofToken + int64_t(llvm::divideCeil(ofGroup, tokensOfPiece)));
-  grid.addend = ofGroup;
+  grid.addend = ofGroup + more;
   frame.launch(spans.threads(), {grid});
 
-  Number groups = (frame.tokens + (tokensOfPiece - 1)) / tokensOfPiece, projectedQueries = groups * queryPieces(),
-         attended = frame.tokens * ofToken, projectedValues = groups * valuePieces();
-  Number piece = order.piece(), ofRest = piece - projectedQueries;
+  Number groups = (frame.tokens + (tokensOfPiece - 1)) / tokensOfPiece, projectedValues = groups * valuePieces();
+  Number made = expanded ? expanded->makingBlocks() : b.integer(0), prepared = made + groups * queryPieces();
+  Number attendedExpanded = expanded ? expanded->attentionPieces() : b.integer(0),
+         attended = attendedExpanded + frame.tokens * ofToken;
+  auto prepare = [&](Number piece) {
+    auto project = [&] {
+      Number own = piece - made;
+      if (lists)
+        b.ifThen(own == 0, [&] { storeLengths(); });
+      Tokens tokens = tokensOf(own / queryPieces());
+      ifAbsorbed(tokens, [&] { frame.alternative([&] { projectQueries(own % queryPieces(), tokens); }); }, [] {});
+    };
+    expanded ? b.ifThenElse(piece < made, [&] { expanded->make(piece); }, project) : project();
+    order.finish(queries);
+  };
+  auto attend = [&](Number piece) {
+    auto attendToLatents = [&] {
+      Number own = piece - attendedExpanded;
+      auto attendToThem = [&] { frame.alternative([&] { this->attend(own); }); };
+      expanded ? b.ifThen(expanded->leaves(own / ofToken), attendToThem) : attendToThem();
+    };
+    auto attendToHeads = [&] {
+      frame.alternative([&] { expanded->attend(piece); });
+      b.barrier();
+    };
+    order.waitFor(queries, prepared);
+    expanded ? b.ifThenElse(piece < attendedExpanded, attendToHeads, attendToLatents) : attendToLatents();
+    order.finishBehindBarrier(attention);
+  };
+  auto project = [&](Number piece) {
+    auto waitForAttention = [&] { order.waitFor(attention, attended); };
+    Tokens tokens = tokensOf(piece / valuePieces());
+    ifAbsorbed(
+        tokens, [&] { frame.alternative([&] { projectValues(piece % valuePieces(), tokens, waitForAttention); }); },
+        waitForAttention);
+    order.finishLast(projectedValues);
+  };
+  Number piece = order.piece(), ofRest = piece - prepared;
   b.ifThenElse(
-      piece < projectedQueries,
-      [&] {
-        if (lists)
-          b.ifThen(piece == 0, [&] { storeLengths(); });
-        frame.alternative([&] { projectQueries(piece); });
-        order.finish(queries);
-      },
+      piece < prepared, [&] { prepare(piece); },
       [&] {
         b.ifThenElse(
-            ofRest < attended,
-            [&] {
-              order.waitFor(queries, projectedQueries);
-              frame.alternative([&] { attend(ofRest); });
-              order.finishBehindBarrier(attention);
-            },
-            [&] {
-              b.ifThen(ofRest - attended < projectedValues, [&] {
-                frame.alternative([&] { projectValues(ofRest - attended); });
-                order.finishLast(projectedValues);
-              });
-            });
+            ofRest < attended, [&] { attend(ofRest); },
+            [&] { b.ifThen(ofRest - attended < projectedValues, [&] { project(ofRest - attended); }); });
       });
 }

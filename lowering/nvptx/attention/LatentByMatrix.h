@@ -2,11 +2,13 @@
 //
 // Pieces of three stages follow each other (LaunchOrder): a head's query projection for some columns of the latent and some tokens;
 // the heads of a token over a span of positions, or of the token's list of them; a head's value projection for some columns and
-// tokens, which adds up the spans first.
+// tokens, which adds up the spans first. In prefill tokens at a sequence's first positions attend to keys and values of the heads
+// instead (ExpandedByMatrix), which are made and attended to beside the first two stages.
 #ifndef MOEC_LOWERING_NVPTX_ATTENTION_LATENTBYMATRIX_H
 #define MOEC_LOWERING_NVPTX_ATTENTION_LATENTBYMATRIX_H
 
 #include "lowering/kernel/Operands.h"
+#include "lowering/nvptx/attention/ExpandedByMatrix.h"
 #include "lowering/nvptx/attention/SpanAttention.h"
 #include "lowering/nvptx/launches/LaunchOrder.h"
 #include "lowering/nvptx/positions/PositionLists.h"
@@ -16,13 +18,18 @@ namespace moec::lowering::nvptx {
 
 class LatentByMatrix {
 public:
-  static constexpr int64_t spansOfDecode = 16;
+  /// In which form tokens are computed, and how many blocks share the positions of one at most.
+  struct Forms {
+    bool mayExpand;
+    int64_t mostSpans;
+  };
+  /// A prefill step has tokens enough to fill a GPU; in decode several blocks share the positions of a token.
+  static constexpr Forms ofPrefill{true, 1}, ofDecode{false, 16};
 
   /// Whether weights, sizes and memory allow it; caches are bf16.
   static bool fits(const Target &target, const LatentOperands &operands, const LatentSizes &sizes);
 
-  /// At most `mostSpans` blocks share the positions of a token.
-  LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale, int64_t mostSpans);
+  LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale, Forms forms);
   void emit();
 
 private:
@@ -30,16 +37,19 @@ private:
   /// Of a step, those of one projection's piece.
   struct Tokens {
     Number first, count;
+    Number absorbed = {}; ///< i64: a bit for each of them, that is to be computed over the latents, where some may be expanded
   };
 
   Tokens tokensOf(Number group);
   int64_t queryPieces() const; ///< for tokens of one group
   int64_t valuePieces() const;
-  void projectQueries(Number piece);
+  void projectQueries(Number piece, const Tokens &tokens);
   void attend(Number piece);
-  void projectValues(Number piece);
+  void projectValues(Number piece, const Tokens &tokens, llvm::function_ref<void()> waitForAttention);
   void storeLengths();
   Number lastOf(Number token);
+  Number isAbsorbed(const Tokens &tokens, Number inPiece);
+  void ifAbsorbed(const Tokens &tokens, llvm::function_ref<void()> body, llvm::function_ref<void()> otherwise);
   Pointer queryRow(Number token, Number head) { return latentQueries + (token * sizes.heads + head) * width; }
 
   KernelFrame &frame;
@@ -49,7 +59,8 @@ private:
   const int64_t rowTiles; ///< of a block's queries
   const int64_t width;    ///< of a row of the cache
   LaunchOrder order;
-  Pointer latentQueries; ///< bf16 [tokens, heads, width]: the query over the latent, then its rotary part
+  std::optional<ExpandedByMatrix> expanded; ///< for some tokens, if at all
+  Pointer latentQueries;                    ///< bf16 [tokens, heads, width]: the query over the latent, then its rotary part
   std::optional<PositionLists> lists;
   Pointer lengths; ///< i32 [tokens], of the lists, if there are any
   SpanSums sums;

@@ -15,12 +15,17 @@ using namespace moec::lowering::nvptx;
 
 static constexpr int64_t tileColumns = MatrixTile::columns, depth = MatrixTile::depth;
 
+/// Where a warp has its rows to itself, it sums all of the depth.
+static int64_t partialScoresOf(const MatrixAttention::Shape &shape, int64_t rowTiles, int64_t positions) {
+  return shape.parts > 1 ? shape.parts * rowTiles * positions * MatrixTile::rows : 0;
+}
+
 int64_t MatrixAttention::bytesOf(const Shape &shape, int64_t rowTiles, int64_t positions) {
   int64_t stage = SharedRows::ofWidth(positions, shape.keyWidth).bytes() +
                   (shape.valuesAreKeys ? 0 : SharedRows::ofWidth(positions, shape.valueWidth).bytes());
   int64_t queries = SharedRows::ofWidth(rowTiles * MatrixTile::rows, shape.keyWidth).bytes();
   int64_t addresses = shape.isGathered ? 2 * positions * 8 : 0;
-  return std::max(2 * stage, queries) + addresses + parts * rowTiles * positions * MatrixTile::rows * 4;
+  return std::max(2 * stage, queries) + addresses + partialScoresOf(shape, rowTiles, positions) * 4;
 }
 
 /// As many positions at once as fit, at most a page; 0 if none do.
@@ -36,20 +41,20 @@ bool MatrixAttention::fits(const Target &target, const Shape &shape, int64_t row
   // Registers of a lane for queries and context, of 255.
   constexpr int64_t mostSteps = 12, mostPairs = 8;
   int64_t steps = llvm::divideCeil(shape.keyWidth, depth), pairs = llvm::divideCeil(shape.valueWidth, 2 * tileColumns);
-  return shape.keyWidth % chunkElements == 0 && shape.valueWidth % chunkElements == 0 && steps <= parts * mostSteps &&
-         pairs <= parts * mostPairs && choosePositions(target, shape, rowTiles);
+  return shape.keyWidth % chunkElements == 0 && shape.valueWidth % chunkElements == 0 && steps <= shape.parts * mostSteps &&
+         pairs <= shape.parts * mostPairs && choosePositions(target, shape, rowTiles);
 }
 
 MatrixAttention::MatrixAttention(KernelFrame &frame, const Shape &shape, int64_t rowTiles)
     : b(frame.b), shape(shape), rowTiles(rowTiles), positions(choosePositions(b.target, shape, rowTiles)),
       queryRows(SharedRows::ofWidth(rowTiles * MatrixTile::rows, shape.keyWidth)),
       keyRows(SharedRows::ofWidth(positions, shape.keyWidth)), valueRows(SharedRows::ofWidth(positions, shape.valueWidth)),
-      stepsOfPart(llvm::divideCeil(keyRows.steps(), parts)),
-      pairsOfPart(llvm::divideCeil(llvm::divideCeil(shape.valueWidth, 2 * tileColumns), parts)),
+      stepsOfPart(llvm::divideCeil(keyRows.steps(), shape.parts)),
+      pairsOfPart(llvm::divideCeil(llvm::divideCeil(shape.valueWidth, 2 * tileColumns), shape.parts)),
       stages(frame.allocateShared(b.i8, std::max(2 * stageBytes(), queryRows.bytes()))),
       rowAddresses(frame.allocateShared(b.ptr, shape.isGathered ? 2 * positions : 0)),
-      partialScores(frame.allocateShared(b.f32, parts * rowTiles * positions * MatrixTile::rows)), rowTile(b.warp() / parts),
-      part(b.warp() % parts) {}
+      partialScores(frame.allocateShared(b.f32, partialScoresOf(shape, rowTiles, positions))), rowTile(b.warp() / shape.parts),
+      part(b.warp() % shape.parts) {}
 
 KernelBuilder::Numbers MatrixAttention::State::pack() const {
   KernelBuilder::Numbers numbers{largest[0], largest[1], sum[0], sum[1]};
@@ -67,12 +72,12 @@ Number MatrixAttention::rowOfLane(int64_t half) { return rowTile * MatrixTile::r
 Number MatrixAttention::valuePair(int64_t index) {
   int64_t pairs = llvm::divideCeil(shape.valueWidth, 2 * tileColumns);
   Number pair = part * pairsOfPart + index;
-  return pairs % parts ? minimum(pair, b.integer(pairs - 1)) : pair;
+  return pairs % shape.parts ? minimum(pair, b.integer(pairs - 1)) : pair;
 }
 
 /// Looks up where the rows of a tile lie, beyond the last that one again; before a barrier and the tile's copies.
 void MatrixAttention::findRows(Number stage, Number begin, Number end, const Cache &keys) {
-  b.forThreads(b.integer(positions), threadsOf(rowTiles), [&](Number i) {
+  b.forThreads(b.integer(positions), threads(), [&](Number i) {
     Pointer row = keys.row(minimum(begin + i, end - 1));
     (rowAddresses + (stage * positions + i)).store(b.number(row.value));
   });
@@ -82,7 +87,7 @@ void MatrixAttention::stageTile(Number stage, Number begin, Number end, const Ca
   Pointer to = stages.plusBytes(stage * stageBytes());
   auto copy = [&](const Cache &cache, const SharedRows &layout, int64_t width, Pointer place) {
     auto copyFrom = [&](function_ref<Pointer(Number)> source) {
-      beginCopy(b, threadsOf(rowTiles), layout, place, end - begin, b.integer(width / chunkElements), source);
+      beginCopy(b, threads(), layout, place, end - begin, b.integer(width / chunkElements), source);
     };
     if (shape.isGathered)
       return copyFrom([&](Number row) { return (rowAddresses + (stage * positions + row)).loadPointer(b.bf16); });
@@ -98,7 +103,7 @@ void MatrixAttention::stageTile(Number stage, Number begin, Number end, const Ca
 /// further barrier.
 MatrixAttention::Fragments MatrixAttention::loadQueries(const Rows &rows) {
   int64_t pairs = queryRows.chunks * chunkElements / 2;
-  b.forThreads(b.integer(queryRows.rows * pairs), threadsOf(rowTiles), [&](Number i) {
+  b.forThreads(b.integer(queryRows.rows * pairs), threads(), [&](Number i) {
     Number row = i / pairs, column = i % pairs * 2;
     Pointer place = stages.plusBytes(queryRows.place(row, b.integer(0))).as(b.bf16) + column;
     auto query = [&] { return rows.query(row, column); };
@@ -111,7 +116,7 @@ MatrixAttention::Fragments MatrixAttention::loadQueries(const Rows &rows) {
     // Steps beyond the last add nothing.
     Number step = part * stepsOfPart + i, isStep = step < queryRows.steps();
     queries.push_back(loadMatrices(b, leftByRow, lane.plusBytes(minimum(step, b.integer(queryRows.steps() - 1)) * 2 * chunkBytes)));
-    if (queryRows.steps() % parts)
+    if (queryRows.steps() % shape.parts)
       for (Number &bits : queries.back())
         bits = select(isStep, bits, b.integer32(0));
   }
@@ -124,7 +129,7 @@ KernelBuilder::Numbers MatrixAttention::scoreTile(Pointer stage, const Fragments
   Pointer lane = laneAddress(b, rightByColumn, keyRows, stage);
   for (auto [i, query] : llvm::enumerate(queries)) {
     Number step = part * stepsOfPart + int64_t(i);
-    if (keyRows.steps() % parts)
+    if (keyRows.steps() % shape.parts)
       step = minimum(step, b.integer(keyRows.steps() - 1));
     Pointer keys = lane.plusBytes(step * 2 * chunkBytes);
     for (int64_t pair = 0; pair < positions / depth; ++pair) {
@@ -137,8 +142,10 @@ KernelBuilder::Numbers MatrixAttention::scoreTile(Pointer stage, const Fragments
   return scores;
 }
 
-/// The sum over the warps of a tile of rows, in order, in each of them. Has a barrier.
+/// The sum over the warps of a tile of rows, in order, in each of them. Has a barrier if there are several.
 KernelBuilder::Numbers MatrixAttention::sumOverParts(ArrayRef<Number> partial) {
+  if (shape.parts == 1)
+    return KernelBuilder::Numbers(partial);
   int64_t tiles = positions / tileColumns, ofPart = rowTiles * tiles * warpSize * accumulators;
   auto place = [&](Number ofWhich, int64_t tile) {
     return partialScores + (ofWhich * ofPart + (rowTile * tiles + tile) * (warpSize * accumulators) + b.lane() * accumulators);
@@ -149,7 +156,7 @@ KernelBuilder::Numbers MatrixAttention::sumOverParts(ArrayRef<Number> partial) {
   KernelBuilder::Numbers sums;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     Number sum = place(b.integer(0), tile).load(accumulators, 16);
-    for (int64_t other = 1; other < parts; ++other)
+    for (int64_t other = 1; other < shape.parts; ++other)
       sum = sum + place(b.integer(other), tile).load(accumulators, 16);
     for (int64_t i = 0; i < accumulators; ++i)
       sums.push_back(sum.lane(i));
@@ -249,12 +256,13 @@ void MatrixAttention::attend(Number begin, Number end, const Rows &rows, const C
     Number row = rowOfLane(half), sum = state.sum[half], inFour = b.lane() & b.integer(3);
     for (int64_t mask : {1, 2})
       sum = sum + b.shuffleXor(sum, mask);
-    b.ifThen((part == 0) & (inFour == 0), [&] { results.weights(row, state.largest[half], sum); });
+    if (results.weights)
+      b.ifThen((part == 0) & (inFour == 0), [&] { results.weights(row, state.largest[half], sum); });
     for (int64_t i = 0; i < pairsOfPart; ++i)
       for (int64_t tile = 0; tile < 2; ++tile) {
         Number column = (part * pairsOfPart + i) * 2 * tileColumns + tile * tileColumns + inFour * 2;
         ArrayRef<Number> sums = ArrayRef(state.context).slice((i * 2 + tile) * accumulators + half * 2, 2);
-        b.ifThen(column < shape.valueWidth, [&] { results.context(row, column, b.gather(sums)); });
+        b.ifThen(column < shape.valueWidth, [&] { results.context(row, column, b.gather(sums), sum); });
       }
   }
 }

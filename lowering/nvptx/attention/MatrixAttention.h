@@ -2,7 +2,7 @@
 //
 // Positions are staged a tile at a time while the tile before is computed with. A tile of 16 rows belongs to four warps: of the
 // scores each sums a quarter of the depth, all four know all scores and weights, and each keeps a quarter of the columns of the
-// context.
+// context. Where heads are narrow, fewer warps or one can have it, which leaves less to exchange and no weight computed twice.
 #ifndef MOEC_LOWERING_NVPTX_ATTENTION_MATRIXATTENTION_H
 #define MOEC_LOWERING_NVPTX_ATTENTION_MATRIXATTENTION_H
 
@@ -16,9 +16,11 @@ namespace moec::lowering::nvptx {
 
 class MatrixAttention {
 public:
-  /// Warps that a tile of rows belongs to.
+  /// Warps that a tile of rows belongs to, if its shape does not say otherwise.
   static constexpr int64_t parts = 4;
-  static constexpr int64_t threadsOf(int64_t rowTiles) { return rowTiles * parts * warpSize; }
+  static constexpr int64_t threadsOf(int64_t rowTiles, int64_t parts = MatrixAttention::parts) {
+    return rowTiles * parts * warpSize;
+  }
 
   /// What keys and values look like: bf16, widths multiples of 8 elements. Values may be the leading columns of the keys' rows, and
   /// such rows may lie anywhere.
@@ -28,6 +30,7 @@ public:
     double scale;
     std::optional<double> softCap = {};
     bool isGathered = false;
+    int64_t parts = MatrixAttention::parts;
   };
   /// Whether that fits a block of `target` with so many tiles of rows.
   static bool fits(const Target &target, const Shape &shape, int64_t rowTiles);
@@ -51,10 +54,10 @@ public:
     llvm::function_ref<Pointer(Number position)> row;
   };
   struct Results {
-    /// Takes two neighbouring columns of a row's weighted sum of values, a vector.
-    llvm::function_ref<void(Number row, Number column, Number two)> context;
+    /// Takes two neighbouring columns of a row's weighted sum of values, a vector, and the sum of the weights.
+    llvm::function_ref<void(Number row, Number column, Number two, Number sum)> context;
     /// Takes what the weights are relative to: they are 2^(score - largest); and their sum. Scores are in units of log2(e).
-    llvm::function_ref<void(Number row, Number largest, Number sum)> weights;
+    llvm::function_ref<void(Number row, Number largest, Number sum)> weights = nullptr;
   };
   /// Attends to positions [begin, end), where begin is a multiple of a page. For all threads of the block.
   void attend(Number begin, Number end, const Rows &rows, const Cache &keys, const Cache &values, const Results &results);
@@ -72,6 +75,7 @@ private:
 
   static int64_t bytesOf(const Shape &shape, int64_t rowTiles, int64_t positions);
   static int64_t choosePositions(const Target &target, const Shape &shape, int64_t rowTiles);
+  int64_t threads() const { return threadsOf(rowTiles, shape.parts); }
   int64_t stageBytes() const { return keyRows.bytes() + (shape.valuesAreKeys ? 0 : valueRows.bytes()); }
   Number rowOfLane(int64_t half);
   void findRows(Number stage, Number begin, Number end, const Cache &keys);

@@ -81,7 +81,7 @@ void SpanAttention::attendToSpan(const Rows &rows, Number span, const Inputs &in
     Reader reader{keyHead, token, sequence};
     auto keyRow = [&](Number at) { return inputs.keys.row(reader, at); };
     auto valueRow = [&](Number at) { return inputs.values.row(reader, at); };
-    auto storeContext = [&](Number row, Number column, Number two) {
+    auto storeContext = [&](Number row, Number column, Number two, Number) {
       b.ifThen(isRow(row), [&] {
         auto [ofToken, head] = place(row);
         sums.storeContext(ofToken, span + sums.countBefore(kind), head, column, two);

@@ -118,13 +118,28 @@ KernelBuilder::Numbers StagedProduct::multiplyStaged() {
 }
 
 void StagedProduct::multiply(Number count, Number rows, Activations activations, Store store, Prepare prepare) {
-  constexpr int64_t ofTile = 2 * warpSize * accumulators;
-  b.forRange(b.integer(0), rows, rowsAtOnce, [&](Number first) {
+  auto stage = [&](Number first) {
     if (prepare) {
       prepare(first);
       b.barrier();
     }
     stageActivations(first, rows, activations);
+  };
+  multiplyTurns(count, rows, stage, store);
+}
+
+void StagedProduct::multiplyRows(Number count, Number rows, function_ref<Pointer(Number)> source, Store store) {
+  auto stage = [&](Number first) {
+    beginCopy(b, threads(), activationRows, staged, rows - first, b.integer(depth / chunkElements),
+              [&](Number row) { return source(first + row); });
+  };
+  multiplyTurns(count, rows, stage, store);
+}
+
+void StagedProduct::multiplyTurns(Number count, Number rows, function_ref<void(Number)> stage, Store store) {
+  constexpr int64_t ofTile = 2 * warpSize * accumulators;
+  b.forRange(b.integer(0), rows, rowsAtOnce, [&](Number first) {
+    stage(first);
     finishCopies(b);
     b.barrier();
     KernelBuilder::Numbers sums = multiplyStaged();

@@ -34,6 +34,8 @@ public:
   using Prepare = llvm::function_ref<void(Number first)>;
   /// Multiplies with all `rows`. For all threads of the block.
   void multiply(Number count, Number rows, Activations activations, Store store, Prepare prepare = nullptr);
+  /// The same with rows that are bf16 in memory, at multiples of a chunk.
+  void multiplyRows(Number count, Number rows, llvm::function_ref<Pointer(Number row)> source, Store store);
 
   /// Rows that are computed with at once: two tiles' columns, as one load of matrices has them.
   static constexpr int64_t rowsAtOnce = 2 * MatrixTile::columns;
@@ -45,6 +47,7 @@ private:
                     Number first);
   void stageActivations(Number first, Number rows, Activations activations);
   KernelBuilder::Numbers multiplyStaged();
+  void multiplyTurns(Number count, Number rows, llvm::function_ref<void(Number first)> stage, Store store);
 
   KernelBuilder &b;
   const int64_t tiles, parts, depth;

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 using namespace moec;
 using namespace moec::test;
 
@@ -107,6 +109,14 @@ TEST(Attention, Traffic) {
   EXPECT_EQ(ofLength[1].bankConflicts, ofLength[0].bankConflicts);
 }
 
+/// For steps of so many sequences.
+static std::string modelOf(int64_t sequences) {
+  return llvm::formatv(
+      "plan.model \"m\" {{vocabulary = 8 : i64, layers = 1 : i64, parameters = 1 : i64, max_sequence = 4096 : i64, "
+      "max_batch = {0} : i64, page_size = 64 : i64, eos = array<i64>, compute = \"bf16\"}\n",
+      sequences);
+}
+
 static std::string latent(const char *op, const char *extent, int64_t heads, int64_t nope, int64_t rotary, int64_t value,
                           int64_t latentWidth, const char *type) {
   std::string keyUp = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", heads, nope, latentWidth),
@@ -186,6 +196,52 @@ TEST(AbsorbedAttention, UpProjectionsInCodes) {
 }
 TEST(LatentAttention, UpProjectionsInCodes) {
   check(latentOfCodes("latent_attention", "sequences", 5, 16, 8, 20, 136, "f8E4M3FN", 128, 128, "f32"), 2e-2, fewSteps, 1.0 / 64);
+}
+
+static std::string expanded(int64_t heads, int64_t nope, int64_t rotary, int64_t value, int64_t latentWidth) {
+  return modelOf(3) + latent("latent_attention", "sequences", heads, nope, rotary, value, latentWidth, "bf16");
+}
+/// Prefill by matrix units with keys and values of the heads: tiles of tokens that are full and not, beside tokens behind the
+/// positions that are computed so.
+TEST(LatentAttention, Expanded) {
+  KernelRun run(expanded(3, 16, 8, 24, 40));
+  run.setStep({{0, 129}, {61, 10}, {1022, 4}});
+  run.makeUp(3);
+  run.expectAsEvaluated(2e-2);
+  run.setStep({{62, 3}, {1023, 2}});
+  run.makeUp(2);
+  run.expectSameRowsAlone();
+}
+/// Blocks of eight warps; heads of which a tile of rows belongs to two warps, or four; codes.
+TEST(LatentAttention, ExpandedTiles) {
+  const std::vector<Sequence> step = {{0, 5}, {61, 10}};
+  for (const std::string &text : {expanded(18, 8, 8, 8, 16), expanded(2, 192, 8, 136, 168), expanded(1, 392, 8, 264, 328)}) {
+    KernelRun run(text);
+    run.setStep(step);
+    run.makeUp(1);
+    run.expectAsEvaluated(2e-2);
+  }
+  KernelRun run(modelOf(2) + latentOfCodes("latent_attention", "sequences", 3, 16, 8, 40, 64, "f8E4M3FN", 128, 128, "f32"));
+  run.setStep(step);
+  run.makeUp(1);
+  run.scale(0, 1.0 / 64);
+  run.expectAsEvaluated(2e-2);
+}
+
+/// A prefill step of DeepSeek-V2-Lite's sizes multiplies as often as keys, values and attention of whole tiles need, moves whole
+/// sectors, and conflicts over banks where sums of products change places only.
+TEST(LatentAttention, ExpandedWork) {
+  KernelRun run(expanded(16, 128, 64, 128, 512));
+  run.setStep({{0, 64}});
+  run.makeUp(4);
+  runtime::emulator::Counters counters = run.count("sm_80");
+  constexpr uint64_t ofOperation = 16 * 8 * 16, make = 64 * (128 + 128) * 512 * 16, attend = 64 * 64 * (192 + 128) * 16;
+  uint64_t operations = std::accumulate(counters.matrixOperations.begin(), counters.matrixOperations.end(), uint64_t(0));
+  EXPECT_EQ(operations, (make + attend) / ofOperation);
+  EXPECT_LE(double(counters.globalSectorsLoaded * 32), 1.05 * double(counters.globalBytesLoaded));
+  EXPECT_LE(double(counters.globalSectorsStored * 32), 1.05 * double(counters.globalBytesStored));
+  constexpr uint64_t columns = 2 * 128 * 16, readsOfRow = columns / 32;
+  EXPECT_EQ(counters.bankConflicts, 64 * readsOfRow * 3);
 }
 
 /// Contexts of many spans, of lengths around those of pages and spans, in one batch and alone.

@@ -75,6 +75,20 @@ std::string latent(const char *op, const char *extent, const char *type) {
       op, extent, type);
 }
 
+/// In prefill, for tokens of both forms: of sequences of 128 positions these are expanded, and those behind them are not.
+std::string expanded() {
+  return "plan.model \"m\" {vocabulary = 8 : i64, layers = 1 : i64, parameters = 1 : i64, max_sequence = 128 : i64, max_batch = 3 "
+         ": "
+         "i64, page_size = 64 : i64, eos = array<i64>, compute = \"bf16\"}\n"
+         "plan.kernel @k items 3 per sequences rows tokens parts [array<i64>, array<i64>, array<i64: 1>, array<i64: 1>] {\n"
+         "^bb0(%q: tensor<?x288xf32>, %batch: !moe.batch, %uk: tensor<3x64x128xbf16>, %uv: tensor<3x96x128xbf16>):\n"
+         "  moe.cache @cache0 : tensor<?x160xbf16>\n"
+         "  %o = moe.latent_attention %q over @cache0 at %batch with %uk, %uv {scale = 1.0e-1 : f64, compute = #moe<compute "
+         "bf16>}\n"
+         "    : tensor<?x288xf32>, tensor<3x64x128xbf16>, tensor<3x96x128xbf16> -> tensor<?x288xf32>\n"
+         "  plan.return %o : tensor<?x288xf32>\n}\n";
+}
+
 /// Lists of numbers up to a token's position, by those that know these as argument `argument`: of most lengths modulo what a tile
 /// holds, from `least` on, or as long as lists may be.
 void checkListed(const std::string &text, unsigned argument, int64_t least, int64_t listed, double tolerance, const Steps &steps) {
@@ -298,6 +312,7 @@ TEST(Mutants, Attention) {
 TEST(Mutants, LatentAttention) {
   check(latent("latent_attention", "sequences", "f32"), 1e-5, {{{0, 3}, {66, 2}}}, {60});
   check(latent("absorbed_attention", "tokens", "bf16"), 6e-3, {{{0, 15}, {520, 2}}});
+  check(expanded(), 1e-2, {{{2, 3}}, {{0, 67}, {62, 4}, {125, 14}}}, {4});
 }
 
 TEST(Mutants, Products) {

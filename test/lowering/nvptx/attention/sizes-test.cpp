@@ -44,20 +44,32 @@ static void expectNoSpill(const std::string &plan) {
   }
 }
 
-static void expectLatent(int64_t heads, int64_t nope, int64_t rotary, int64_t value, int64_t latent, int64_t listed = 0) {
+static std::string latent(const char *op, int64_t heads, int64_t nope, int64_t rotary, int64_t value, int64_t latent,
+                          int64_t listed = 0) {
   std::string lists = llvm::formatv("tensor<?x{0}xi32>", listed);
   std::string keyUp = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", heads, nope, latent),
               valueUp = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", heads, value, latent);
-  expectNoSpill(llvm::formatv(
+  return llvm::formatv(
       "plan.kernel @k items 1 per tokens rows tokens parts [array<i64>, array<i64>, array<i64: 1>, array<i64: 1>{5}] {{\n"
       "^bb0(%q: tensor<?x{0}xf32>, %batch: !moe.batch, %uk: {1}, %uv: {2}{6}):\n"
       "  moe.cache @cache0 : tensor<?x{3}xbf16>\n"
-      "  %o = moe.absorbed_attention %q over @cache0 at %batch{7} with %uk, %uv {{scale = 0.1 : f64, compute = #moe<compute "
-      "bf16>}\n"
+      "  %o = moe.{8} %q over @cache0 at %batch{7} with %uk, %uv {{scale = 0.1 : f64, compute = #moe<compute bf16>}\n"
       "    : tensor<?x{0}xf32>, {1}, {2} -> tensor<?x{4}xf32>\n"
       "  plan.return %o : tensor<?x{4}xf32>\n}\n",
       heads * (nope + rotary), keyUp, valueUp, latent + rotary, heads * value, listed ? ", array<i64>" : "",
-      listed ? ", %p: " + lists : "", listed ? " among %p (" + lists + ")" : ""));
+      listed ? ", %p: " + lists : "", listed ? " among %p (" + lists + ")" : "", op);
+}
+
+static std::string modelOf(int64_t sequences, int64_t positions) {
+  return llvm::formatv("plan.model \"m\" {{vocabulary = 8 : i64, layers = 1 : i64, parameters = 1 : i64, max_sequence = {1} : i64, "
+                       "max_batch = {0} : i64, page_size = 64 : i64, eos = array<i64>, compute = \"bf16\"}\n",
+                       sequences, positions);
+}
+
+/// In decode, and in prefill with keys and values of the heads; both by one kernel.
+static void expectLatent(int64_t heads, int64_t nope, int64_t rotary, int64_t value, int64_t width) {
+  expectNoSpill(latent("absorbed_attention", heads, nope, rotary, value, width));
+  expectNoSpill(modelOf(8, 4096) + latent("latent_attention", heads, nope, rotary, value, width));
 }
 
 static void expectGrouped(int64_t heads, int64_t keyHeads, int64_t dim, const char *extra = "") {
@@ -119,7 +131,7 @@ static LaunchShape shapeOf(const std::string &plan) {
 }
 
 TEST(AttentionSizes, DeepSeekV3) { expectLatent(128, 128, 64, 128, 512); }
-TEST(AttentionSizes, DeepSeekV32) { expectLatent(128, 128, 64, 128, 512, 2048); }
+TEST(AttentionSizes, DeepSeekV32) { expectNoSpill(latent("absorbed_attention", 128, 128, 64, 128, 512, 2048)); }
 TEST(AttentionSizes, DeepSeekV2Lite) { expectLatent(16, 128, 64, 128, 512); }
 TEST(AttentionSizes, Mixtral) { expectGrouped(32, 8, 128); }
 TEST(AttentionSizes, Qwen3) { expectGrouped(32, 4, 128); }
@@ -135,6 +147,20 @@ TEST(AttentionSizes, DeepSeekV4) {
 TEST(AttentionSizes, KeepSpansOfEachKind) {
   for (auto [listed, spans] : {std::pair(512, 1 + 2), {1024, 1 + 4}, {0, 1 + 16}})
     EXPECT_EQ(shapeOf(attentionToEntries(64, 512, 4, listed)).workspace.factor, spans * 64 * (512 + 2) * 4) << listed;
+}
+
+/// Keys and values of the heads are kept of 1,024 positions, of fewer where all sequences' would take more than 512 MiB, and of
+/// none where even a quarter would.
+TEST(AttentionSizes, KeepKeysAndValuesOfFewPositions) {
+  auto bytesFor = [](int64_t heads, int64_t sequences, int64_t positions) {
+    std::string plan = modelOf(sequences, positions) + latent("latent_attention", heads, 128, 64, 128, 512);
+    return shapeOf(plan).workspace.addend / 256 * 256;
+  };
+  constexpr int64_t counters = 256, ofHead = (192 + 128) * 2;
+  EXPECT_EQ(bytesFor(16, 8, 4096), counters + 8 * 1024 * 16 * ofHead);
+  EXPECT_EQ(bytesFor(16, 8, 100), counters + 8 * 128 * 16 * ofHead);
+  EXPECT_EQ(bytesFor(128, 8, 4096), counters + 8 * 768 * 128 * ofHead);
+  EXPECT_EQ(bytesFor(128, 64, 4096), counters);
 }
 
 /// Scores of 163,840 positions are kept of 102 tokens, however many there are.
