@@ -21,6 +21,10 @@ struct moec_session {
 namespace {
 thread_local std::string lastError;
 
+SamplingOptions optionsOf(const moec_sampling &sampling) {
+  return {sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed};
+}
+
 Status step(moec_session *session, Phase phase, const moec_piece *pieces, size_t count) {
   if (!session || (count && !pieces))
     return missing("a session and pieces");
@@ -28,9 +32,14 @@ Status step(moec_session *session, Phase phase, const moec_piece *pieces, size_t
   for (size_t i = 0; i < count; ++i) {
     if (pieces[i].count && !pieces[i].ids)
       return missing("ids");
-    if (pieces[i].outputs < MOEC_OUTPUTS_NONE || pieces[i].outputs > MOEC_OUTPUTS_ALL)
+    if (pieces[i].outputs < MOEC_OUTPUTS_NONE || pieces[i].outputs > MOEC_OUTPUTS_SAMPLED)
       return Status::invalidArgument("unknown outputs " + std::to_string(int(pieces[i].outputs)));
-    session->pieces.push_back({pieces[i].sequence, {pieces[i].ids, pieces[i].count}, Wanted(int(pieces[i].outputs))});
+    Piece &piece =
+        session->pieces.emplace_back(Piece{pieces[i].sequence, {pieces[i].ids, pieces[i].count}, Wanted(int(pieces[i].outputs))});
+    if (!pieces[i].sampling || !session->session->hasSequence(piece.sequence))
+      continue;
+    piece.sampling =
+        samplingWords(optionsOf(*pieces[i].sampling), uint64_t(session->session->length(piece.sequence)) + piece.ids.size());
   }
   return session->session->step(phase, session->pieces);
 }
@@ -217,6 +226,10 @@ const float *moec_logits(const moec_session *session, size_t output) {
   return session && output < session->session->outputs() ? session->session->logits(output).data() : nullptr;
 }
 
+int32_t moec_sampled(const moec_session *session, size_t output) {
+  return session && output < session->session->outputs() ? session->session->sampled(output) : -1;
+}
+
 const int32_t *moec_routing(const moec_session *session, size_t layer, size_t *tokens, size_t *k) {
   if (!session || layer >= session->session->routedLayers() || session->session->tokens() == 0)
     return nullptr;
@@ -236,7 +249,7 @@ moec_status moec_generate(moec_session *session, int32_t sequence, const int32_t
     MOEC_RETURN_IF_ERROR(steps.prefill(sequence, {ids, count}, Wanted::last, 0, nullptr, nullptr));
     SamplingOptions options;
     if (sampling)
-      options = {sampling->temperature, sampling->top_k, sampling->top_p, sampling->seed};
+      options = optionsOf(*sampling);
     Sampler sampler(steps.model().vocabulary(), options);
     std::optional<StreamDecoder> stream;
     if (session->model->tokenizer)

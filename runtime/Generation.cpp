@@ -8,9 +8,11 @@ Status moec::runtime::generate(Session &session, const GenerationOptions &option
   int32_t id = 0;
   std::vector<Piece> pieces;
   for (int sequence : options.sequences)
-    pieces.push_back({sequence, {&id, 1}, Wanted::last});
+    pieces.push_back({sequence, {&id, 1}, options.keepsLogits ? Wanted::last : Wanted::sampled});
+  bool isFirst = true; // the only one whose logits somebody else asked for
   for (int64_t left = options.tokens; left > 0; --left) {
-    id = sampler.sample(session.logits(session.outputs() - 1));
+    id = isFirst ? sampler.sample(session.logits(session.outputs() - 1)) : session.sampled(session.outputs() - 1);
+    isFirst = false;
     bool last = left == 1 || (!options.ignoreEnd && endsSequence(session.model(), id));
     std::string text;
     if (stream) {
@@ -23,6 +25,9 @@ Status moec::runtime::generate(Session &session, const GenerationOptions &option
       return goOn.status();
     if (last || !*goOn)
       break;
+    SamplingWords words = sampler.next();
+    for (Piece &piece : pieces)
+      piece.sampling = words;
     MOEC_RETURN_IF_ERROR(session.step(Phase::decode, pieces));
   }
   return {};

@@ -13,13 +13,15 @@ struct GenerationOptions {
   std::span<const int> sequences; ///< that hold the same text and are all extended by what is chosen; at least one
   int64_t tokens = 0;             ///< at most
   bool ignoreEnd = false;         ///< go on behind a token that ends a sequence
+  bool keepsLogits = false;       ///< of every step, for the observer
 };
 
 /// Is given each token and the text that it completes; says whether to go on.
 using TokenObserver = std::function<Result<bool>(int32_t id, const std::string &text)>;
 
-/// Chooses the first token from the last output of the session's last step, and so on. The last token that is chosen is handed out,
-/// and with it all text held back, but extends no sequence. `stream` is null where there is no tokenizer.
+/// Chooses the first token from the logits of the session's last output, lets steps choose the others, and so on. The last token
+/// that is chosen is handed out, and with it all text held back, but extends no sequence. `stream` is null where there is no
+/// tokenizer.
 Status generate(Session &session, const GenerationOptions &options, Sampler &sampler, StreamDecoder *stream,
                 const TokenObserver &observe);
 

@@ -35,6 +35,8 @@ Result<std::unique_ptr<Session>> Session::create(const Artifact &artifact, const
   for (std::vector<int32_t> *perToken : {&session->tokenIds, &session->positions, &session->tokenSequence, &session->outputTokens})
     perToken->reserve(tokens);
   session->starts.reserve(steps + 1);
+  session->sampling.reserve(tokens);
+  session->lastSampled.reserve(tokens);
   session->pages.reserve(steps * size_t(session->maxPages));
   return session;
 }
@@ -59,6 +61,10 @@ Status Session::findPrograms() {
       if (output->name()->string_view() == "logits") {
         logitsOutput[phase] = i;
         hasLogits = true;
+        continue;
+      }
+      if (output->name()->string_view() == "sampled") {
+        sampledOutput[phase] = i;
         continue;
       }
       int64_t width = int64_t(manifest.buffers()->Get(output->buffer())->width());
@@ -119,7 +125,7 @@ Status Session::check(Phase phase, std::span<const Piece> pieces) const {
       return Status::invalidArgument("a sequence of " + std::to_string(length) + " tokens exceeds the compiled maximum of " +
                                      std::to_string(model().max_sequence()) + "; compile with a larger --max-sequence");
     tokens += int64_t(piece.ids.size());
-    outputs += piece.outputs == Wanted::all ? int64_t(piece.ids.size()) : piece.outputs == Wanted::last;
+    outputs += piece.outputs == Wanted::all ? int64_t(piece.ids.size()) : piece.outputs != Wanted::none;
   }
   if (pieces.empty())
     return Status::invalidArgument("expected at least one sequence in a step");
@@ -136,12 +142,16 @@ Status Session::check(Phase phase, std::span<const Piece> pieces) const {
 void Session::describe(std::span<const Piece> pieces) {
   for (std::vector<int32_t> *list : {&tokenIds, &positions, &tokenSequence, &starts, &pages, &outputTokens})
     list->clear();
+  sampling.clear();
   for (const Piece &piece : pieces) {
     Sequence &sequence = sequences[size_t(piece.sequence)];
     starts.push_back(int32_t(tokenIds.size()));
     for (size_t i = 0; i < piece.ids.size(); ++i) {
-      if (piece.outputs == Wanted::all || (piece.outputs == Wanted::last && i + 1 == piece.ids.size()))
+      bool isLast = i + 1 == piece.ids.size();
+      if (piece.outputs == Wanted::all || (piece.outputs != Wanted::none && isLast)) {
         outputTokens.push_back(int32_t(tokenIds.size()));
+        sampling.push_back(isLast ? piece.sampling : SamplingWords());
+      }
       tokenIds.push_back(piece.ids[i]);
       positions.push_back(int32_t(sequence.length + int64_t(i)));
       tokenSequence.push_back(int32_t(starts.size() - 1));
@@ -167,12 +177,20 @@ void Session::undo(std::span<const Piece> pieces) {
   tokenIds.clear();
   outputTokens.clear();
   lastLogits = {};
+  lastSampled.clear();
 }
 
 Status Session::step(Phase phase, std::span<const Piece> pieces) {
   MOEC_RETURN_IF_ERROR(check(phase, pieces));
   describe(pieces);
-  Status ran = runner->run(programs[size_t(phase)], {tokenIds, positions, tokenSequence, starts, pages, outputTokens, maxPages});
+  // Programs that choose tokens are read for those; the others' logits are needed to choose here.
+  bool onlySampled = sampledOutput[size_t(phase)] >= 0 && std::ranges::none_of(pieces, [](const Piece &piece) {
+                       return piece.outputs == Wanted::last || piece.outputs == Wanted::all;
+                     });
+  StepInput input{tokenIds, positions, tokenSequence, starts, pages, outputTokens, maxPages};
+  input.sampling = {reinterpret_cast<const int32_t *>(sampling.data()), sampling.size() * sizeof(SamplingWords) / sizeof(int32_t)};
+  input.unread = onlySampled ? int64_t(logitsOutput[size_t(phase)]) : -1;
+  Status ran = runner->run(programs[size_t(phase)], input);
   if (!ran.ok()) {
     undo(pieces);
     return ran;
@@ -180,9 +198,25 @@ Status Session::step(Phase phase, std::span<const Piece> pieces) {
   for (const Piece &piece : pieces)
     sequences[size_t(piece.sequence)].length += int64_t(piece.ids.size());
   lastPhase = phase;
-  std::span<const std::byte> bytes = runner->output(programs[size_t(phase)], logitsOutput[size_t(phase)]);
-  lastLogits = {reinterpret_cast<const float *>(bytes.data()), bytes.size() / sizeof(float)};
+  readResults(onlySampled);
   return {};
+}
+
+template <typename T> static std::span<const T> elementsOf(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const T *>(bytes.data()), bytes.size() / sizeof(T)};
+}
+
+void Session::readResults(bool onlySampled) {
+  size_t program = programs[size_t(lastPhase)];
+  lastLogits = onlySampled ? std::span<const float>() : elementsOf<float>(runner->output(program, logitsOutput[size_t(lastPhase)]));
+  if (int64_t output = sampledOutput[size_t(lastPhase)]; output >= 0) {
+    std::span<const int32_t> tokens = elementsOf<int32_t>(runner->output(program, size_t(output)));
+    lastSampled.assign(tokens.begin(), tokens.end());
+    return;
+  }
+  lastSampled.clear();
+  for (size_t output = 0; output < sampling.size(); ++output)
+    lastSampled.push_back(sampler.choose(logits(output), sampling[output]));
 }
 
 Status Session::prefill(int sequence, std::span<const int32_t> ids, Wanted outputs, int64_t chunk, void (*perStep)(void *),
@@ -195,7 +229,7 @@ Status Session::prefill(int sequence, std::span<const int32_t> ids, Wanted outpu
   for (size_t done = 0; done < ids.size();) {
     size_t count = std::min(size_t(most), ids.size() - done);
     bool isLast = done + count == ids.size();
-    Piece piece{sequence, ids.subspan(done, count), outputs == Wanted::last && !isLast ? Wanted::none : outputs};
+    Piece piece{sequence, ids.subspan(done, count), outputs == Wanted::all || isLast ? outputs : Wanted::none};
     MOEC_RETURN_IF_ERROR(step(Phase::prefill, {&piece, 1}));
     if (perStep)
       perStep(context);
@@ -206,10 +240,11 @@ Status Session::prefill(int sequence, std::span<const int32_t> ids, Wanted outpu
 
 std::span<const float> Session::logits(size_t output) const {
   size_t vocabulary = model().vocabulary();
+  if (lastLogits.empty())
+    return {};
   return lastLogits.subspan(output * vocabulary, vocabulary);
 }
 
 std::span<const int32_t> Session::routedExperts(size_t layer) const {
-  std::span<const std::byte> bytes = runner->output(programs[size_t(lastPhase)], routing[layer].output[size_t(lastPhase)]);
-  return {reinterpret_cast<const int32_t *>(bytes.data()), bytes.size() / sizeof(int32_t)};
+  return elementsOf<int32_t>(runner->output(programs[size_t(lastPhase)], routing[layer].output[size_t(lastPhase)]));
 }

@@ -3,20 +3,22 @@
 #define MOEC_RUNTIME_SESSION_H
 
 #include "runtime/devices/Device.h"
+#include "runtime/sampling/Sampler.h"
 
 #include <memory>
 #include <vector>
 
 namespace moec::runtime {
 
-/// Which of a piece's tokens get logits.
-enum class Wanted { none, last, all };
+/// Which of a piece's tokens get logits; or only the token that is chosen behind the last of them.
+enum class Wanted { none, last, all, sampled };
 
 /// New tokens of one sequence.
 struct Piece {
   int sequence = 0;
   std::span<const int32_t> ids;
   Wanted outputs = Wanted::last;
+  SamplingWords sampling = {}; ///< how the token behind the last is to be chosen, if it is
 };
 
 enum class Phase { prefill, decode };
@@ -50,9 +52,12 @@ public:
   /// is called after every step, when its results can be read. The steps before one that fails stay done.
   Status prefill(int sequence, std::span<const int32_t> ids, Wanted outputs, int64_t chunk, void (*perStep)(void *), void *context);
 
-  /// Results of the last step: rows of `vocabulary` f32, one per output, in order of tokens.
+  /// Results of the last step: rows of `vocabulary` f32, one per output, in order of tokens; none when every piece wanted only its
+  /// sampled token.
   std::span<const float> logits() const { return lastLogits; }
   std::span<const float> logits(size_t output) const;
+  /// The token that was chosen for an output; -1 where none was asked for.
+  int32_t sampled(size_t output) const { return lastSampled[output]; }
   size_t outputs() const { return outputTokens.size(); }
   size_t tokens() const { return tokenIds.size(); }
 
@@ -76,8 +81,9 @@ private:
     int64_t width;
   };
 
-  explicit Session(const Artifact &artifact) : source(artifact) {}
+  explicit Session(const Artifact &artifact) : source(artifact), sampler(model().vocabulary(), {.temperature = 1}) {}
   Status findPrograms();
+  void readResults(bool onlySampled);
   const artifact::Program &program(Phase phase) const {
     return *source.manifest().programs()->Get(uint32_t(programs[size_t(phase)]));
   }
@@ -87,8 +93,9 @@ private:
 
   const Artifact &source;
   std::unique_ptr<Device> runner;
-  size_t programs[2] = {};     ///< by phase
-  size_t logitsOutput[2] = {}; ///< by phase
+  size_t programs[2] = {};             ///< by phase
+  size_t logitsOutput[2] = {};         ///< by phase
+  int64_t sampledOutput[2] = {-1, -1}; ///< by phase; -1 where the program chooses no tokens
   std::vector<Routing> routing;
   Phase lastPhase = Phase::prefill;
   std::span<const float> lastLogits;
@@ -99,6 +106,9 @@ private:
 
   // The step's input, with capacity for the largest step.
   std::vector<int32_t> tokenIds, positions, tokenSequence, starts, pages, outputTokens;
+  std::vector<SamplingWords> sampling;
+  std::vector<int32_t> lastSampled;
+  Sampler sampler; ///< for programs that choose no tokens
 };
 
 } // namespace moec::runtime

@@ -91,7 +91,19 @@ MOEC_API moec_status moec_sequence_release(moec_session *session, int32_t sequen
 /* Positions in the sequence's cache. */
 MOEC_API moec_status moec_sequence_length(const moec_session *session, int32_t sequence, int64_t *length);
 
-typedef enum moec_outputs { MOEC_OUTPUTS_NONE = 0, MOEC_OUTPUTS_LAST = 1, MOEC_OUTPUTS_ALL = 2 } moec_outputs;
+typedef enum moec_outputs {
+  MOEC_OUTPUTS_NONE = 0,
+  MOEC_OUTPUTS_LAST = 1,
+  MOEC_OUTPUTS_ALL = 2,
+  MOEC_OUTPUTS_SAMPLED = 3 /* of the last, only the token that is chosen: a GPU keeps its logits */
+} moec_outputs;
+
+typedef struct moec_sampling {
+  double temperature; /* 0: greedy */
+  int64_t top_k;      /* 0: all */
+  double top_p;       /* 1: all */
+  uint64_t seed;
+} moec_sampling;
 
 /* New tokens of one sequence. */
 typedef struct moec_piece {
@@ -99,6 +111,9 @@ typedef struct moec_piece {
   const int32_t *ids;
   size_t count;
   moec_outputs outputs; /* which of them get logits */
+  /* How the token behind the last is to be chosen, if that has an output; null: it is not. Draws differ by position in the
+   * sequence, and are the same on every machine. */
+  const moec_sampling *sampling;
 } moec_piece;
 
 /* Extends distinct sequences by any number of tokens each, together, in one step. The limits of a step are in moec_step_limits. */
@@ -112,19 +127,14 @@ typedef struct moec_step_limits {
 MOEC_API moec_status moec_prefill_limits(const moec_session *session, moec_step_limits *limits);
 
 /* The logits of the last step's i-th output, in order of pieces and tokens: `vocabulary` f32. Owned by the session and valid until
- * its next step; null when there is no such output. */
+ * its next step; null when there is no such output, and when every piece asked for sampled tokens only. */
 MOEC_API const float *moec_logits(const moec_session *session, size_t output);
+/* The token that was chosen for that output; -1 when none was asked for. */
+MOEC_API int32_t moec_sampled(const moec_session *session, size_t output);
 /* The experts that the last step's tokens chose in the i-th routed layer: [tokens, *k] ids. Valid until the next step. */
 MOEC_API const int32_t *moec_routing(const moec_session *session, size_t layer, size_t *tokens, size_t *k);
 
 /* ---- generation ---------------------------------------------------------------------------------------------------------- */
-
-typedef struct moec_sampling {
-  double temperature; /* 0: greedy */
-  int64_t top_k;      /* 0: all */
-  double top_p;       /* 1: all */
-  uint64_t seed;
-} moec_sampling;
 
 /* Called for each token: its id and the text that it completes (`bytes` may be 0). Return 0 to stop. */
 typedef int (*moec_token_callback)(void *context, int32_t id, const char *text, size_t bytes);

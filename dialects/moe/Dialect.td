@@ -47,6 +47,12 @@ def MoE_TokenIds : Type<CPred<"::moec::moe::isTokenIds($_self)">, "tensor<?xi32>
 def MoE_Positions : Type<CPred<"::moec::moe::isExpertIds($_self)">, "tensor<?xkxi32> with static k">;
 /// The chosen experts, k per token: tensor<?xkxi32>.
 def MoE_ExpertIds : Type<CPred<"::moec::moe::isExpertIds($_self)">, "tensor<?xkxi32> with static k">;
+/// How the next token of each output is to be chosen: tensor<?x5xi32>, see moe.sample.
+def MoE_Sampling : Type<CPred<"::moec::moe::isSampling($_self)">, "tensor<?x5xi32>">,
+  BuildableType<"::moec::moe::samplingType($_builder.getContext())">;
+/// A token for each output: tensor<?x1xi32>.
+def MoE_ChosenTokens : Type<CPred<"::moec::moe::isExpertIds($_self) && ::moec::moe::widthOf($_self) == 1">, "tensor<?x1xi32>">,
+  BuildableType<"::mlir::RankedTensorType::get({::mlir::ShapedType::kDynamic, 1}, $_builder.getI32Type())">;
 /// A whole weight in its storage type.
 def MoE_WeightType : Type<CPred<"::moec::moe::isWeight($_self)">, "statically shaped tensor of a float or integer storage type with rows of whole bytes">;
 

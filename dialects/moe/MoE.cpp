@@ -36,6 +36,12 @@ bool moec::moe::isTokenIds(Type type) {
   return tensor && tensor.getElementType().isInteger(32);
 }
 
+RankedTensorType moec::moe::samplingType(MLIRContext *context) {
+  return RankedTensorType::get({ShapedType::kDynamic, samplingWords}, IntegerType::get(context, 32));
+}
+
+bool moec::moe::isSampling(Type type) { return type == samplingType(type.getContext()); }
+
 bool moec::moe::isExpertIds(Type type) {
   auto tensor = raggedOfRank(type, 2);
   return tensor && tensor.getElementType().isInteger(32);

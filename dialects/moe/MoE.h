@@ -35,6 +35,10 @@ struct Attended {
 bool isRows(mlir::Type type);
 /// tensor<?xi32>.
 bool isTokenIds(mlir::Type type);
+/// Words that say how the token of an output is to be chosen (moe.sample), and the type of rows of them.
+inline constexpr int64_t samplingWords = 5;
+mlir::RankedTensorType samplingType(mlir::MLIRContext *context);
+bool isSampling(mlir::Type type);
 /// tensor<?xkxi32> with static k.
 bool isExpertIds(mlir::Type type);
 /// tensor<?xi64>: a number for each sequence.

@@ -149,6 +149,41 @@ def MoE_GatherOutputsOp : MoE_Op<"gather_outputs", [Pure, AllTypesMatch<["input"
   let assemblyFormat = "$input `at` $batch attr-dict `:` type($input)";
 }
 
+def MoE_SampleOp : MoE_Op<"sample", [Pure]> {
+  let summary = "the next token of each output, chosen from its logits";
+  let description = [{
+    A row of the settings has five words of 32 bits:
+
+    | word | what it says |
+    |---|---|
+    | 0 | what is wanted: 0 nothing, 1 the largest logit, 2 a draw |
+    | 1 | log2(e) / temperature, an f32 |
+    | 2 | how many of the likeliest ids are kept; 0 for all |
+    | 3 | the share of their weight that the likeliest of these must have to be kept, in units of 2^-32; 0 for all |
+    | 4 | a random number, unsigned |
+
+    Ids are likelier the larger their logit is, and the lower they are where logits are equal; what is no number is least likely.
+    The result is -1 where nothing is wanted, the likeliest id where the largest logit is, or where that is infinite or no number.
+    Everything else is in integers, so that every machine draws the same:
+
+    * The weight of a logit l is 2^40 x 2^d, rounded down, for d = (l - m) x word 1, where m is the largest logit and each operation
+      rounds to f32; 0 below d = -64 and for what is no number. With n = d rounded to nearest even and f = d - n, 2^f is
+      the sum of ln(2)^i / i! x f^i for i up to 6 by Horner's rule, fused and rounded to f32 at each step.
+    * Kept are the `word 2` likeliest ids; of these as few of the likeliest as weigh at least floor(t x word 3 / 2^32), and at least 1
+      in all, where t is the weight of those.
+    * Drawn is the first id, from 0 on, up to which the kept ids weigh more than floor(t x word 4 / 2^32), where t is the weight of
+      all that are kept.
+
+    Example:
+    ```mlir
+    %token = moe.sample %logits by %settings : tensor<?x4096xf32>
+    ```
+  }];
+  let arguments = (ins MoE_Rows:$logits, MoE_Sampling:$settings);
+  let results = (outs MoE_ChosenTokens:$result);
+  let assemblyFormat = "$logits `by` $settings attr-dict `:` type($logits)";
+}
+
 def MoE_RowwiseOp : MoE_Op<"rowwise", [IsolatedFromAbove, SingleBlockImplicitTerminator<"YieldOp">, RecursiveMemoryEffects]> {
   let summary = "a group of ops that treat each row by itself";
   let description = [{

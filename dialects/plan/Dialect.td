@@ -45,7 +45,8 @@ def Plan_BufferKindEnum : Plan_Enum<"BufferKind", "where a buffer's memory is", 
   I32EnumAttrCase<"TokenSequence", 6, "token_sequence">, // i32 [tokens]
   I32EnumAttrCase<"Starts", 7, "starts">,                // i32 [sequences + 1]
   I32EnumAttrCase<"Pages", 8, "pages">,                  // i32 [sequences, max pages]
-  I32EnumAttrCase<"OutputTokens", 9, "output_tokens">]>; // i32 [outputs]
+  I32EnumAttrCase<"OutputTokens", 9, "output_tokens">,   // i32 [outputs]
+  I32EnumAttrCase<"Sampling", 10, "sampling">]>;         // i32 [outputs, 5], how the token of each is to be chosen: moe.sample
 def Plan_BufferKindAttr : EnumAttr<Plan_Dialect, Plan_BufferKindEnum, "buffer_kind">;
 
 def Plan_PartAttr : AttrDef<Plan_Dialect, "Part"> {

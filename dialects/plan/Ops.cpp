@@ -132,8 +132,9 @@ LogicalResult BufferOp::verify() {
   bool wantsExtent = kind == BufferKind::Arena && !type.hasStaticShape();
   if (wantsExtent != getExtent().has_value() || (wantsExtent && *getExtent() == Extent::Constant))
     return emitOpError() << "C3: expected " << (wantsExtent ? "an extent that is not constant" : "no extent") << " for " << type;
+  int64_t rank = kind == BufferKind::Pages || kind == BufferKind::Sampling ? 2 : 1;
   if (kind != BufferKind::Arena && !hasSymbol(kind) &&
-      (!type.getElementType().isInteger(32) || type.getRank() != (kind == BufferKind::Pages ? 2 : 1) || !type.isDynamicDim(0)))
+      (!type.getElementType().isInteger(32) || type.getRank() != rank || !type.isDynamicDim(0)))
     return emitOpError() << "C4: expected i32 of unknown length for " << stringifyBufferKind(kind) << ", got " << type;
   return success();
 }
@@ -172,6 +173,7 @@ Extent BufferOp::getRowExtent() {
   case BufferKind::Pages:
     return Extent::Sequences;
   case BufferKind::OutputTokens:
+  case BufferKind::Sampling:
     return Extent::Outputs;
   case BufferKind::Weight:
   case BufferKind::Constant:

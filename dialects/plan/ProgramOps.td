@@ -97,7 +97,7 @@ def Plan_BufferOp : Plan_Op<"buffer", [HasParent<"ProgramOp">, DeclareOpInterfac
     * C1: exactly the kinds weight, constant and cache come with a symbol, which names such an op with the buffer's shape.
     * C2: only an arena buffer has an offset.
     * C3: exactly an arena buffer with an unknown number of rows has an extent, which is not constant.
-    * C4: the step's integers are i32 of unknown length; `pages` has rank 2, the others rank 1.
+    * C4: the step's integers are i32 of unknown length; `pages` and `sampling` have rank 2, the others rank 1.
 
     Example:
     ```mlir

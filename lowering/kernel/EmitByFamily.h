@@ -19,7 +19,7 @@ template <typename KernelFrame> mlir::LogicalResult emitByFamily(KernelFrame &fr
   return llvm::TypeSwitch<mlir::Operation *, mlir::LogicalResult>(ops.front())
       .template Case<moe::LinearOp, moe::GroupedLinearOp, moe::GateUpOp, moe::DispatchOp, moe::ExpertHiddenOp, moe::CombineOp,
                      moe::AttentionOp, moe::SelectPositionsOp, moe::PoolBlocksOp, moe::LatentAttentionOp, moe::AbsorbedAttentionOp,
-                     moe::EmbedOp, moe::GatherOutputsOp>([&](auto op) {
+                     moe::EmbedOp, moe::GatherOutputsOp, moe::SampleOp>([&](auto op) {
         emit(frame, op);
         return mlir::success();
       })

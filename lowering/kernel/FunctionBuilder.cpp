@@ -65,3 +65,17 @@ void FunctionBuilder::ifThenElse(Number condition, function_ref<void()> then, fu
   setInsertionPointToStart(branch.elseBlock());
   otherwise();
 }
+
+Number FunctionBuilder::computeIf(Number condition, function_ref<Number()> then, function_ref<Number()> otherwise) {
+  auto yield = [](function_ref<Number()> body) {
+    return [body](OpBuilder &, Location) {
+      Number result = body();
+      scf::YieldOp::create(*result.builder, result.value);
+    };
+  };
+  return number(scf::IfOp::create(*this, condition.value, yield(then), yield(otherwise)).getResult(0));
+}
+
+Number FunctionBuilder::computeIf(Number condition, function_ref<Number()> then, Number otherwise) {
+  return computeIf(condition, then, [&] { return otherwise; });
+}

@@ -39,6 +39,9 @@ public:
                       llvm::function_ref<Numbers(llvm::ArrayRef<Number>)> body);
   void ifThen(Number condition, llvm::function_ref<void()> then);
   void ifThenElse(Number condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise);
+  /// What one of them computes, both numbers of the same type.
+  Number computeIf(Number condition, llvm::function_ref<Number()> then, llvm::function_ref<Number()> otherwise);
+  Number computeIf(Number condition, llvm::function_ref<Number()> then, Number otherwise);
 
 protected:
   mlir::ModuleOp module;

@@ -6,6 +6,8 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace moec::lowering;
 
@@ -127,6 +129,14 @@ Number moec::lowering::bitLength(Number a) {
 Number moec::lowering::fma(Number a, Number b, Number c) {
   return {*a.builder, math::FmaOp::create(*a.builder, a.value, b.value, c.value)};
 }
+
+/// Negative integers count down where negative floats' bits count up.
+static Number turnNegative(Number bits) {
+  return select(bits < 0, bits.like(int64_t(std::numeric_limits<int32_t>::min())) - bits, bits);
+}
+
+Number moec::lowering::orderedBits(Number value) { return turnNegative(value.bitsAs(value.builder->getI32Type())); }
+Number moec::lowering::fromOrderedBits(Number bits) { return turnNegative(bits).bitsAs(bits.builder->getF32Type()); }
 
 Number moec::lowering::widen(Number value) {
   ImplicitLocOpBuilder &b = *value.builder;

@@ -82,6 +82,10 @@ Number bitLength(Number a);
 /// a x b + c, rounded once.
 Number fma(Number a, Number b, Number c);
 
+/// The bits of an f32 as an i32 that compares as the float does, both zeros being one; and the f32 of such an integer.
+Number orderedBits(Number value);
+Number fromOrderedBits(Number bits);
+
 /// A float in f32: bf16 given as i16 or bf16, f16, or f32 already.
 Number widen(Number value);
 /// An f32 rounded to nearest even to bf16, f16 or f32; bf16 as i16.

@@ -128,16 +128,6 @@ Number KernelBuilder::loadIf(Number condition, Pointer address, Number otherwise
   return computeIf(condition, [&] { return address.load(); }, otherwise);
 }
 
-Number KernelBuilder::computeIf(Number condition, function_ref<Number()> body, Number otherwise) {
-  auto branch = scf::IfOp::create(*this, otherwise.type(), condition.value, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(*this);
-  setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(*this, body().value);
-  setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(*this, otherwise.value);
-  return number(branch.getResult(0));
-}
-
 void KernelBuilder::forThreads(Number count, int64_t threads, function_ref<void(Number)> body) {
   forRange(thread(), count, threads, body);
 }

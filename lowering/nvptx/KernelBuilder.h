@@ -60,9 +60,8 @@ public:
   /// `value` rounded to bf16 and back.
   Number roundToBf16(Number value);
 
-  /// The element at `address` where `condition` holds, else `otherwise`; and what `body` computes.
+  /// The element at `address` where `condition` holds, else `otherwise`.
   Number loadIf(Number condition, Pointer address, Number otherwise);
-  Number computeIf(Number condition, llvm::function_ref<Number()> body, Number otherwise);
 
   /// `body(i)` for i in [0, count): thread t takes t, t + threads, ...
   void forThreads(Number count, int64_t threads, llvm::function_ref<void(Number)> body);

@@ -105,9 +105,10 @@ private:
   LogicalResult convertArgument(BlockArgument argument) {
     if (isa<BatchType>(argument.getType()))
       return success();
-    if (!isTokenIds(argument.getType()))
-      return function.emitOpError() << "expected token ids and a batch as arguments, got " << argument.getType();
-    buffers[argument] = bufferOf(argument.getLoc(), BufferKind::TokenIds, argument.getType());
+    if (!isTokenIds(argument.getType()) && !isSampling(argument.getType()))
+      return function.emitOpError() << "expected token ids, a batch and sampling settings as arguments, got " << argument.getType();
+    BufferKind kind = isSampling(argument.getType()) ? BufferKind::Sampling : BufferKind::TokenIds;
+    buffers[argument] = bufferOf(argument.getLoc(), kind, argument.getType());
     return success();
   }
 

@@ -33,7 +33,7 @@ static std::optional<Items> itemsOf(Operation *op, Extent rows) {
       })
       .Case([&](ExpertHiddenOp op) { return columns(dim(op.getGate(), 1)); })
       .Case<RowwiseOp, EmbedOp>([&](auto) { return Items{1, rows}; })
-      .Case([&](GatherOutputsOp) { return Items{1, Extent::Outputs}; })
+      .Case<GatherOutputsOp, SampleOp>([&](auto) { return Items{1, Extent::Outputs}; })
       .Case([&](DispatchOp) { return Items{1, Extent::Constant}; })
       .Case([&](AttentionOp op) {
         auto keys = SymbolTable::lookupNearestSymbolFrom<CacheOp>(op, op.getKeysAttr());

@@ -72,6 +72,7 @@ lowering::RowCost lowering::costOfRow(Operation *op, llvm::function_ref<bool(Val
       .Case([&](EmbedOp op) { cost.weightBytes = bytes(op.getTable()) / typeOf(op.getTable()).getDimSize(0); })
       .Case<LatentAttentionOp, AbsorbedAttentionOp>(
           [&](auto op) { cost.flop = 2 * (elements(op.getKeyUp()) + elements(op.getValueUp())); })
+      .Case([&](SampleOp op) { cost.flop = widthOf(op.getLogits().getType()); })
       .Case([&](PoolBlocksOp op) { cost.flop = 4 * widthOf(op.getBias().getType()); })
       .Case([&](SelectPositionsOp op) { cost.flop = 2 * widthOf(op.getQuery().getType()); })
       .Case([&](AttentionOp op) { cost.flop = 2 * (widthOf(op.getQuery().getType()) + widthOf(op.getType())); })

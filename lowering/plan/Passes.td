@@ -29,6 +29,27 @@ def DescribeModel : Pass<"plan-describe-model", "::mlir::ModuleOp"> {
   ];
 }
 
+def SampleOutputs : Pass<"plan-sample-outputs", "::mlir::func::FuncOp"> {
+  let summary = "let a step choose the next token of each output";
+  let description = [{
+    A function with logits of its outputs chooses tokens from them where its caller wants any, and needs not hand out logits for that.
+
+    Before:
+    ```mlir
+    func.func @decode(%ids: tensor<?xi32>, %batch: !moe.batch) -> (tensor<?x8xf32> {moe.output = "logits"}) {...
+      return %logits : tensor<?x8xf32>
+    ```
+    After:
+    ```mlir
+    func.func @decode(%ids: tensor<?xi32>, %batch: !moe.batch, %settings: tensor<?x5xi32>)
+        -> (tensor<?x8xf32> {moe.output = "logits"}, tensor<?x1xi32> {moe.output = "sampled"}) {...
+      %token = moe.sample %logits by %settings : tensor<?x8xf32>
+      return %logits, %token : tensor<?x8xf32>, tensor<?x1xi32>
+    ```
+  }];
+  let dependentDialects = ["::moec::moe::MoEDialect"];
+}
+
 def StageProducts : Pass<"plan-stage-products", "::mlir::func::FuncOp"> {
   let summary = "split ops that take several launches into ops that take one";
   let description = [{

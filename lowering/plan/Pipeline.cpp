@@ -16,6 +16,7 @@ namespace {
 
 void lowering::buildPlan(OpPassManager &passes, const PlanOptions &options) {
   passes.addPass(createDescribeModel({options.maxSequence, options.maxBatch}));
+  passes.addNestedPass<func::FuncOp>(createSampleOutputs());
   passes.addNestedPass<func::FuncOp>(createStageProducts());
   passes.addPass(createCutKernels({options.maxTokens}));
   passes.addPass(createAssignBuffers());

@@ -22,6 +22,7 @@ void emit(KernelFrame &frame, moe::AbsorbedAttentionOp op);
 
 void emit(KernelFrame &frame, moe::EmbedOp op);
 void emit(KernelFrame &frame, moe::GatherOutputsOp op);
+void emit(KernelFrame &frame, moe::SampleOp op);
 
 /// Row-wise ops, each row by itself; fails with an error on an op that is none.
 mlir::LogicalResult emitRowwise(KernelFrame &frame);

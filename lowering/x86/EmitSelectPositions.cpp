@@ -48,7 +48,7 @@ public:
           return KernelBuilder::Numbers{fma((weights + (token * heads + head)).load().splat(lanes), product, sums[0])};
         })[0];
         Number isVisible = (pageStart + column).toInteger(b.i32).splat(lanes) + b.iota(lanes) < count.toInteger(b.i32).splat(lanes);
-        (keys + (pageStart + column)).store(select(isVisible, ordered(score), ordered(score).like(lowest)));
+        (keys + (pageStart + column)).store(select(isVisible, orderedBits(score), orderedBits(score).like(lowest)));
       });
     });
   }
@@ -68,12 +68,6 @@ public:
   static constexpr int64_t lowest = std::numeric_limits<int32_t>::min();
 
 private:
-  /// Bits of a float as an integer that compares as the float does; both zeros are one.
-  Number ordered(Number score) const {
-    Number bits = score.bitsAs(b.i32);
-    return select(bits < 0, bits.like(lowest) - bits, bits);
-  }
-
   KernelFrame &frame;
   KernelBuilder &b;
   Batch batch;

@@ -12,6 +12,7 @@ static const OpTable &opTable() {
   static const OpTable table = [] {
     OpTable all;
     populateModelOps(all);
+    populateSampling(all);
     populateNumberFormat(all);
     populateDenseOps(all);
     populateExpertOps(all);

@@ -109,6 +109,7 @@ private:
 };
 
 void populateModelOps(OpTable &table);
+void populateSampling(OpTable &table);
 void populateNumberFormat(OpTable &table);
 void populateDenseOps(OpTable &table);
 void populateExpertOps(OpTable &table);

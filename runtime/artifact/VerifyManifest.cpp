@@ -167,10 +167,10 @@ private:
     for (const Output *output : *program.outputs()) {
       MOEC_RETURN_IF_ERROR(checkPlace(program, output->buffer()));
       const Buffer &buffer = *manifest.buffers()->Get(output->buffer());
-      bool logits = output->name()->string_view() == "logits";
+      bool logits = output->name()->string_view() == "logits", sampled = output->name()->string_view() == "sampled";
       if (buffer.kind() != BufferKind::arena || buffer.element() != (logits ? ElementType::f32 : ElementType::i32) ||
-          buffer.extent() != (logits ? Extent::outputs : Extent::tokens) || buffer.rows_per_unit() != 1 ||
-          (logits && buffer.width() != model.vocabulary()))
+          buffer.extent() != (logits || sampled ? Extent::outputs : Extent::tokens) || buffer.rows_per_unit() != 1 ||
+          (logits && buffer.width() != model.vocabulary()) || (sampled && buffer.width() != 1))
         return refuseIt(": output '" + output->name()->str() + "' is no such buffer");
     }
     return {};

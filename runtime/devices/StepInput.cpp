@@ -22,6 +22,8 @@ std::span<const int32_t> StepInput::of(BufferKind kind) const {
     return pages;
   case BufferKind::output_tokens:
     return outputTokens;
+  case BufferKind::sampling:
+    return sampling;
   default:
     return {};
   }

@@ -20,6 +20,8 @@ struct StepInput {
   std::span<const int32_t> pages;         ///< [sequences, maxPages]
   std::span<const int32_t> outputTokens;  ///< [outputs], ascending
   int64_t maxPages = 0;
+  std::span<const int32_t> sampling = {}; ///< [outputs], SamplingWords each; for programs that choose tokens
+  int64_t unread = -1;                    ///< an output of the program that need not be there afterwards
 
   StepNumbers numbers() const;
   /// What a buffer of that kind holds; nothing when the kind is no input.

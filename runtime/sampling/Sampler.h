@@ -2,6 +2,8 @@
 #ifndef MOEC_RUNTIME_SAMPLING_SAMPLER_H
 #define MOEC_RUNTIME_SAMPLING_SAMPLER_H
 
+#include "runtime/kernels/Kernel.h"
+
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -15,24 +17,33 @@ struct SamplingOptions {
   uint64_t seed = 0;
 };
 
-/// The same logits, options and number of calls give the same token on every machine: the random number of the n-th call is
-/// splitmix64 of seed and n, probabilities are summed in f64 in falling order (ties by id).
+/// How the n-th token (from 1 on) is to be chosen, by whoever does. The same logits, options and n give the same token on every
+/// machine: the random number is splitmix64 of seed and n, and what is done with it is arithmetic of integers.
+SamplingWords samplingWords(const SamplingOptions &options, uint64_t n);
+
+/// Tokens one after the other: chosen by kernels of a model as it says, or by it itself.
 class Sampler {
 public:
   /// Reserves memory for a vocabulary of that size; sampling allocates nothing.
   Sampler(size_t vocabulary, const SamplingOptions &options);
 
-  /// The chosen id. Greedy takes the lowest id of the largest logit. A logit that is no number or minus infinity is never chosen
+  /// How the next token is to be chosen.
+  SamplingWords next() { return samplingWords(options, ++calls); }
+  /// The next token. Greedy takes the lowest id of the largest logit. A logit that is no number or minus infinity is never chosen
   /// where there is another; plus infinity is certain.
-  int32_t sample(std::span<const float> logits);
+  int32_t sample(std::span<const float> logits) { return choose(logits, next()); }
+  /// What kernels choose as they are told.
+  int32_t choose(std::span<const float> logits, const SamplingWords &words);
 
 private:
-  double nextUniform();
-
   SamplingOptions options;
   uint64_t calls = 0;
-  std::vector<std::pair<float, int32_t>> candidates;
-  std::vector<double> weights;
+  struct Candidate {
+    float logit;
+    int32_t id;
+    int64_t weight;
+  };
+  std::vector<Candidate> candidates;
 };
 
 /// The lowest id of the largest logit.

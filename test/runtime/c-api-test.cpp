@@ -37,14 +37,28 @@ struct CApiTest : testing::Test {
 TEST_F(CApiTest, givesTheSameLogitsOnEveryDevice) {
   for (const char *device : {static_cast<const char *>(nullptr), "cpu", "emulator"}) {
     start({.threads = 1, .isa = nullptr, .device = device, .gpu = 0});
-    moec_piece piece{sequence, ids.data(), ids.size(), MOEC_OUTPUTS_LAST};
+    moec_piece piece{sequence, ids.data(), ids.size(), MOEC_OUTPUTS_LAST, nullptr};
     ASSERT_EQ(moec_prefill(session, &piece, 1), MOEC_OK) << moec_last_error();
     const float *logits = moec_logits(session, 0);
     EXPECT_EQ(std::vector(logits, logits + vocabulary), expectedLogits(ids));
     EXPECT_EQ(moec_logits(session, 1), nullptr);
+    EXPECT_EQ(moec_sampled(session, 0), -1);
+    EXPECT_EQ(moec_sampled(session, 1), -1);
     moec_session_destroy(session);
     session = nullptr;
   }
+}
+
+TEST_F(CApiTest, choosesTheTokenBehindAPiece) {
+  start({});
+  moec_sampling greedy{0, 0, 1, 0};
+  moec_piece piece{sequence, ids.data(), ids.size(), MOEC_OUTPUTS_SAMPLED, &greedy};
+  ASSERT_EQ(moec_prefill(session, &piece, 1), MOEC_OK) << moec_last_error();
+  EXPECT_EQ(moec_sampled(session, 0), runtime::largestLogit(expectedLogits(ids)));
+  piece.sequence = 99;
+  EXPECT_EQ(moec_prefill(session, &piece, 1), MOEC_INVALID_ARGUMENT);
+  piece.outputs = moec_outputs(4);
+  EXPECT_EQ(moec_prefill(session, &piece, 1), MOEC_INVALID_ARGUMENT);
 }
 
 TEST_F(CApiTest, refusesDevicesThatAreNotThere) {

@@ -309,13 +309,14 @@ TEST(CudaGraphCache, keepsWhatWasUsedLast) {
   {
     cuda::GraphCache cache(2);
     for (int64_t tokens : {1, 2})
-      cache.keep(0, {tokens, 1, 1, 1}, {graph(uintptr_t(tokens)), destroy});
-    EXPECT_EQ(cache.find(0, {1, 1, 1, 1}), graph(1));
-    EXPECT_EQ(cache.find(1, {1, 1, 1, 1}), nullptr); // of another program
-    cache.keep(0, {3, 1, 1, 1}, {graph(3), destroy});
+      cache.keep(0, {tokens, 1, 1, 1}, -1, {graph(uintptr_t(tokens)), destroy});
+    EXPECT_EQ(cache.find(0, {1, 1, 1, 1}, -1), graph(1));
+    EXPECT_EQ(cache.find(1, {1, 1, 1, 1}, -1), nullptr); // of another program
+    EXPECT_EQ(cache.find(0, {1, 1, 1, 1}, 0), nullptr);  // with another output left out
+    cache.keep(0, {3, 1, 1, 1}, -1, {graph(3), destroy});
     EXPECT_EQ(destroyed, std::vector{graph(2)});
-    EXPECT_EQ(cache.find(0, {2, 1, 1, 1}), nullptr);
-    EXPECT_EQ(cache.find(0, {1, 1, 1, 1}), graph(1));
+    EXPECT_EQ(cache.find(0, {2, 1, 1, 1}, -1), nullptr);
+    EXPECT_EQ(cache.find(0, {1, 1, 1, 1}, -1), graph(1));
     EXPECT_EQ(cache.size(), 2u);
   }
   EXPECT_EQ(destroyed.size(), 3u);

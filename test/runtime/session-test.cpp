@@ -63,6 +63,22 @@ TEST_F(SessionTest, givesEveryPositionWhateverTheChunks) {
   }
 }
 
+/// Also where programs choose no tokens, as these: the session does.
+TEST_F(SessionTest, choosesTokensBehindPieces) {
+  std::vector<std::vector<int32_t>> texts{{1, 2}, {2, 3, 4}, {5}};
+  SamplingWords greedy{SamplingWords::largest, 0, 0, 0, 0};
+  std::vector<Piece> pieces{{*session->addSequence(), texts[0], Wanted::sampled, greedy},
+                            {*session->addSequence(), texts[1], Wanted::all, greedy},
+                            {*session->addSequence(), texts[2], Wanted::last}};
+  ASSERT_EQ(session->step(Phase::prefill, std::span(pieces).first(1)).message(), "");
+  EXPECT_EQ(session->sampled(0), largestLogit(expectedLogits(texts[0])));
+  ASSERT_EQ(session->step(Phase::prefill, std::span(pieces).subspan(1)).message(), "");
+  EXPECT_EQ(session->outputs(), 4u);
+  EXPECT_EQ(session->sampled(0), -1); // of several tokens the last is followed
+  EXPECT_EQ(session->sampled(2), largestLogit(expectedLogits(texts[1])));
+  EXPECT_EQ(session->sampled(3), -1);
+}
+
 TEST_F(SessionTest, keepsSequencesOfABatchApart) {
   std::vector<std::vector<int32_t>> texts{{1}, {2, 3, 4}, {5, 6}};
   std::vector<Piece> pieces;

@@ -64,18 +64,21 @@ Status write(const Options &options, Session &session, const Feed &feed, StreamD
   Sampler sampler(session.model().vocabulary(), {options.temperature, options.topK, options.topP, options.seed});
   InterruptCatcher catcher;
   Watch watch;
-  Status status =
-      runtime::generate(session, {.sequences = feed.copies(), .tokens = options.generate, .ignoreEnd = options.ignoreEnd}, sampler,
-                        decoder, [&](int32_t id, const std::string &text) -> Result<bool> {
-                          MOEC_RETURN_IF_ERROR(feed.checkCopies());
-                          if (outcome.generated() == 0)
-                            outcome.firstSeconds = outcome.prefillSeconds + watch.seconds();
-                          outcome.ids.push_back(id);
-                          outcome.text += text;
-                          if (streams)
-                            printText(text);
-                          return !interrupted();
-                        });
+  Status status = runtime::generate(session,
+                                    {.sequences = feed.copies(),
+                                     .tokens = options.generate,
+                                     .ignoreEnd = options.ignoreEnd,
+                                     .keepsLogits = feed.copies().size() > 1},
+                                    sampler, decoder, [&](int32_t id, const std::string &text) -> Result<bool> {
+                                      MOEC_RETURN_IF_ERROR(feed.checkCopies());
+                                      if (outcome.generated() == 0)
+                                        outcome.firstSeconds = outcome.prefillSeconds + watch.seconds();
+                                      outcome.ids.push_back(id);
+                                      outcome.text += text;
+                                      if (streams)
+                                        printText(text);
+                                      return !interrupted();
+                                    });
   outcome.decodeSeconds = watch.seconds();
   return status;
 }

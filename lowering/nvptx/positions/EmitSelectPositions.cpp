@@ -52,7 +52,7 @@ private:
   void scoreShare(Number token, Pointer keys, Number share) {
     Number count = countOf(token), sequence = (batch.tokenSequence + token).load().toInteger(b.i64);
     auto rowOf = [&](Number position) { return frame.cacheRow(cache, batch, sequence, position * cache.block); };
-    auto store = [&](Number position, Number score) { (keys + position).store(ordered(score)); };
+    auto store = [&](Number position, Number score) { (keys + position).store(orderedBits(score)); };
     Number first = share * atOnce, stride = b.integer(shares * atOnce);
     b.ifThen((count > k) & (first < count), [&] {
       if (byMatrix)
@@ -94,12 +94,6 @@ private:
     for (auto [head, sum] : llvm::enumerate(sums))
       score = fma((weights + (token * heads + first + int64_t(head))).load(), maximum(b.sumOfElements(sum), b.real(0)), score);
     return score;
-  }
-
-  /// Bits of a float as an integer that compares as the float does; both zeros are one.
-  Number ordered(Number score) {
-    Number bits = score.bitsAs(b.i32);
-    return select(bits < 0, bits.like(int64_t(std::numeric_limits<int32_t>::min())) - bits, bits);
   }
 
   /// Keys are read behind a barrier.

@@ -55,10 +55,10 @@ private:
   void preparePrograms();
   Status prepareTimer();
 
-  Status step(size_t program, const StepNumbers &numbers);
-  Status enqueue(size_t program, const StepNumbers &numbers);
+  Status step(size_t program, const StepNumbers &numbers, int64_t unread);
+  Status enqueue(size_t program, const StepNumbers &numbers, int64_t unread);
   Status enqueue(PreparedLaunch &launch, const StepNumbers &numbers);
-  Result<GraphExec> record(size_t program, const StepNumbers &numbers);
+  Result<GraphExec> record(size_t program, const StepNumbers &numbers, int64_t unread);
 
   const Artifact &artifact;
   const Manifest &manifest;
@@ -202,28 +202,28 @@ Status CudaDevice::run(size_t program, const StepInput &input) {
   MOEC_RETURN_IF_ERROR(memory.steps[program].write(input, static_cast<std::byte *>(staging.get())));
   Current current(*driver, context.get());
   last = input.numbers();
-  Status status = current.status().ok() ? step(program, last) : current.status();
+  Status status = current.status().ok() ? step(program, last, input.unread) : current.status();
   // What still stands after a wait ended the context; anything else concerned this step alone.
   if (!status.ok() && (!current.status().ok() || !driver->streamSynchronize(stream.get()).ok()))
     fault = status;
   return status;
 }
 
-Status CudaDevice::step(size_t program, const StepNumbers &numbers) {
+Status CudaDevice::step(size_t program, const StepNumbers &numbers, int64_t unread) {
   if (programs[program].isRecorded) {
-    GraphExec graph = graphs.find(program, numbers);
+    GraphExec graph = graphs.find(program, numbers, unread);
     if (!graph)
-      MOEC_RETURN_IF_ERROR(take(graph, record(program, numbers)));
+      MOEC_RETURN_IF_ERROR(take(graph, record(program, numbers, unread)));
     MOEC_RETURN_IF_ERROR(driver->graphLaunch(graph, stream.get()));
   } else {
-    MOEC_RETURN_IF_ERROR(enqueue(program, numbers));
+    MOEC_RETURN_IF_ERROR(enqueue(program, numbers, unread));
   }
   MOEC_RETURN_IF_ERROR(driver->streamSynchronize(stream.get()));
   return timer.add(program);
 }
 
 /// Inputs to the device, launches, outputs to the host.
-Status CudaDevice::enqueue(size_t program, const StepNumbers &numbers) {
+Status CudaDevice::enqueue(size_t program, const StepNumbers &numbers, int64_t unread) {
   MOEC_RETURN_IF_ERROR(driver->copyToDevice(memory.only(gpu::Purpose::step).address, staging.get(),
                                             memory.steps[program].bytesOf(numbers), stream.get()));
   RecordFlags flags = programs[program].isRecorded ? passedByGraph : passedByStream;
@@ -234,6 +234,8 @@ Status CudaDevice::enqueue(size_t program, const StepNumbers &numbers) {
   }
   const std::vector<uint64_t> &offsets = programs[program].outputOffsets;
   for (size_t i = 0; i < offsets.size(); ++i) {
+    if (int64_t(i) == unread)
+      continue;
     const Buffer &buffer = outputOf(manifest, program, i);
     if (uint64_t bytes = *bytesOf(buffer, numbers))
       MOEC_RETURN_IF_ERROR(driver->copyToHost(static_cast<std::byte *>(results.get()) + offsets[i],
@@ -255,9 +257,9 @@ Status CudaDevice::enqueue(PreparedLaunch &launch, const StepNumbers &numbers) {
                               nullptr);
 }
 
-Result<GraphExec> CudaDevice::record(size_t program, const StepNumbers &numbers) {
+Result<GraphExec> CudaDevice::record(size_t program, const StepNumbers &numbers, int64_t unread) {
   MOEC_RETURN_IF_ERROR(driver->beginCapture(stream.get(), threadLocal));
-  Status enqueued = enqueue(program, numbers);
+  Status enqueued = enqueue(program, numbers, unread);
   Graph recorded{};
   Status ended = driver->endCapture(stream.get(), &recorded); // whatever happened: the stream is needed again
   Owned<Graph> graph;
@@ -268,7 +270,7 @@ Result<GraphExec> CudaDevice::record(size_t program, const StepNumbers &numbers)
   Owned<GraphExec> executable;
   MOEC_RETURN_IF_ERROR(acquire(executable, driver->graphInstantiate, driver->graphExecDestroy, graph.get(), 0));
   GraphExec handle = executable.get();
-  graphs.keep(program, numbers, std::move(executable));
+  graphs.keep(program, numbers, unread, std::move(executable));
   return handle;
 }
 

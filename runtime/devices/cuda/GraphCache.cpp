@@ -6,17 +6,17 @@
 using namespace moec::runtime;
 using namespace moec::runtime::cuda;
 
-GraphExec GraphCache::find(size_t program, const StepNumbers &numbers) {
-  auto found =
-      std::ranges::find_if(entries, [&](const Entry &entry) { return entry.program == program && entry.numbers == numbers; });
+GraphExec GraphCache::find(size_t program, const StepNumbers &numbers, int64_t unread) {
+  auto found = std::ranges::find_if(
+      entries, [&](const Entry &entry) { return entry.program == program && entry.numbers == numbers && entry.unread == unread; });
   if (found == entries.end())
     return nullptr;
   std::rotate(found, found + 1, entries.end());
   return entries.back().graph.get();
 }
 
-void GraphCache::keep(size_t program, const StepNumbers &numbers, Owned<GraphExec> graph) {
+void GraphCache::keep(size_t program, const StepNumbers &numbers, int64_t unread, Owned<GraphExec> graph) {
   if (entries.size() == capacity)
     entries.erase(entries.begin());
-  entries.push_back({program, numbers, std::move(graph)});
+  entries.push_back({program, numbers, unread, std::move(graph)});
 }

@@ -14,10 +14,10 @@ class GraphCache {
 public:
   explicit GraphCache(size_t capacity) : capacity(capacity) {}
 
-  /// The graph of a step of these numbers, or null.
-  GraphExec find(size_t program, const StepNumbers &numbers);
+  /// The graph of a step of these numbers that leaves out output `unread`, or null.
+  GraphExec find(size_t program, const StepNumbers &numbers, int64_t unread);
   /// Keeps a graph; when there are too many, the one that was used longest ago goes.
-  void keep(size_t program, const StepNumbers &numbers, Owned<GraphExec> graph);
+  void keep(size_t program, const StepNumbers &numbers, int64_t unread, Owned<GraphExec> graph);
 
   size_t size() const { return entries.size(); }
 
@@ -25,6 +25,7 @@ private:
   struct Entry {
     size_t program;
     StepNumbers numbers;
+    int64_t unread;
     Owned<GraphExec> graph;
   };
   size_t capacity;

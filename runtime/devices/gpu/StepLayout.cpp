@@ -12,8 +12,9 @@ namespace {
 constexpr uint64_t alignment = 64;
 
 /// In the order in which they lie; the pages, by far the largest, are last.
-constexpr BufferKind order[] = {BufferKind::token_ids, BufferKind::positions,     BufferKind::token_sequence,
-                                BufferKind::starts,    BufferKind::output_tokens, BufferKind::pages};
+constexpr BufferKind order[] = {BufferKind::token_ids,     BufferKind::positions, BufferKind::token_sequence, BufferKind::starts,
+                                BufferKind::output_tokens, BufferKind::sampling,  BufferKind::pages};
+constexpr uint64_t samplingWords = sizeof(SamplingWords) / sizeof(int32_t);
 
 size_t indexOf(BufferKind input) {
   size_t index = 0;
@@ -25,7 +26,8 @@ size_t indexOf(BufferKind input) {
 
 StepLayout::StepLayout(const Program &program, uint64_t pagesPerSequence) : size(sizeof(StepNumbers)) {
   uint64_t tokens = program.max_tokens(), sequences = program.max_sequences();
-  uint64_t counts[inputs] = {tokens, tokens, tokens, sequences + 1, program.max_outputs(), sequences * pagesPerSequence};
+  uint64_t outputs = program.max_outputs();
+  uint64_t counts[inputs] = {tokens, tokens, tokens, sequences + 1, outputs, outputs * samplingWords, sequences * pagesPerSequence};
   for (size_t i = 0; i < inputs; ++i) {
     offsets[i] = (size + alignment - 1) / alignment * alignment;
     capacities[i] = counts[i] * sizeof(int32_t);

@@ -26,7 +26,7 @@ public:
   Status write(const StepInput &input, std::byte *memory) const;
 
 private:
-  static constexpr size_t inputs = 6;
+  static constexpr size_t inputs = 7;
   uint64_t offsets[inputs], capacities[inputs]; ///< in bytes, in the order of BufferKind but for the pages
   uint64_t size;
 };

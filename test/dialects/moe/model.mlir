@@ -108,3 +108,10 @@ moe.weight @words : tensor<16x64xui4> = [#moe.slice<"qweight" in "model.safetens
 // Experts stored transposed, gate and up in turns.
 moe.weight @strided : tensor<16x32x64xbf16> = [#moe.slice<"experts.gate_up_proj" in "model.safetensors" at 4096 rows 1 times 16 every 8192 strides 2 by 64>]
 // CHECK: moe.weight @strided : tensor<16x32x64xbf16> = [#moe.slice<"experts.gate_up_proj" in "model.safetensors" at 4096 rows 1 times 16 every 8192 strides 2 by 64>]
+
+func.func @sample(%logits: tensor<?x4096xf32>, %settings: tensor<?x5xi32>) -> tensor<?x1xi32> {
+  %token = moe.sample %logits by %settings : tensor<?x4096xf32>
+  return %token : tensor<?x1xi32>
+}
+// CHECK-LABEL: @sample
+// CHECK: moe.sample %{{.*}} by %{{.*}} : tensor<?x4096xf32>

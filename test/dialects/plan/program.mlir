@@ -56,6 +56,7 @@ plan.program @prefill tokens 512 sequences 8 outputs 8 arena 524288 {
   %starts = plan.buffer starts : memref<?xi32>
   %pages = plan.buffer pages : memref<?x?xi32>
   %outputs = plan.buffer output_tokens : memref<?xi32>
+  %settings = plan.buffer sampling : memref<?x5xi32>
   %cache = plan.buffer cache @c : memref<?x8xf32>
   %table = plan.buffer constant @table : memref<16x2xf32>
   plan.launch @append_0(%few, %positions, %sequence, %starts, %pages, %outputs, %cache, %table)
@@ -72,6 +73,7 @@ plan.program @prefill tokens 512 sequences 8 outputs 8 arena 524288 {
 // CHECK: plan.buffer starts : memref<?xi32>
 // CHECK: plan.buffer pages : memref<?x?xi32>
 // CHECK: plan.buffer output_tokens : memref<?xi32>
+// CHECK: plan.buffer sampling : memref<?x5xi32>
 // CHECK: plan.buffer cache @c : memref<?x8xf32>
 // CHECK: plan.buffer constant @table : memref<16x2xf32>
 // CHECK: plan.launch @append_0(

@@ -17,7 +17,7 @@ func.func @no_phase(%ids: tensor<?xi32>, %batch: !moe.batch) {
 
 plan.model "tiny" {vocabulary = 8 : i64, layers = 1 : i64, parameters = 64 : i64, max_sequence = 32 : i64, max_batch = 2 : i64,
   page_size = 64 : i64, eos = array<i64>, compute = "f32"}
-// expected-error @+1 {{expected token ids and a batch as arguments, got 'tensor<?x8xf32>'}}
+// expected-error @+1 {{expected token ids, a batch and sampling settings as arguments, got 'tensor<?x8xf32>'}}
 func.func @rows(%x: tensor<?x8xf32>, %batch: !moe.batch) attributes {moe.phase = "prefill"} {
   return
 }

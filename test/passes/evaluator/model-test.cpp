@@ -3,6 +3,7 @@
 
 #include "gtest/gtest.h"
 
+#include <bit>
 #include <cmath>
 
 using namespace moec::test;
@@ -25,6 +26,41 @@ TEST(Embed, RefusesIdsBeyondTheTable) {
   for (double id : {-1, 3})
     EXPECT_EQ(refusal(embed, {vector({0, id}), rows({{1, 2}, {3, 4}, {5, 6}})}),
               "expected token ids below 3, got " + std::to_string(int(id)));
+}
+
+const char *sample = R"(
+  func.func @f(%logits: tensor<?x4xf32>, %settings: tensor<?x5xi32>) -> tensor<?x1xi32> {
+    %token = moe.sample %logits by %settings : tensor<?x4xf32>
+    return %token : tensor<?x1xi32>
+  })";
+
+/// Logits of odds 1, 4, 2 and 3 at temperature 1, of which a random number just below and at the ends of their tenths draws one
+/// after the other; of the two likeliest, those of 4/7 and 3/7; of the likeliest that weigh 0.69, the same; then the largest.
+TEST(Sample, DrawsInProportion) {
+  const double scale = std::bit_cast<int32_t>(float(1 / std::log(2.0))), unit = 0x1p32;
+  const double logits[] = {std::log(1.0f), std::log(4.0f), std::log(2.0f), std::log(3.0f)};
+  struct Draw {
+    double kept, share, random;
+    int id;
+  };
+  std::vector<std::vector<double>> settings{{0, 0, 0, 0, 0}, {1, 0, 0, 0, 0}}, expected{{-1}, {1}};
+  for (Draw draw : std::initializer_list<Draw>{{0, 0, 0.099, 0},
+                                               {0, 0, 0.101, 1},
+                                               {0, 0, 0.499, 1},
+                                               {0, 0, 0.501, 2},
+                                               {0, 0, 0.701, 3},
+                                               {2, 0, 0.57, 1},
+                                               {2, 0, 0.58, 3},
+                                               {0, 0.69, 0.57, 1},
+                                               {0, 0.69, 0.58, 3},
+                                               {0, 0.71, 0.44, 1},
+                                               {0, 0.71, 0.45, 2},
+                                               {2, 0.5, 0.999, 1}}) {
+    settings.push_back({2, scale, draw.kept, std::floor(draw.share * unit), std::floor(draw.random * unit)});
+    expected.push_back({double(draw.id)});
+  }
+  std::vector<std::vector<double>> all(settings.size(), {std::begin(logits), std::end(logits)});
+  expectRows(evaluate(sample, {rows(all), rows(settings)})[0], expected);
 }
 
 /// Appends a column and two more as one row of three.

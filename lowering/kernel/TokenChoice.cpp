@@ -1,0 +1,138 @@
+// What is kept and drawn, by halving.
+#include "lowering/kernel/TokenChoice.h"
+
+#include "dialects/moe/Sampling.h"
+
+#include <bit>
+#include <limits>
+
+using namespace moec;
+using namespace moec::lowering;
+
+static constexpr int64_t lowestKey = std::numeric_limits<int32_t>::min();
+
+TokenChoice::Ids TokenChoice::idsFrom(Number first, int64_t lanes, int64_t alignment) {
+  Number logit = (logits + first).load(lanes, alignment);
+  Number key = select(logit == logit, orderedBits(logit), b.integer32(lowestKey).splat(lanes));
+  Number id = first.toInteger(b.i32).splat(lanes);
+  return {lanes, lanes ? id + iota(lanes) : id, logit, key};
+}
+
+static Number isTrue(Number condition) { return condition.toUnsigned(condition.builder->getI64Type()); }
+
+Number TokenChoice::isKept(const Kept &kept, const Ids &ids) {
+  Number least = kept.least.splat(ids.lanes);
+  return (ids.key > least) | ((ids.key == least) & (ids.id <= kept.last.splat(ids.lanes)));
+}
+
+/// The weight of a logit that is no larger than the largest: 2^((logit - largest) x scale) in fixed point.
+Number TokenChoice::weightOf(Number logit) {
+  constexpr double rounder = 0x1.8p23; // a float to which integers add in its low bits
+  constexpr int64_t mantissaBits = 23, bias = 127;
+  int64_t lanes = logit.lanes();
+  Number power = (logit - highest.splat(lanes)) * scale.splat(lanes);
+  Number isNear = power > double(moe::lowestPower);
+  power = select(isNear, power, power.like(double(moe::lowestPower))); // also what is no number
+  Number shifted = power + power.like(rounder);
+  Number whole = shifted.bitsAs(b.i32) - int64_t(std::bit_cast<int32_t>(float(rounder)));
+  Number rest = power - (shifted - shifted.like(rounder));
+  Number result = rest.like(*std::rbegin(moe::powerTerms));
+  for (auto term = std::next(std::rbegin(moe::powerTerms)); term != std::rend(moe::powerTerms); ++term)
+    result = fma(result, rest, rest.like(*term));
+  Number bits = result.bitsAs(b.i32);
+  Number mantissa = (bits & bits.like((int64_t(1) << mantissaBits) - 1)) | bits.like(int64_t(1) << mantissaBits);
+  Number below = bits.like(bias) - (bits >> mantissaBits) - whole; // powers of two
+  Number weight =
+      (mantissa.toUnsigned(b.i64) << (moe::weightBits - mantissaBits)) >> minimum(below, below.like(int64_t(63))).toUnsigned(b.i64);
+  return select(isNear, weight, weight.like(int64_t(0)));
+}
+
+/// `part` / 2^32 of `whole` (i64, below 2^62), rounded down; `part` is an unsigned i32.
+static Number partOf(Number whole, Number part) {
+  Number factor = part.toUnsigned(whole.type()), low = whole & whole.like(int64_t(std::numeric_limits<uint32_t>::max()));
+  return (whole >> 32) * factor + ((low * factor) >> 32);
+}
+
+/// The largest key, from `low` on, such that those from it on add up to `bound` at least: `low` is one.
+Number TokenChoice::leastReaching(Number low, Number bound, Measure measure) {
+  FunctionBuilder::Numbers range{low.toInteger(b.i64), largest.toInteger(b.i64)};
+  auto isOpen = [](llvm::ArrayRef<Number> range) { return range[0] < range[1]; };
+  return b
+      .repeatWhile(range, isOpen,
+                   [&](llvm::ArrayRef<Number> range) {
+                     Number middle = range[0] + ((range[1] - range[0] + 1) >> 1), key = middle.toInteger(b.i32);
+                     Number reached = sum([&](const Ids &ids) {
+                                        Number added = measure(ids);
+                                        return select(ids.key >= key.splat(ids.lanes), added, added.like(int64_t(0)));
+                                      }) >= bound;
+                     return FunctionBuilder::Numbers{select(reached, middle, range[0]), select(reached, range[1], middle - 1)};
+                   })[0]
+      .toInteger(b.i32);
+}
+
+/// Of the kept ids with `key`, the one behind which `count` are.
+Number TokenChoice::lastOf(Number count, Number key, const Kept &kept) {
+  return find(count - 1, [&](const Ids &ids) { return isTrue((ids.key == key.splat(ids.lanes)) & isKept(kept, ids)); });
+}
+
+/// The `most` likeliest ids.
+TokenChoice::Kept TokenChoice::keepMost(Number most) {
+  Kept all{b.integer32(lowestKey), b.integer32(vocabulary - 1)};
+  Number bound = most.toInteger(b.i64), applies = (bound > 0) & (bound < vocabulary);
+  Number least = b.computeIf(
+      applies, [&] { return leastReaching(all.least, bound, [&](const Ids &ids) { return isTrue(ids.key == ids.key); }); },
+      all.least);
+  Number last = b.computeIf(
+      applies,
+      [&] {
+        Number above = sum([&](const Ids &ids) { return isTrue(ids.key > least.splat(ids.lanes)); });
+        return lastOf(bound - above, least, all);
+      },
+      all.last);
+  return {least, last};
+}
+
+/// Of those the likeliest that have this share of their weight.
+TokenChoice::Kept TokenChoice::keepShare(const Kept &before, Number share) {
+  auto weigh = [&](const Ids &ids) {
+    Number weight = weightOf(ids.logit);
+    return select(isKept(before, ids), weight, weight.like(int64_t(0)));
+  };
+  Number applies = share != 0;
+  Number bound = b.computeIf(applies, [&] { return maximum(partOf(sum(weigh), share), b.integer(1)); }, b.integer(1));
+  Number least = b.computeIf(applies, [&] { return leastReaching(before.least, bound, weigh); }, before.least);
+  Number last = b.computeIf(
+      applies,
+      [&] {
+        Number above = sum([&](const Ids &ids) {
+          Number weight = weigh(ids);
+          return select(ids.key > least.splat(ids.lanes), weight, weight.like(int64_t(0)));
+        });
+        // Equal logits weigh the same.
+        Number weight = weightOf(fromOrderedBits(least));
+        return lastOf((bound - above + weight - 1) / weight, least, before);
+      },
+      before.last);
+  return {least, last};
+}
+
+Number TokenChoice::draw(Pointer settings) {
+  scale = (settings + moe::SamplingWord::scale).as(b.f32).load();
+  Kept kept = keepShare(keepMost((settings + moe::SamplingWord::mostKept).load()), (settings + moe::SamplingWord::share).load());
+  auto weigh = [&](const Ids &ids) {
+    Number weight = weightOf(ids.logit);
+    return select(isKept(kept, ids), weight, weight.like(int64_t(0)));
+  };
+  return find(partOf(sum(weigh), (settings + moe::SamplingWord::random).load()), weigh);
+}
+
+Number TokenChoice::choose(Pointer settings) {
+  constexpr int64_t infinity = std::bit_cast<int32_t>(std::numeric_limits<float>::infinity());
+  largest = largestKey();
+  highest = fromOrderedBits(largest);
+  Number draws =
+      ((settings + moe::SamplingWord::wanted).load() == int64_t(moe::Wanted::draw)) & (largest > -infinity) & (largest < infinity);
+  return b.computeIf(
+      draws, [&] { return draw(settings); },
+      [&] { return find(b.integer(0), [&](const Ids &ids) { return isTrue(ids.key == largest.splat(ids.lanes)); }); });
+}

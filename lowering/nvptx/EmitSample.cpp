@@ -1,0 +1,140 @@
+// The next token of each output, a block to a row: threads add up ids side by side, and search stretches of them.
+#include "lowering/kernel/TokenChoice.h"
+#include "lowering/nvptx/Emit.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+using namespace moec::lowering::nvptx;
+
+/// Ids that a thread loads at once.
+static constexpr int64_t idsAtOnce = 4;
+static constexpr int64_t mostThreads = 1024;
+
+static int64_t threadsFor(int64_t vocabulary) {
+  return std::min(int64_t(llvm::alignTo(llvm::divideCeil(vocabulary, idsAtOnce), warpSize)), mostThreads);
+}
+
+namespace {
+class BlockChoice : public TokenChoice {
+public:
+  BlockChoice(KernelFrame &frame, Pointer logits, int64_t vocabulary)
+      : TokenChoice(frame.b, logits, vocabulary), b(frame.b), threads(threadsFor(vocabulary)),
+        ofWarps(frame.allocateShared(b.i64, threads / warpSize)), found(frame.allocateShared(b.i32, 1)) {}
+
+private:
+  Number iota(int64_t lanes) override {
+    SmallVector<int32_t> values(lanes);
+    std::iota(values.begin(), values.end(), 0);
+    return b.number(arith::ConstantOp::create(b, b.getI32VectorAttr(values)));
+  }
+
+  /// The 64-bit `value` of another lane.
+  template <typename Shuffle> Number exchange(Number value, Shuffle shuffle) {
+    Number low = shuffle(value.toInteger(b.i32)), high = shuffle((value >> 32).toInteger(b.i32));
+    return (high.toUnsigned(b.i64) << 32) | low.toUnsigned(b.i64);
+  }
+
+  /// In lane i the number of warp i, or `none`.
+  Number fromWarps(Number ofWarp, Number none) {
+    b.ifThen(b.lane() == 0, [&] { (ofWarps + b.warp()).store(ofWarp); });
+    b.barrier();
+    Number all = b.loadIf(b.lane() < threads / warpSize, ofWarps + b.lane(), none);
+    b.barrier(); // before anyone writes them again
+    return all;
+  }
+
+  Number sumOverWarp(Number value) {
+    for (int64_t mask = warpSize / 2; mask; mask /= 2)
+      value = value + exchange(value, [&](Number part) { return b.shuffleXor(part, mask); });
+    return value;
+  }
+
+  /// The sum over the lanes before this one.
+  Number sumBefore(Number value) {
+    Number lane = b.lane().toInteger(b.i32), upTo = value;
+    for (int64_t distance = 1; distance < warpSize; distance *= 2) {
+      Number other = exchange(upTo, [&](Number part) { return b.shuffleFrom(part, lane - distance); });
+      upTo = upTo + select(lane >= distance, other, b.integer(0));
+    }
+    return upTo - value;
+  }
+
+  /// A thread's share of all ids, side by side with the other threads', added up by `body`.
+  Number fold(Number initial, function_ref<Number(Number, const Ids &)> body) {
+    int64_t lanes = vocabulary % idsAtOnce ? 0 : idsAtOnce, atOnce = std::max<int64_t>(lanes, 1);
+    return b.forRange(b.thread() * atOnce, b.integer(vocabulary), threads * atOnce, {initial},
+                      [&](Number i, ArrayRef<Number> before) {
+                        return KernelBuilder::Numbers{body(before[0], idsFrom(i, lanes, atOnce * sizeof(float)))};
+                      })[0];
+  }
+
+  Number sum(Measure measure) override {
+    Number own = fold(b.integer(0), [&](Number before, const Ids &ids) { return before + b.sumOfElements(measure(ids)); });
+    return sumOverWarp(fromWarps(sumOverWarp(own), b.integer(0)));
+  }
+
+  Number largestKey() override {
+    Number lowest = b.integer32(std::numeric_limits<int32_t>::min());
+    Number own = fold(lowest, [&](Number before, const Ids &ids) {
+      for (int64_t lane = 0; lane < ids.lanes; ++lane)
+        before = maximum(before, ids.key.lane(lane));
+      return ids.lanes ? before : maximum(before, ids.key);
+    });
+    auto overWarp = [&](Number key) {
+      for (int64_t mask = warpSize / 2; mask; mask /= 2)
+        key = maximum(key, b.shuffleXor(key, mask));
+      return key;
+    };
+    return overWarp(fromWarps(overWarp(own).toInteger(b.i64), lowest.toInteger(b.i64)).toInteger(b.i32));
+  }
+
+  Number find(Number bound, Measure measure) override {
+    int64_t ofThread = int64_t(llvm::divideCeil(vocabulary, threads));
+    Number first = b.thread() * ofThread, end = minimum(first + ofThread, b.integer(vocabulary));
+    Number own = b.forRange(first, end, 1, {b.integer(0)}, [&](Number id, ArrayRef<Number> before) {
+      return KernelBuilder::Numbers{before[0] + measure(idsFrom(id, 0))};
+    })[0];
+    // What the threads before this one add up to: those of the warps before, then of its own.
+    Number ofWarpsBefore = sumBefore(fromWarps(sumOverWarp(own), b.integer(0)));
+    Number before =
+        sumBefore(own) + exchange(ofWarpsBefore, [&](Number part) { return b.shuffleFrom(part, b.warp().toInteger(b.i32)); });
+    b.ifThen((before <= bound) & (bound < before + own), [&] {
+      KernelBuilder::Numbers at = b.repeatWhile(
+          {first, before + measure(idsFrom(first, 0))}, [&](ArrayRef<Number> at) { return at[1] <= bound; },
+          [&](ArrayRef<Number> at) {
+            Number next = at[0] + 1;
+            return KernelBuilder::Numbers{next, at[1] + measure(idsFrom(next, 0))};
+          });
+      found.store(at[0].toInteger(b.i32));
+    });
+    b.barrier();
+    Number id = found.load();
+    b.barrier(); // before anyone writes it again
+    return id;
+  }
+
+  KernelBuilder &b;
+  const int64_t threads;
+  Pointer ofWarps; ///< a number of each warp
+  Pointer found;   ///< what a search is for
+};
+} // namespace
+
+void moec::lowering::nvptx::emit(KernelFrame &frame, moe::SampleOp op) {
+  KernelBuilder &b = frame.b;
+  int64_t vocabulary = moe::widthOf(op.getLogits().getType());
+  frame.launch(threadsFor(vocabulary), {{.extent = plan::Extent::Outputs, .factor = 1}});
+  Number output = b.block(0);
+  Pointer row = frame.buffer(op.getSettings()) + output * moe::samplingWords;
+  auto choose = [&] { return BlockChoice(frame, frame.buffer(op.getLogits()) + output * vocabulary, vocabulary).choose(row); };
+  Number token = b.computeIf(row.load() != 0, choose, b.integer32(-1));
+  b.ifThen(b.thread() == 0, [&] { (frame.result(0) + output).store(token); });
+}

@@ -1,0 +1,78 @@
+// The next token of each output: sums in vectors, searches in blocks of ids.
+#include "lowering/kernel/TokenChoice.h"
+#include "lowering/x86/Emit.h"
+
+#include <algorithm>
+#include <limits>
+
+using namespace mlir;
+using namespace moec;
+using namespace moec::lowering;
+using namespace moec::lowering::x86;
+
+/// Ids that a search passes at once.
+static constexpr int64_t blockSize = 1024;
+
+namespace {
+class RowChoice : public TokenChoice {
+public:
+  RowChoice(KernelBuilder &b, Pointer logits, int64_t vocabulary) : TokenChoice(b, logits, vocabulary), b(b) {}
+
+private:
+  Number iota(int64_t lanes) override { return b.iota(lanes); }
+  Number sum(Measure measure) override { return sum(b.integer(0), b.integer(vocabulary), measure); }
+
+  Number sum(Number begin, Number end, Measure measure) {
+    Number whole = begin + (end - begin) / b.lanes * b.lanes;
+    Number ofLanes = b.forRange(begin, whole, b.lanes, {b.integer(0).splat(b.lanes)}, [&](Number i, ArrayRef<Number> before) {
+      return KernelBuilder::Numbers{before[0] + measure(idsFrom(i, b.lanes))};
+    })[0];
+    return b.forRange(whole, end, 1, {b.sumOfLanes(ofLanes)}, [&](Number i, ArrayRef<Number> before) {
+      return KernelBuilder::Numbers{before[0] + measure(idsFrom(i, 0))};
+    })[0];
+  }
+
+  Number find(Number bound, Measure measure) override {
+    auto ofBlock = [&](Number first) { return sum(first, minimum(first + blockSize, b.integer(vocabulary)), measure); };
+    Number zero = b.integer(0);
+    KernelBuilder::Numbers block = b.repeatWhile(
+        {zero, zero, ofBlock(zero)}, [&](ArrayRef<Number> at) { return at[1] + at[2] <= bound; },
+        [&](ArrayRef<Number> at) {
+          Number next = at[0] + blockSize;
+          return KernelBuilder::Numbers{next, at[1] + at[2], ofBlock(next)};
+        });
+    KernelBuilder::Numbers id = b.repeatWhile(
+        {block[0], block[1] + measure(idsFrom(block[0], 0))}, [&](ArrayRef<Number> at) { return at[1] <= bound; },
+        [&](ArrayRef<Number> at) {
+          Number next = at[0] + 1;
+          return KernelBuilder::Numbers{next, at[1] + measure(idsFrom(next, 0))};
+        });
+    return id[0].toInteger(b.i32);
+  }
+
+  Number largestKey() override {
+    Number lowest = b.integer32(std::numeric_limits<int32_t>::min());
+    int64_t whole = vocabulary / b.lanes * b.lanes;
+    Number ofLanes =
+        b.forRange(b.integer(0), b.integer(whole), b.lanes, {lowest.splat(b.lanes)}, [&](Number i, ArrayRef<Number> before) {
+          return KernelBuilder::Numbers{maximum(before[0], idsFrom(i, b.lanes).key)};
+        })[0];
+    return b.forRange(
+        b.integer(whole), b.integer(vocabulary), 1, {b.maximumOfLanes(ofLanes)},
+        [&](Number i, ArrayRef<Number> before) { return KernelBuilder::Numbers{maximum(before[0], idsFrom(i, 0).key)}; })[0];
+  }
+
+  KernelBuilder &b;
+};
+} // namespace
+
+void moec::lowering::x86::emit(KernelFrame &frame, moe::SampleOp op) {
+  KernelBuilder &b = frame.b;
+  int64_t vocabulary = moe::widthOf(op.getLogits().getType());
+  Pointer logits = frame.buffer(op.getLogits()), settings = frame.buffer(op.getSettings());
+  b.forRange(frame.begin, frame.end, 1, [&](Number output) {
+    Pointer row = settings + output * moe::samplingWords;
+    auto choose = [&] { return RowChoice(b, logits + output * vocabulary, vocabulary).choose(row); };
+    (frame.result(0) + output).store(b.computeIf(row.load() != 0, choose, b.integer32(-1)));
+  });
+}
