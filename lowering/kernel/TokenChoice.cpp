@@ -18,7 +18,8 @@ TokenChoice::Ids TokenChoice::idsFrom(Number first, int64_t lanes, int64_t align
   return {lanes, lanes ? id + iota(lanes) : id, logit, key};
 }
 
-static Number isTrue(Number condition) { return condition.toUnsigned(condition.builder->getI64Type()); }
+/// 1 for what holds.
+static Number count(Number condition) { return condition.toUnsigned(condition.builder->getI32Type()); }
 
 Number TokenChoice::isKept(const Kept &kept, const Ids &ids) {
   Number least = kept.least.splat(ids.lanes);
@@ -61,7 +62,7 @@ Number TokenChoice::leastReaching(Number low, Number bound, Measure measure) {
       .repeatWhile(range, isOpen,
                    [&](llvm::ArrayRef<Number> range) {
                      Number middle = range[0] + ((range[1] - range[0] + 1) >> 1), key = middle.toInteger(b.i32);
-                     Number reached = sum([&](const Ids &ids) {
+                     Number reached = sum(bound.like(int64_t(0)), [&](const Ids &ids) {
                                         Number added = measure(ids);
                                         return select(ids.key >= key.splat(ids.lanes), added, added.like(int64_t(0)));
                                       }) >= bound;
@@ -70,23 +71,23 @@ Number TokenChoice::leastReaching(Number low, Number bound, Measure measure) {
       .toInteger(b.i32);
 }
 
-/// Of the kept ids with `key`, the one behind which `count` are.
-Number TokenChoice::lastOf(Number count, Number key, const Kept &kept) {
-  return find(count - 1, [&](const Ids &ids) { return isTrue((ids.key == key.splat(ids.lanes)) & isKept(kept, ids)); });
+/// Of the kept ids with `key`, the one in that place, from 1 on.
+Number TokenChoice::lastOf(Number place, Number key, const Kept &kept) {
+  return find(place - 1, [&](const Ids &ids) { return count((ids.key == key.splat(ids.lanes)) & isKept(kept, ids)); });
 }
 
 /// The `most` likeliest ids.
 TokenChoice::Kept TokenChoice::keepMost(Number most) {
   Kept all{b.integer32(lowestKey), b.integer32(vocabulary - 1)};
-  Number bound = most.toInteger(b.i64), applies = (bound > 0) & (bound < vocabulary);
+  Number applies = (most > 0) & (most < vocabulary);
   Number least = b.computeIf(
-      applies, [&] { return leastReaching(all.least, bound, [&](const Ids &ids) { return isTrue(ids.key == ids.key); }); },
+      applies, [&] { return leastReaching(all.least, most, [&](const Ids &ids) { return count(ids.key == ids.key); }); },
       all.least);
   Number last = b.computeIf(
       applies,
       [&] {
-        Number above = sum([&](const Ids &ids) { return isTrue(ids.key > least.splat(ids.lanes)); });
-        return lastOf(bound - above, least, all);
+        Number above = sum(b.integer32(0), [&](const Ids &ids) { return count(ids.key > least.splat(ids.lanes)); });
+        return lastOf(most - above, least, all);
       },
       all.last);
   return {least, last};
@@ -99,18 +100,18 @@ TokenChoice::Kept TokenChoice::keepShare(const Kept &before, Number share) {
     return select(isKept(before, ids), weight, weight.like(int64_t(0)));
   };
   Number applies = share != 0;
-  Number bound = b.computeIf(applies, [&] { return maximum(partOf(sum(weigh), share), b.integer(1)); }, b.integer(1));
+  Number bound = b.computeIf(applies, [&] { return maximum(partOf(sum(b.integer(0), weigh), share), b.integer(1)); }, b.integer(1));
   Number least = b.computeIf(applies, [&] { return leastReaching(before.least, bound, weigh); }, before.least);
   Number last = b.computeIf(
       applies,
       [&] {
-        Number above = sum([&](const Ids &ids) {
+        Number above = sum(b.integer(0), [&](const Ids &ids) {
           Number weight = weigh(ids);
           return select(ids.key > least.splat(ids.lanes), weight, weight.like(int64_t(0)));
         });
         // Equal logits weigh the same.
         Number weight = weightOf(fromOrderedBits(least));
-        return lastOf((bound - above + weight - 1) / weight, least, before);
+        return lastOf(((bound - above + weight - 1) / weight).toInteger(b.i32), least, before);
       },
       before.last);
   return {least, last};
@@ -123,7 +124,7 @@ Number TokenChoice::draw(Pointer settings) {
     Number weight = weightOf(ids.logit);
     return select(isKept(kept, ids), weight, weight.like(int64_t(0)));
   };
-  return find(partOf(sum(weigh), (settings + moe::SamplingWord::random).load()), weigh);
+  return find(partOf(sum(b.integer(0), weigh), (settings + moe::SamplingWord::random).load()), weigh);
 }
 
 Number TokenChoice::choose(Pointer settings) {
@@ -134,5 +135,5 @@ Number TokenChoice::choose(Pointer settings) {
       ((settings + moe::SamplingWord::wanted).load() == int64_t(moe::Wanted::draw)) & (largest > -infinity) & (largest < infinity);
   return b.computeIf(
       draws, [&] { return draw(settings); },
-      [&] { return find(b.integer(0), [&](const Ids &ids) { return isTrue(ids.key == largest.splat(ids.lanes)); }); });
+      [&] { return find(b.integer32(0), [&](const Ids &ids) { return count(ids.key == largest.splat(ids.lanes)); }); });
 }

@@ -22,13 +22,14 @@ protected:
     Number logit; ///< f32
     Number key;   ///< an i32 of the same order, lowest for what is no number
   };
-  /// What ids add to a sum, i64.
+  /// What ids add to a sum: counts are i32, weights i64.
   using Measure = llvm::function_ref<Number(const Ids &)>;
 
   /// `lanes` ids from `first` (i64) on, whose logits lie at a multiple of `alignment` bytes.
   Ids idsFrom(Number first, int64_t lanes, int64_t alignment = sizeof(float));
-  /// The sum over all ids; the first id (i32) up to which the sum from 0 on exceeds `bound`: there is one. In every thread.
-  virtual Number sum(Measure measure) = 0;
+  /// The sum over all ids, of the type of `zero`; the first id (i32) up to which the sum from 0 on exceeds `bound`: there is one.
+  /// In every thread.
+  virtual Number sum(Number zero, Measure measure) = 0;
   virtual Number find(Number bound, Measure measure) = 0;
   virtual Number largestKey() = 0;
   /// 0, 1, 2, ... as i32.
@@ -45,7 +46,7 @@ private:
   Number isKept(const Kept &kept, const Ids &ids);
   Number weightOf(Number logit);
   Number leastReaching(Number low, Number bound, Measure measure);
-  Number lastOf(Number count, Number key, const Kept &kept);
+  Number lastOf(Number place, Number key, const Kept &kept);
   Kept keepMost(Number most);
   Kept keepShare(const Kept &before, Number share);
   Number draw(Pointer settings);

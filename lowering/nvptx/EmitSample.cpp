@@ -27,6 +27,7 @@ class BlockChoice : public TokenChoice {
 public:
   BlockChoice(KernelFrame &frame, Pointer logits, int64_t vocabulary)
       : TokenChoice(frame.b, logits, vocabulary), b(frame.b), threads(threadsFor(vocabulary)),
+        lanesOfWarps(int64_t(llvm::PowerOf2Ceil(uint64_t(threads / warpSize)))),
         ofWarps(frame.allocateShared(b.i64, threads / warpSize)), found(frame.allocateShared(b.i32, 1)) {}
 
 private:
@@ -36,39 +37,46 @@ private:
     return b.number(arith::ConstantOp::create(b, b.getI32VectorAttr(values)));
   }
 
-  /// The 64-bit `value` of another lane.
+  /// The `value` of another lane, of 32 or 64 bits.
   template <typename Shuffle> Number exchange(Number value, Shuffle shuffle) {
+    if (value.type() == b.i32)
+      return shuffle(value);
     Number low = shuffle(value.toInteger(b.i32)), high = shuffle((value >> 32).toInteger(b.i32));
     return (high.toUnsigned(b.i64) << 32) | low.toUnsigned(b.i64);
   }
 
-  /// In lane i the number of warp i, or `none`.
+  /// The numbers of all warps: lane i has that of warp i, or `none`, and as many lanes behind have the same again.
   Number fromWarps(Number ofWarp, Number none) {
-    b.ifThen(b.lane() == 0, [&] { (ofWarps + b.warp()).store(ofWarp); });
+    Pointer place = ofWarps.as(ofWarp.type());
+    b.ifThen(b.lane() == 0, [&] { (place + b.warp()).store(ofWarp); });
     b.barrier();
-    Number all = b.loadIf(b.lane() < threads / warpSize, ofWarps + b.lane(), none);
+    Number warp = b.lane() % lanesOfWarps, all = b.loadIf(warp < threads / warpSize, place + warp, none);
     b.barrier(); // before anyone writes them again
     return all;
   }
 
-  Number sumOverWarp(Number value) {
-    for (int64_t mask = warpSize / 2; mask; mask /= 2)
-      value = value + exchange(value, [&](Number part) { return b.shuffleXor(part, mask); });
+  /// What `combine` makes of the numbers of so many neighbouring lanes, in each of them.
+  Number fold(Number value, int64_t lanes, function_ref<Number(Number, Number)> combine) {
+    for (int64_t mask = lanes / 2; mask; mask /= 2)
+      value = combine(value, exchange(value, [&](Number part) { return b.shuffleXor(part, mask); }));
     return value;
   }
+  Number foldBlock(Number own, Number none, function_ref<Number(Number, Number)> combine) {
+    return fold(fromWarps(fold(own, warpSize, combine), none), lanesOfWarps, combine);
+  }
 
-  /// The sum over the lanes before this one.
-  Number sumBefore(Number value) {
+  /// The sum over the lanes before this one, of so many.
+  Number sumBefore(Number value, int64_t lanes) {
     Number lane = b.lane().toInteger(b.i32), upTo = value;
-    for (int64_t distance = 1; distance < warpSize; distance *= 2) {
+    for (int64_t distance = 1; distance < lanes; distance *= 2) {
       Number other = exchange(upTo, [&](Number part) { return b.shuffleFrom(part, lane - distance); });
-      upTo = upTo + select(lane >= distance, other, b.integer(0));
+      upTo = upTo + select(lane >= distance, other, value.like(int64_t(0)));
     }
     return upTo - value;
   }
 
   /// A thread's share of all ids, side by side with the other threads', added up by `body`.
-  Number fold(Number initial, function_ref<Number(Number, const Ids &)> body) {
+  Number overOwnIds(Number initial, function_ref<Number(Number, const Ids &)> body) {
     int64_t lanes = vocabulary % idsAtOnce ? 0 : idsAtOnce, atOnce = std::max<int64_t>(lanes, 1);
     return b.forRange(b.thread() * atOnce, b.integer(vocabulary), threads * atOnce, {initial},
                       [&](Number i, ArrayRef<Number> before) {
@@ -76,36 +84,33 @@ private:
                       })[0];
   }
 
-  Number sum(Measure measure) override {
-    Number own = fold(b.integer(0), [&](Number before, const Ids &ids) { return before + b.sumOfElements(measure(ids)); });
-    return sumOverWarp(fromWarps(sumOverWarp(own), b.integer(0)));
+  static Number add(Number x, Number y) { return x + y; }
+
+  Number sum(Number zero, Measure measure) override {
+    Number own = overOwnIds(zero, [&](Number before, const Ids &ids) { return before + b.sumOfElements(measure(ids)); });
+    return foldBlock(own, zero, add);
   }
 
   Number largestKey() override {
     Number lowest = b.integer32(std::numeric_limits<int32_t>::min());
-    Number own = fold(lowest, [&](Number before, const Ids &ids) {
+    Number own = overOwnIds(lowest, [&](Number before, const Ids &ids) {
       for (int64_t lane = 0; lane < ids.lanes; ++lane)
         before = maximum(before, ids.key.lane(lane));
       return ids.lanes ? before : maximum(before, ids.key);
     });
-    auto overWarp = [&](Number key) {
-      for (int64_t mask = warpSize / 2; mask; mask /= 2)
-        key = maximum(key, b.shuffleXor(key, mask));
-      return key;
-    };
-    return overWarp(fromWarps(overWarp(own).toInteger(b.i64), lowest.toInteger(b.i64)).toInteger(b.i32));
+    return foldBlock(own, lowest, maximum);
   }
 
   Number find(Number bound, Measure measure) override {
     int64_t ofThread = int64_t(llvm::divideCeil(vocabulary, threads));
     Number first = b.thread() * ofThread, end = minimum(first + ofThread, b.integer(vocabulary));
-    Number own = b.forRange(first, end, 1, {b.integer(0)}, [&](Number id, ArrayRef<Number> before) {
+    Number zero = bound.like(int64_t(0)), own = b.forRange(first, end, 1, {zero}, [&](Number id, ArrayRef<Number> before) {
       return KernelBuilder::Numbers{before[0] + measure(idsFrom(id, 0))};
     })[0];
     // What the threads before this one add up to: those of the warps before, then of its own.
-    Number ofWarpsBefore = sumBefore(fromWarps(sumOverWarp(own), b.integer(0)));
-    Number before =
-        sumBefore(own) + exchange(ofWarpsBefore, [&](Number part) { return b.shuffleFrom(part, b.warp().toInteger(b.i32)); });
+    Number ofWarpsBefore = sumBefore(fromWarps(fold(own, warpSize, add), zero), lanesOfWarps);
+    Number before = sumBefore(own, warpSize) +
+                    exchange(ofWarpsBefore, [&](Number part) { return b.shuffleFrom(part, b.warp().toInteger(b.i32)); });
     b.ifThen((before <= bound) & (bound < before + own), [&] {
       KernelBuilder::Numbers at = b.repeatWhile(
           {first, before + measure(idsFrom(first, 0))}, [&](ArrayRef<Number> at) { return at[1] <= bound; },
@@ -123,8 +128,9 @@ private:
 
   KernelBuilder &b;
   const int64_t threads;
-  Pointer ofWarps; ///< a number of each warp
-  Pointer found;   ///< what a search is for
+  const int64_t lanesOfWarps; ///< enough to have one for each warp
+  Pointer ofWarps;            ///< a number of each warp
+  Pointer found;              ///< what a search is for
 };
 } // namespace
 

@@ -20,11 +20,11 @@ public:
 
 private:
   Number iota(int64_t lanes) override { return b.iota(lanes); }
-  Number sum(Measure measure) override { return sum(b.integer(0), b.integer(vocabulary), measure); }
+  Number sum(Number zero, Measure measure) override { return sum(zero, b.integer(0), b.integer(vocabulary), measure); }
 
-  Number sum(Number begin, Number end, Measure measure) {
+  Number sum(Number zero, Number begin, Number end, Measure measure) {
     Number whole = begin + (end - begin) / b.lanes * b.lanes;
-    Number ofLanes = b.forRange(begin, whole, b.lanes, {b.integer(0).splat(b.lanes)}, [&](Number i, ArrayRef<Number> before) {
+    Number ofLanes = b.forRange(begin, whole, b.lanes, {zero.splat(b.lanes)}, [&](Number i, ArrayRef<Number> before) {
       return KernelBuilder::Numbers{before[0] + measure(idsFrom(i, b.lanes))};
     })[0];
     return b.forRange(whole, end, 1, {b.sumOfLanes(ofLanes)}, [&](Number i, ArrayRef<Number> before) {
@@ -33,10 +33,10 @@ private:
   }
 
   Number find(Number bound, Measure measure) override {
-    auto ofBlock = [&](Number first) { return sum(first, minimum(first + blockSize, b.integer(vocabulary)), measure); };
-    Number zero = b.integer(0);
+    Number zero = bound.like(int64_t(0)), start = b.integer(0);
+    auto ofBlock = [&](Number first) { return sum(zero, first, minimum(first + blockSize, b.integer(vocabulary)), measure); };
     KernelBuilder::Numbers block = b.repeatWhile(
-        {zero, zero, ofBlock(zero)}, [&](ArrayRef<Number> at) { return at[1] + at[2] <= bound; },
+        {start, zero, ofBlock(start)}, [&](ArrayRef<Number> at) { return at[1] + at[2] <= bound; },
         [&](ArrayRef<Number> at) {
           Number next = at[0] + blockSize;
           return KernelBuilder::Numbers{next, at[1] + at[2], ofBlock(next)};

@@ -1,35 +1,16 @@
 // Choosing tokens, against the reference evaluator and against the runtime's own choice.
-#include "KernelRun.h"
+#include "SampledTokens.h"
 
 #include "runtime/sampling/Sampler.h"
-#include "llvm/Support/FormatVariadic.h"
 
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
 
 using namespace moec;
 using namespace moec::test;
 using runtime::SamplingOptions;
 using runtime::SamplingWords;
-
-static std::string sample(size_t vocabulary) {
-  return llvm::formatv("plan.kernel @k items 1 per outputs rows outputs parts [array<i64>, array<i64>] {{\n"
-                       "^bb0(%l: tensor<?x{0}xf32>, %s: tensor<?x5xi32>):\n"
-                       "  %t = moe.sample %l by %s : tensor<?x{0}xf32>\n"
-                       "  plan.return %t : tensor<?x1xi32>\n}\n",
-                       vocabulary);
-}
-
-static Tensor tensorOf(const std::vector<SamplingWords> &settings) {
-  Tensor words({int64_t(settings.size()), 5});
-  for (size_t i = 0; i < settings.size(); ++i) {
-    auto bits = std::bit_cast<std::array<int32_t, 5>>(settings[i]);
-    std::copy(bits.begin(), bits.end(), words.elements.begin() + int64_t(5 * i));
-  }
-  return words;
-}
 
 /// That all choose the same of rows of logits, each with every one of `options`.
 static void expectAlike(const std::vector<std::vector<float>> &rows, const std::vector<SamplingOptions> &options) {
@@ -45,7 +26,7 @@ static void expectAlike(const std::vector<std::vector<float>> &rows, const std::
       settings.push_back(runtime::samplingWords(option, settings.size()));
       expected.push_back(uint32_t(sampler.choose(row, settings.back())));
     }
-  KernelRun run(sample(rows.front().size()));
+  KernelRun run(sampledTokens(rows.front().size()));
   run.setStep({{0, int64_t(settings.size())}}, outputs);
   run.give(0, logits);
   run.give(1, tensorOf(settings));
@@ -98,7 +79,7 @@ TEST(Sample, WhatIsNoNumberOrInfinite) {
 }
 
 TEST(Sample, NothingWhereNothingIsWanted) {
-  KernelRun run(sample(9));
+  KernelRun run(sampledTokens(9));
   run.setStep({{0, 4}}, {1, 3});
   run.give(1, tensorOf({{}, {SamplingWords::largest, 0, 0, 0, 0}}));
   run.makeUp(1);
@@ -119,7 +100,7 @@ TEST(Sample, DrawsInProportion) {
     outputs.push_back(i);
     settings.push_back({SamplingWords::draw, float(1 / std::log(2.0)), 0, 0, uint32_t((i + 0.5) / draws * 0x1p32)});
   }
-  KernelRun run(sample(4));
+  KernelRun run(sampledTokens(4));
   run.setStep({{0, draws}}, outputs);
   run.give(0, rows);
   run.give(1, tensorOf(settings));

@@ -3,6 +3,7 @@
 // usage: lowering-nvptx-mutation-tests [--share=N] [--seed=N]     one of every N mistakes that a kernel offers
 #include "../kernel/KernelRun.h"
 #include "../kernel/PooledBlocks.h"
+#include "../kernel/SampledTokens.h"
 #include "MutantKernel.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -390,6 +391,38 @@ TEST(Mutants, PooledBlocks) {
   checkPooled(pooledBlocks(4, 272, 136, "bf16"));
 }
 
+/// Of logits some of which are equal, around where the kept ones end and at both ends of what can be drawn.
+TEST(Mutants, Sample) {
+  using Words = moec::runtime::SamplingWords;
+  constexpr int64_t vocabulary = 270;
+  constexpr float scale = 1.5f;
+  std::vector<Words> settings(12, {Words::largest, 0, 0, 0, 0});
+  std::mt19937 random(1);
+  for (int32_t kept : {0, 3, 35, 200, int32_t(vocabulary)})
+    for (uint32_t share : {0u, 1u, 0x30000000u, 0xe0000000u})
+      for (int draw = 0; draw < 5; ++draw)
+        settings.push_back({Words::draw, draw == 4 ? 0.01f : scale, kept, share, draw ? uint32_t(random()) : 0xffffffff});
+  settings.emplace_back();
+  Tensor logits({int64_t(settings.size()), vocabulary});
+  std::vector<int64_t> outputs;
+  for (int64_t row = 0; row < logits.rows(); ++row) {
+    outputs.push_back(row);
+    const int ofUnit = row % 2 ? 1 << 12 : 3; // of which few or many are equal
+    for (double &logit : logits.row(row))
+      logit = std::round((double(random()) / 0x1p32 * 12 - 6) * ofUnit) / ofUnit;
+    if (row % 7 == 0)
+      for (double &logit : logits.row(row))
+        logit -= 7; // none is positive
+    logits.row(row)[random() % vocabulary] = NAN;
+  }
+  KernelRun run(sampledTokens(vocabulary));
+  run.setStep({{0, logits.rows()}}, outputs);
+  run.give(0, logits);
+  run.give(1, tensorOf(settings));
+  run.makeUp(0);
+  run.expectAsEvaluated(0);
+}
+
 /// Kernels that take long to check: fewer of their mistakes are made.
 class SparseMutants : public testing::Test {
 protected:
@@ -450,8 +483,9 @@ TEST(AllMutants, AreCaught) {
   //
   // Of the choice of positions: the three bf16 of a query, which have all of its bits however they are rounded; how many keys a
   // warp takes, if it is enough; steps of a loop's count that end it after as many turns; a block's second turn at a token's
-  // positions, which takes more of these than any test has. And fences between additions to counts and what sets these back to
-  // zero: the emulator orders each count by itself.
+  // positions, which takes more of these than any test has. Of the choice of tokens: one more or less in the lower half of a
+  // weight, or in where a search begins. And fences between additions to counts and what sets these back to zero: the emulator
+  // orders each count by itself.
   size_t missed = all.outcomes[Verdict::survived] + all.outcomes[Verdict::notReached];
   std::cout << 100 - 100.0 * double(missed) / double(all.made) << " % caught\n";
   EXPECT_LE(missed * 100, all.made * 5) << "expected at least 95 % of the mutants to be caught";
