@@ -13,8 +13,15 @@ namespace moec::importers {
 inline llvm::Error refuse(const llvm::Twine &why) {
   constexpr size_t longest = 4096;
   std::string whole = why.str(), text;
-  if (whole.size() > longest)
-    whole.replace(longest / 2, whole.size() - longest, " ... ");
+  if (whole.size() > longest) {
+    auto isContinued = [&](size_t at) { return (whole[at] & 0xc0) == 0x80; }; // of a character in UTF-8
+    size_t first = longest / 2, last = whole.size() - longest / 2;
+    while (isContinued(first))
+      --first;
+    while (last < whole.size() && isContinued(last))
+      ++last;
+    whole.replace(first, last - first, " ... ");
+  }
   for (unsigned char c : whole) {
     if (c < 0x20 || c == 0x7f)
       text += {'\\', 'x', llvm::hexdigit(c >> 4), llvm::hexdigit(c & 15)};

@@ -21,8 +21,11 @@ struct moec_session {
 namespace {
 thread_local std::string lastError;
 
-SamplingOptions optionsOf(const moec_sampling &sampling) {
-  return {sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed};
+/// Greedy where there is nothing.
+SamplingOptions optionsOf(const moec_sampling *sampling) {
+  if (!sampling)
+    return {};
+  return {sampling->temperature, sampling->top_k, sampling->top_p, sampling->seed};
 }
 
 Status step(moec_session *session, Phase phase, const moec_piece *pieces, size_t count) {
@@ -36,10 +39,11 @@ Status step(moec_session *session, Phase phase, const moec_piece *pieces, size_t
       return Status::invalidArgument("unknown outputs " + std::to_string(int(pieces[i].outputs)));
     Piece &piece =
         session->pieces.emplace_back(Piece{pieces[i].sequence, {pieces[i].ids, pieces[i].count}, Wanted(int(pieces[i].outputs))});
-    if (!pieces[i].sampling || !session->session->hasSequence(piece.sequence))
+    bool chooses = pieces[i].sampling || piece.outputs == Wanted::sampled;
+    if (!chooses || !session->session->hasSequence(piece.sequence))
       continue;
     piece.sampling =
-        samplingWords(optionsOf(*pieces[i].sampling), uint64_t(session->session->length(piece.sequence)) + piece.ids.size());
+        samplingWords(optionsOf(pieces[i].sampling), uint64_t(session->session->length(piece.sequence)) + piece.ids.size());
   }
   return session->session->step(phase, session->pieces);
 }
@@ -247,10 +251,7 @@ moec_status moec_generate(moec_session *session, int32_t sequence, const int32_t
       return missing("a session, at least one id and a callback");
     Session &steps = *session->session;
     MOEC_RETURN_IF_ERROR(steps.prefill(sequence, {ids, count}, Wanted::last, 0, nullptr, nullptr));
-    SamplingOptions options;
-    if (sampling)
-      options = optionsOf(*sampling);
-    Sampler sampler(steps.model().vocabulary(), options);
+    Sampler sampler(steps.model().vocabulary(), optionsOf(sampling));
     std::optional<StreamDecoder> stream;
     if (session->model->tokenizer)
       stream.emplace(*session->model->tokenizer);

@@ -15,6 +15,8 @@ Result<std::unique_ptr<Session>> Session::create(const Artifact &artifact, const
     return Status::invalidArgument(artifact.path() + ": holds functions of named tensors and no language model's steps");
   std::unique_ptr<Session> session(new Session(artifact));
   MOEC_RETURN_IF_ERROR(session->findPrograms());
+  if (std::ranges::count(session->sampledOutput, -1))
+    session->sampler.emplace(session->model().vocabulary(), SamplingOptions{.temperature = 1}); // of any settings
 
   const artifact::Model &model = session->model();
   session->maxPages = int64_t(pagesFor(model, model.max_sequence()));
@@ -183,13 +185,12 @@ void Session::undo(std::span<const Piece> pieces) {
 Status Session::step(Phase phase, std::span<const Piece> pieces) {
   MOEC_RETURN_IF_ERROR(check(phase, pieces));
   describe(pieces);
-  // Programs that choose tokens are read for those; the others' logits are needed to choose here.
-  bool onlySampled = sampledOutput[size_t(phase)] >= 0 && std::ranges::none_of(pieces, [](const Piece &piece) {
-                       return piece.outputs == Wanted::last || piece.outputs == Wanted::all;
-                     });
+  bool wantsLogits =
+      std::ranges::any_of(pieces, [](const Piece &piece) { return piece.outputs == Wanted::last || piece.outputs == Wanted::all; });
+  bool choosesHere = sampledOutput[size_t(phase)] < 0; // from logits, then
   StepInput input{tokenIds, positions, tokenSequence, starts, pages, outputTokens, maxPages};
   input.sampling = {reinterpret_cast<const int32_t *>(sampling.data()), sampling.size() * sizeof(SamplingWords) / sizeof(int32_t)};
-  input.unread = onlySampled ? int64_t(logitsOutput[size_t(phase)]) : -1;
+  input.unread = wantsLogits || choosesHere ? -1 : int64_t(logitsOutput[size_t(phase)]);
   Status ran = runner->run(programs[size_t(phase)], input);
   if (!ran.ok()) {
     undo(pieces);
@@ -198,7 +199,7 @@ Status Session::step(Phase phase, std::span<const Piece> pieces) {
   for (const Piece &piece : pieces)
     sequences[size_t(piece.sequence)].length += int64_t(piece.ids.size());
   lastPhase = phase;
-  readResults(onlySampled);
+  readResults(wantsLogits);
   return {};
 }
 
@@ -206,17 +207,22 @@ template <typename T> static std::span<const T> elementsOf(std::span<const std::
   return {reinterpret_cast<const T *>(bytes.data()), bytes.size() / sizeof(T)};
 }
 
-void Session::readResults(bool onlySampled) {
+void Session::readResults(bool wantsLogits) {
   size_t program = programs[size_t(lastPhase)];
-  lastLogits = onlySampled ? std::span<const float>() : elementsOf<float>(runner->output(program, logitsOutput[size_t(lastPhase)]));
-  if (int64_t output = sampledOutput[size_t(lastPhase)]; output >= 0) {
-    std::span<const int32_t> tokens = elementsOf<int32_t>(runner->output(program, size_t(output)));
-    lastSampled.assign(tokens.begin(), tokens.end());
-    return;
-  }
+  int64_t chosen = sampledOutput[size_t(lastPhase)];
+  lastLogits = {};
   lastSampled.clear();
-  for (size_t output = 0; output < sampling.size(); ++output)
-    lastSampled.push_back(sampler.choose(logits(output), sampling[output]));
+  if (wantsLogits || chosen < 0)
+    lastLogits = elementsOf<float>(runner->output(program, logitsOutput[size_t(lastPhase)]));
+  if (chosen >= 0) {
+    std::span<const int32_t> tokens = elementsOf<int32_t>(runner->output(program, size_t(chosen)));
+    lastSampled.assign(tokens.begin(), tokens.end());
+  } else {
+    for (size_t output = 0; output < sampling.size(); ++output)
+      lastSampled.push_back(sampler->choose(logits(output), sampling[output]));
+  }
+  if (!wantsLogits)
+    lastLogits = {};
 }
 
 Status Session::prefill(int sequence, std::span<const int32_t> ids, Wanted outputs, int64_t chunk, void (*perStep)(void *),

@@ -6,6 +6,7 @@
 #include "runtime/sampling/Sampler.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace moec::runtime {
@@ -81,9 +82,9 @@ private:
     int64_t width;
   };
 
-  explicit Session(const Artifact &artifact) : source(artifact), sampler(model().vocabulary(), {.temperature = 1}) {}
+  explicit Session(const Artifact &artifact) : source(artifact) {}
   Status findPrograms();
-  void readResults(bool onlySampled);
+  void readResults(bool wantsLogits);
   const artifact::Program &program(Phase phase) const {
     return *source.manifest().programs()->Get(uint32_t(programs[size_t(phase)]));
   }
@@ -108,7 +109,7 @@ private:
   std::vector<int32_t> tokenIds, positions, tokenSequence, starts, pages, outputTokens;
   std::vector<SamplingWords> sampling;
   std::vector<int32_t> lastSampled;
-  Sampler sampler; ///< for programs that choose no tokens
+  std::optional<Sampler> sampler; ///< where a program chooses no tokens
 };
 
 } // namespace moec::runtime

@@ -110,8 +110,9 @@ typedef struct moec_piece {
   int32_t sequence;
   const int32_t *ids;
   size_t count;
-  moec_outputs outputs; /* which of them get logits */
-  /* How the token behind the last is to be chosen, if that has an output; null: it is not. Draws differ by position in the
+  moec_outputs outputs; /* what is wanted of them */
+  /* How the token behind the last is to be chosen, if that has an output; null: it is not, or it is the likeliest
+   * where only that token is wanted. Draws differ by position in the
    * sequence, and are the same on every machine. */
   const moec_sampling *sampling;
 } moec_piece;
@@ -140,7 +141,7 @@ MOEC_API const int32_t *moec_routing(const moec_session *session, size_t layer, 
 typedef int (*moec_token_callback)(void *context, int32_t id, const char *text, size_t bytes);
 
 /* Feeds `ids` to a sequence (any number, in as many steps as needed), then generates at most `tokens` tokens or up to one that ends
- * the sequence. `sampling` may be null: greedy. */
+ * the sequence. `sampling` may be null: greedy. Draws differ from token to token, and are the same in every call. */
 MOEC_API moec_status moec_generate(moec_session *session, int32_t sequence, const int32_t *ids, size_t count, int64_t tokens,
                                    const moec_sampling *sampling, moec_token_callback callback, void *context);
 

@@ -7,11 +7,11 @@
 namespace moec::moe {
 
 /// What a row of settings asks for.
-enum class Wanted : int32_t { nothing, largest, draw };
+enum class Choice : int32_t { nothing, largest, draw };
 
 /// Where the words of a row are.
 struct SamplingWord {
-  static constexpr int64_t wanted = 0, scale = 1, mostKept = 2, share = 3, random = 4;
+  static constexpr int64_t choice = 0, scale = 1, mostKept = 2, share = 3, random = 4;
 };
 
 /// ln(2)^i / i!, the terms of 2^f.

@@ -134,7 +134,8 @@ LogicalResult BufferOp::verify() {
     return emitOpError() << "C3: expected " << (wantsExtent ? "an extent that is not constant" : "no extent") << " for " << type;
   int64_t rank = kind == BufferKind::Pages || kind == BufferKind::Sampling ? 2 : 1;
   if (kind != BufferKind::Arena && !hasSymbol(kind) &&
-      (!type.getElementType().isInteger(32) || type.getRank() != rank || !type.isDynamicDim(0)))
+      (!type.getElementType().isInteger(32) || type.getRank() != rank || !type.isDynamicDim(0) ||
+       (kind == BufferKind::Sampling && type.getDimSize(1) != 5)))
     return emitOpError() << "C4: expected i32 of unknown length for " << stringifyBufferKind(kind) << ", got " << type;
   return success();
 }

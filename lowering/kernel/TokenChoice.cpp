@@ -48,6 +48,12 @@ Number TokenChoice::weightOf(Number logit) {
   return select(isNear, weight, weight.like(int64_t(0)));
 }
 
+/// What ids weigh for which `condition` holds.
+Number TokenChoice::weightIf(Number condition, const Ids &ids) {
+  Number weight = weightOf(ids.logit);
+  return select(condition, weight, weight.like(int64_t(0)));
+}
+
 /// `part` / 2^32 of `whole` (i64, below 2^62), rounded down; `part` is an unsigned i32.
 static Number partOf(Number whole, Number part) {
   Number factor = part.toUnsigned(whole.type()), low = whole & whole.like(int64_t(std::numeric_limits<uint32_t>::max()));
@@ -95,20 +101,15 @@ TokenChoice::Kept TokenChoice::keepMost(Number most) {
 
 /// Of those the likeliest that have this share of their weight.
 TokenChoice::Kept TokenChoice::keepShare(const Kept &before, Number share) {
-  auto weigh = [&](const Ids &ids) {
-    Number weight = weightOf(ids.logit);
-    return select(isKept(before, ids), weight, weight.like(int64_t(0)));
-  };
+  auto weigh = [&](const Ids &ids) { return weightIf(isKept(before, ids), ids); };
   Number applies = share != 0;
   Number bound = b.computeIf(applies, [&] { return maximum(partOf(sum(b.integer(0), weigh), share), b.integer(1)); }, b.integer(1));
   Number least = b.computeIf(applies, [&] { return leastReaching(before.least, bound, weigh); }, before.least);
   Number last = b.computeIf(
       applies,
       [&] {
-        Number above = sum(b.integer(0), [&](const Ids &ids) {
-          Number weight = weigh(ids);
-          return select(ids.key > least.splat(ids.lanes), weight, weight.like(int64_t(0)));
-        });
+        Number above = sum(b.integer(0),
+                           [&](const Ids &ids) { return weightIf((ids.key > least.splat(ids.lanes)) & isKept(before, ids), ids); });
         // Equal logits weigh the same.
         Number weight = weightOf(fromOrderedBits(least));
         return lastOf(((bound - above + weight - 1) / weight).toInteger(b.i32), least, before);
@@ -120,10 +121,7 @@ TokenChoice::Kept TokenChoice::keepShare(const Kept &before, Number share) {
 Number TokenChoice::draw(Pointer settings) {
   scale = (settings + moe::SamplingWord::scale).as(b.f32).load();
   Kept kept = keepShare(keepMost((settings + moe::SamplingWord::mostKept).load()), (settings + moe::SamplingWord::share).load());
-  auto weigh = [&](const Ids &ids) {
-    Number weight = weightOf(ids.logit);
-    return select(isKept(kept, ids), weight, weight.like(int64_t(0)));
-  };
+  auto weigh = [&](const Ids &ids) { return weightIf(isKept(kept, ids), ids); };
   return find(partOf(sum(b.integer(0), weigh), (settings + moe::SamplingWord::random).load()), weigh);
 }
 
@@ -132,7 +130,7 @@ Number TokenChoice::choose(Pointer settings) {
   largest = largestKey();
   highest = fromOrderedBits(largest);
   Number draws =
-      ((settings + moe::SamplingWord::wanted).load() == int64_t(moe::Wanted::draw)) & (largest > -infinity) & (largest < infinity);
+      ((settings + moe::SamplingWord::choice).load() == int64_t(moe::Choice::draw)) & (largest > -infinity) & (largest < infinity);
   return b.computeIf(
       draws, [&] { return draw(settings); },
       [&] { return find(b.integer32(0), [&](const Ids &ids) { return count(ids.key == largest.splat(ids.lanes)); }); });

@@ -9,7 +9,7 @@ namespace moec::lowering {
 class TokenChoice {
 public:
   virtual ~TokenChoice() = default;
-  /// The i32 that stands for one of `settings`, where one is wanted. For all threads that share the output.
+  /// The token (i32) that a row of settings asks for, if it asks for one. For all threads that share the output.
   Number choose(Pointer settings);
 
 protected:
@@ -45,6 +45,7 @@ private:
   };
   Number isKept(const Kept &kept, const Ids &ids);
   Number weightOf(Number logit);
+  Number weightIf(Number condition, const Ids &ids);
   Number leastReaching(Number low, Number bound, Measure measure);
   Number lastOf(Number place, Number key, const Kept &kept);
   Kept keepMost(Number most);

@@ -33,6 +33,7 @@ def SampleOutputs : Pass<"plan-sample-outputs", "::mlir::func::FuncOp"> {
   let summary = "let a step choose the next token of each output";
   let description = [{
     A function with logits of its outputs chooses tokens from them where its caller wants any, and needs not hand out logits for that.
+    One with logits of every token, or of more than 2^22 ids, is left as it is: its caller chooses.
 
     Before:
     ```mlir

@@ -66,7 +66,7 @@ private:
   Status checkModel() const {
     const Model &model = *manifest.model();
     if (model.vocabulary() == 0 || model.max_sequence() == 0 || model.max_batch() == 0 || model.page_size() == 0 ||
-        model.vocabulary() > (1u << 30) || model.max_sequence() > (1u << 30) || model.max_batch() > (1u << 20) ||
+        model.vocabulary() > (1u << 22) || model.max_sequence() > (1u << 30) || model.max_batch() > (1u << 20) ||
         model.page_size() > (1u << 20))
       return refuse("model: vocabulary, max_sequence, max_batch or page_size out of range");
     if (uint64_t pages = pagesFor(model, model.max_sequence()) * model.max_batch(); pages > maxPages)

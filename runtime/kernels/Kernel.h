@@ -18,14 +18,12 @@ struct StepNumbers {
 
 /// How the token of an output is to be chosen from its logits. What comes of it is said in full by the compiler's op moe.sample.
 struct SamplingWords {
-  enum Wanted : int32_t { nothing, largest, draw };
-  int32_t wanted;
+  enum Choice : int32_t { nothing, largest, draw };
+  int32_t choice;
   float scale;      ///< log2(e) / temperature
   int32_t mostKept; ///< of the likeliest ids; 0 for all
   uint32_t share;   ///< of their weight that the likeliest of these must have to be kept, in units of 2^-32; 0 for all
   uint32_t random;
-
-  bool operator==(const SamplingWords &) const = default;
 };
 
 /// Computes items [begin, end) of a launch. `buffers` are the launch's buffers in order (for a weight: the address of the array of

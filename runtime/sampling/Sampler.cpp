@@ -54,11 +54,11 @@ static int64_t partOf(int64_t whole, uint32_t part) {
 }
 
 int32_t Sampler::choose(std::span<const float> logits, const SamplingWords &words) {
-  if (words.wanted == SamplingWords::nothing)
+  if (words.choice == SamplingWords::nothing)
     return -1;
   int32_t likeliest = largestLogit(logits);
   float largest = logits[size_t(likeliest)];
-  if (words.wanted != SamplingWords::draw || !std::isfinite(largest))
+  if (words.choice != SamplingWords::draw || !std::isfinite(largest))
     return likeliest;
 
   candidates.clear();

@@ -24,7 +24,7 @@ SamplingWords samplingWords(const SamplingOptions &options, uint64_t n);
 /// Tokens one after the other: chosen by kernels of a model as it says, or by it itself.
 class Sampler {
 public:
-  /// Reserves memory for a vocabulary of that size; sampling allocates nothing.
+  /// Reserves memory for a vocabulary of that size if the temperature is above 0; drawing then allocates nothing.
   Sampler(size_t vocabulary, const SamplingOptions &options);
 
   /// How the next token is to be chosen.

@@ -55,6 +55,12 @@ TEST_F(CApiTest, choosesTheTokenBehindAPiece) {
   moec_piece piece{sequence, ids.data(), ids.size(), MOEC_OUTPUTS_SAMPLED, &greedy};
   ASSERT_EQ(moec_prefill(session, &piece, 1), MOEC_OK) << moec_last_error();
   EXPECT_EQ(moec_sampled(session, 0), runtime::largestLogit(expectedLogits(ids)));
+  EXPECT_EQ(moec_logits(session, 0), nullptr);
+  moec_sequence_release(session, sequence);
+  ASSERT_EQ(moec_sequence_add(session, &sequence), MOEC_OK);
+  piece = {sequence, ids.data(), ids.size(), MOEC_OUTPUTS_SAMPLED, nullptr}; // greedy as well
+  ASSERT_EQ(moec_prefill(session, &piece, 1), MOEC_OK) << moec_last_error();
+  EXPECT_EQ(moec_sampled(session, 0), runtime::largestLogit(expectedLogits(ids)));
   piece.sequence = 99;
   EXPECT_EQ(moec_prefill(session, &piece, 1), MOEC_INVALID_ARGUMENT);
   piece.outputs = moec_outputs(4);

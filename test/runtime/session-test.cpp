@@ -72,6 +72,7 @@ TEST_F(SessionTest, choosesTokensBehindPieces) {
                             {*session->addSequence(), texts[2], Wanted::last}};
   ASSERT_EQ(session->step(Phase::prefill, std::span(pieces).first(1)).message(), "");
   EXPECT_EQ(session->sampled(0), largestLogit(expectedLogits(texts[0])));
+  EXPECT_TRUE(session->logits(0).empty()); // nobody wanted any
   ASSERT_EQ(session->step(Phase::prefill, std::span(pieces).subspan(1)).message(), "");
   EXPECT_EQ(session->outputs(), 4u);
   EXPECT_EQ(session->sampled(0), -1); // of several tokens the last is followed

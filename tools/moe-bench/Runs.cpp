@@ -45,7 +45,7 @@ Status Runs::decode(int64_t batch, int64_t tokens, double &seconds, std::vector<
   auto start = Clock::now();
   for (size_t step = 0; step < size_t(tokens); ++step) {
     for (size_t i = 0; i < pieces.size(); ++i)
-      pieces[i] = {sequences[i], {&ids[step * pieces.size() + i], 1}, Wanted::last};
+      pieces[i] = {sequences[i], {&ids[step * pieces.size() + i], 1}, Wanted::sampled, {SamplingWords::largest, 0, 0, 0, 0}};
     MOEC_RETURN_IF_ERROR(session.step(Phase::decode, pieces));
     for (size_t layer = 0; chosen && layer < chosen->size(); ++layer) {
       std::span<const int32_t> experts = session.routedExperts(layer);

@@ -31,7 +31,7 @@ public:
   /// Whether a token is computed otherwise.
   Number leaves(Number token) { return load(operands.batch.positions, token) >= layout.limit; }
 
-  /// Blocks that make keys and values, each of which does so many pages of positions as there are.
+  /// Blocks that make keys and values, each of which takes every so many-th page of positions.
   Number makingBlocks() { return groups() * columnPieces(); }
   void make(Number block);
   /// Pieces of attention, some of which may be empty.

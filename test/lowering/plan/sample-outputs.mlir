@@ -15,6 +15,17 @@ func.func @decode(%x: tensor<?x4xf32>, %ids: tensor<?x2xi32>, %w: tensor<8x4xf32
 
 // -----
 
+// Rows of tokens that come of ids.
+// CHECK-LABEL: func.func @embedded
+// CHECK-NOT: moe.sample
+func.func @embedded(%ids: tensor<?xi32>, %table: tensor<8x4xf32>, %w: tensor<8x4xf32>) -> (tensor<?x8xf32> {moe.output = "logits"}) {
+  %x = moe.embed %ids, %table : tensor<8x4xf32> -> tensor<?x4xf32>
+  %logits = moe.linear %x, %w : tensor<?x4xf32>, tensor<8x4xf32> -> tensor<?x8xf32>
+  return %logits : tensor<?x8xf32>
+}
+
+// -----
+
 // There are no settings for every token.
 // CHECK-LABEL: func.func @every_token
 // CHECK-NOT: moe.sample
