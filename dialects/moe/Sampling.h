@@ -7,7 +7,7 @@
 namespace moec::moe {
 
 /// What a row of settings asks for.
-enum class Choice : int32_t { nothing, largest, draw };
+enum class SamplingChoice : int32_t { nothing, largest, draw };
 
 /// Where the words of a row are.
 struct SamplingWord {

@@ -27,13 +27,13 @@ static int64_t weightOf(float logit, float largest, float scale) {
 static int64_t partOf(int64_t whole, uint32_t part) { return int64_t((__int128(whole) * part) >> 32); }
 
 static int32_t choose(llvm::ArrayRef<double> logits, llvm::ArrayRef<uint32_t> settings) {
-  if (settings[SamplingWord::choice] == uint32_t(Choice::nothing))
+  if (settings[SamplingWord::choice] == uint32_t(SamplingChoice::nothing))
     return -1;
   auto order = llvm::to_vector(llvm::seq<int32_t>(0, int32_t(logits.size())));
   auto rank = [&](int32_t id) { return std::pair(std::isnan(logits[id]), std::isnan(logits[id]) ? 0 : -logits[id]); };
   llvm::sort(order, [&](int32_t a, int32_t b) { return std::pair(rank(a), a) < std::pair(rank(b), b); });
   double largest = logits[order.front()];
-  if (settings[SamplingWord::choice] != uint32_t(Choice::draw) || !std::isfinite(largest))
+  if (settings[SamplingWord::choice] != uint32_t(SamplingChoice::draw) || !std::isfinite(largest))
     return order.front();
 
   std::vector<int64_t> weights(logits.size());
