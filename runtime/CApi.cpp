@@ -35,10 +35,11 @@ Status step(moec_session *session, Phase phase, const moec_piece *pieces, size_t
   for (size_t i = 0; i < count; ++i) {
     if (pieces[i].count && !pieces[i].ids)
       return missing("ids");
-    if (pieces[i].outputs < MOEC_OUTPUTS_NONE || pieces[i].outputs > MOEC_OUTPUTS_SAMPLED)
-      return Status::invalidArgument("unknown outputs " + std::to_string(int(pieces[i].outputs)));
-    Piece &piece =
-        session->pieces.emplace_back(Piece{pieces[i].sequence, {pieces[i].ids, pieces[i].count}, Wanted(int(pieces[i].outputs))});
+    int outputs; // whatever number a program in C has put there
+    std::memcpy(&outputs, &pieces[i].outputs, sizeof outputs);
+    if (outputs < MOEC_OUTPUTS_NONE || outputs > MOEC_OUTPUTS_SAMPLED)
+      return Status::invalidArgument("unknown outputs " + std::to_string(outputs));
+    Piece &piece = session->pieces.emplace_back(Piece{pieces[i].sequence, {pieces[i].ids, pieces[i].count}, Wanted(outputs)});
     bool chooses = pieces[i].sampling || piece.outputs == Wanted::sampled;
     if (!chooses || !session->session->hasSequence(piece.sequence))
       continue;

@@ -3,6 +3,7 @@
 #include "runtime/sampling/Sampler.h"
 #include "test/runtime/TestArtifact.h"
 
+#include <cstring>
 #include <gtest/gtest.h>
 
 using namespace moec;
@@ -63,7 +64,8 @@ TEST_F(CApiTest, choosesTheTokenBehindAPiece) {
   EXPECT_EQ(moec_sampled(session, 0), runtime::largestLogit(expectedLogits(ids)));
   piece.sequence = 99;
   EXPECT_EQ(moec_prefill(session, &piece, 1), MOEC_INVALID_ARGUMENT);
-  piece.outputs = moec_outputs(4);
+  const int unknown = 4;
+  std::memcpy(&piece.outputs, &unknown, sizeof unknown);
   EXPECT_EQ(moec_prefill(session, &piece, 1), MOEC_INVALID_ARGUMENT);
 }
 
