@@ -58,7 +58,7 @@ static OwningOpRef<ModuleOp> emitKernels(ModuleOp plan, const Target &target, Gp
     if (failed(outcome))
       return {};
   }
-  chainLaunches(plan, code);
+  chainLaunches(plan, target.machine, code);
   for (const LaunchChain &chain : code.chains)
     if (failed(emitChain(b, chain, kernels, code.shapes)))
       return {};

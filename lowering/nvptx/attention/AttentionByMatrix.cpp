@@ -2,6 +2,7 @@
 #include "lowering/nvptx/attention/AttentionByMatrix.h"
 
 #include "lowering/kernel/Functions.h"
+#include "lowering/nvptx/attention/SpanCost.h"
 
 #include <numbers>
 
@@ -11,7 +12,7 @@ using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
 /// What spans leave for each other is a small part of what they read where keys and values are read for a few heads only.
-static constexpr int64_t shortestSpan = 256, mostSpans = 16;
+static constexpr int64_t shortestSpan = 256;
 
 /// If more blocks have a token and heads to work on, each takes all spans of them: there are enough to fill a GPU, and the many
 /// without a span would take longer to come and go than those with one to work.
@@ -36,19 +37,29 @@ static MatrixAttention::Shape entryShapeOf(const AttentionOperands &operands, mo
   return shape;
 }
 
+/// That the spans of all kinds of one more number are added with.
+static int64_t bytesOfFactors(const AttentionOperands &operands) {
+  return operands.group * (operands.entries ? 2 : 1) * int64_t(sizeof(float));
+}
+
 /// Of positions, and of entries if there are any.
-static SmallVector<Spans, 2> kindsOf(const AttentionOperands &operands, moe::AttentionOp op) {
-  SmallVector<Spans, 2> kinds{Spans::forRows(shortestSpan, mostSpans, int64_t(op.getWindow().value_or(op.getChunk().value_or(0))))};
+static SmallVector<Spans, 2> kindsOf(const KernelFrame &frame, const AttentionOperands &operands, moe::AttentionOp op) {
+  int64_t window = int64_t(op.getWindow().value_or(op.getChunk().value_or(0))), heads = operands.keyHeads * operands.group;
+  const SpanSizes sizes{.blocks = operands.keyHeads * SpanAttention::tileOf(headsOf(operands)).groups,
+                        .bytesOfRow = operands.keyHeads * (operands.headDim + operands.valueDim) * bytesOf(frame.b.bf16),
+                        .bytesOfSums = SpanSums::bytesOf(heads, operands.valueDim),
+                        .mostSpans = frame.b.target.sharedBytes / bytesOfFactors(operands)};
+  int64_t most = chooseMostSpans(frame, sizes, shortestSpan, operands.keys, window ? std::optional(window) : std::nullopt);
+  SmallVector<Spans, 2> kinds{Spans::forRows(shortestSpan, most, window)};
   if (operands.entries)
-    kinds.push_back(Spans::forList(shortestSpan, mostSpans, operands.listed));
+    kinds.push_back(Spans::forList(shortestSpan, most, operands.listed));
   return kinds;
 }
 
 bool AttentionByMatrix::covers(const Target &target, const AttentionOperands &operands, moe::AttentionOp op) {
   int64_t rowTiles = SpanAttention::tileOf(headsOf(operands)).rowTiles;
   return target.hasMatrixUnits && op.getCompute() == moe::Compute::BF16 && operands.keys.base.element.isBF16() &&
-         operands.values.base.element.isBF16() &&
-         operands.group * SpanSums::countOf(kindsOf(operands, op)) * 4 <= target.sharedBytes && // factors that spans are added with
+         operands.values.base.element.isBF16() && bytesOfFactors(operands) <= target.sharedBytes &&
          MatrixAttention::fits(target, shapeOf(operands, op), rowTiles) &&
          (!operands.entries ||
           (operands.entries->base.element.isBF16() && MatrixAttention::fits(target, entryShapeOf(operands, op), rowTiles)));
@@ -56,7 +67,7 @@ bool AttentionByMatrix::covers(const Target &target, const AttentionOperands &op
 
 AttentionByMatrix::AttentionByMatrix(KernelFrame &frame, const AttentionOperands &operands, moe::AttentionOp op)
     : frame(frame), b(frame.b), operands(operands), op(op), order(frame, stageCount),
-      sums(frame, kindsOf(operands, op), operands.keyHeads * operands.group, operands.valueDim),
+      sums(frame, kindsOf(frame, operands, op), operands.keyHeads * operands.group, operands.valueDim),
       spans(frame, operands.batch, headsOf(operands), shapeOf(operands, op), sums),
       takesAll(frame.tokens * (spans.piecesOfToken() / spans.spansOfToken()) > fewBlocks) {
   if (operands.entries)

@@ -1,6 +1,8 @@
 // The three stages of latent attention, and which tokens have another form of the first two.
 #include "lowering/nvptx/attention/LatentByMatrix.h"
 
+#include "lowering/nvptx/attention/SpanCost.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -29,15 +31,31 @@ static MatrixAttention::Shape shapeOf(const LatentOperands &operands, const Late
           .isGathered = operands.listed != 0};
 }
 
+/// Shared memory of a value projection, to which the factors of spans come.
+static int64_t bytesOfValueProduct(const LatentSizes &sizes, int64_t rowTiles) {
+  return StagedProduct::bytesOf(rowTiles * valueTiles, valueParts, sizes.latent, StagedProduct::Stored::byColumn);
+}
+static constexpr int64_t bytesOfFactors = StagedProduct::rowsAtOnce * int64_t(sizeof(float)); ///< of a span
+
+/// The most spans of a token.
+static int64_t spansOf(const KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes) {
+  const QueryTile tile = SpanAttention::tileOf(headsOf(sizes));
+  const SpanSizes spans{.blocks = tile.groups,
+                        .bytesOfRow = operands.cache.width * bytesOf(frame.b.bf16),
+                        .bytesOfSums = SpanSums::bytesOf(sizes.heads, sizes.latent),
+                        .mostSpans = (frame.b.target.sharedBytes - bytesOfValueProduct(sizes, tile.rowTiles)) / bytesOfFactors};
+  return chooseMostSpans(frame, spans, shortestSpan, operands.cache,
+                         operands.listed ? std::optional(operands.listed) : std::nullopt);
+}
+
 bool LatentByMatrix::fits(const Target &target, const LatentOperands &operands, const LatentSizes &sizes) {
-  constexpr int64_t reserve = 2 << 10; // for factors of spans
-  using enum StagedProduct::Stored;
+  constexpr int64_t reserve = 16 * bytesOfFactors;
   int64_t rowTiles = SpanAttention::tileOf(headsOf(sizes)).rowTiles;
-  int64_t product = std::max(StagedProduct::bytesOf(rowTiles * parts, 1, sizes.nope, byDepth),
-                             StagedProduct::bytesOf(rowTiles * valueTiles, valueParts, sizes.latent, byColumn));
+  int64_t product = std::max(StagedProduct::bytesOf(rowTiles * parts, 1, sizes.nope, StagedProduct::Stored::byDepth),
+                             bytesOfValueProduct(sizes, rowTiles) + reserve);
   return target.hasMatrixUnits && StagedProduct::covers(operands.keyUp.storage()) &&
          StagedProduct::covers(operands.valueUp.storage()) && sizes.nope % 2 == 0 && sizes.rotary % 2 == 0 &&
-         product + reserve <= target.sharedBytes && MatrixAttention::fits(target, shapeOf(operands, sizes, 1), rowTiles);
+         product <= target.sharedBytes && MatrixAttention::fits(target, shapeOf(operands, sizes, 1), rowTiles);
 }
 
 LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operands, const LatentSizes &sizes, double scale,
@@ -48,7 +66,8 @@ LatentByMatrix::LatentByMatrix(KernelFrame &frame, const LatentOperands &operand
       latentQueries(frame.allocateForRows(b.bf16, sizes.heads * width)),
       lists(operands.listed ? std::optional<PositionLists>({b, operands.positions, operands.listed}) : std::nullopt),
       lengths(lists ? frame.allocateForRows(b.i32, 1) : Pointer()),
-      sums(frame, Spans::forList(shortestSpan, forms.mostSpans, operands.listed), sizes.heads, sizes.latent),
+      sums(frame, Spans::forList(shortestSpan, forms.cutsSpans ? spansOf(frame, operands, sizes) : 1, operands.listed), sizes.heads,
+           sizes.latent),
       spans(frame, operands.batch, headsOf(sizes), shapeOf(operands, sizes, scale), sums) {}
 
 /// For those who are to know the lists' lengths one by one.

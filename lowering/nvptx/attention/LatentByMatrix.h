@@ -18,13 +18,12 @@ namespace moec::lowering::nvptx {
 
 class LatentByMatrix {
 public:
-  /// In which form tokens are computed, and how many blocks share the positions of one at most.
+  /// In which form tokens are computed, and whether several blocks share the positions of one.
   struct Forms {
-    bool mayExpand;
-    int64_t mostSpans;
+    bool mayExpand, cutsSpans;
   };
-  /// A prefill step has tokens enough to fill a GPU; in decode several blocks share the positions of a token.
-  static constexpr Forms ofPrefill{true, 1}, ofDecode{false, 16};
+  /// A prefill step has tokens enough to fill a GPU.
+  static constexpr Forms ofPrefill{.mayExpand = true, .cutsSpans = false}, ofDecode{.mayExpand = false, .cutsSpans = true};
 
   /// Whether weights, sizes and memory allow it; caches are bf16.
   static bool fits(const Target &target, const LatentOperands &operands, const LatentSizes &sizes);

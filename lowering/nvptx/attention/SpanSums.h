@@ -15,6 +15,9 @@ public:
   /// For every token of the step and `heads` contexts `width` wide, an even number; spans of each kind of rows.
   SpanSums(KernelFrame &frame, llvm::ArrayRef<Spans> kinds, int64_t heads, int64_t width);
 
+  /// What a span leaves, of so many.
+  static constexpr int64_t bytesOf(int64_t heads, int64_t width) { return heads * (width + 2) * int64_t(sizeof(float)); }
+
   const llvm::SmallVector<Spans, 2> kinds;
   /// Spans of a token, of all kinds; and of those before one.
   int64_t count() const { return countOf(kinds); }

@@ -20,14 +20,19 @@ class ExpertProducts {
 public:
   using Blocks = Product::Blocks;
 
-  ExpertProducts(KernelFrame &frame, bool byMatrix, Pointer offsets, int64_t experts, int64_t k, int64_t columns,
-                 int64_t sharedColumns, int64_t groups)
-      : frame(frame), b(frame.b), byMatrix(byMatrix), offsets(offsets), experts(experts), k(k), columns(columns),
-        sharedColumns(sharedColumns), groups(groups),
+  /// Of each of `experts`, of which a token has k, and of the shared ones, which may have no columns.
+  ExpertProducts(KernelFrame &frame, bool byMatrix, Pointer offsets, int64_t experts, int64_t k, ProductSizes sizes,
+                 ProductSizes shared)
+      : strategy(choose(frame, byMatrix, sizes, shared, experts, k)), frame(frame), b(frame.b), offsets(offsets), experts(experts),
+        k(k), columns(sizes.columns), sharedColumns(shared.columns), groups(sizes.groups),
         memory(frame.allocateShared(frame.b.i32, ChosenExperts::memoryFor(experts, Product::threads))) {}
 
+  const Product::Strategy strategy;
+
   /// As many blocks as a step of one token has work for.
-  int64_t blocks() const { return k * Product::blocksOf(columns, byMatrix) + Product::blocksOf(sharedColumns, byMatrix); }
+  int64_t blocks() const {
+    return k * Product::blocksOf(columns, strategy.byMatrix) + Product::blocksOf(sharedColumns, strategy.byMatrix);
+  }
 
   /// Of an expert's or the shared columns; shared rows are [begin, end).
   using ForExpert = function_ref<void(Blocks, Number block, ChosenExperts::Piece)>;
@@ -35,20 +40,18 @@ public:
   /// Calls them for what falls to block `piece`.
   void forShare(Number piece, ForExpert forExpert, ForShared forShared) const {
     auto narrow = [&] { forShare(Blocks::narrow, piece, forExpert, forShared); };
-    if (!Product::hasTiles(frame, byMatrix))
+    if (!strategy.tilesFrom)
       return narrow();
-    Number ofExpert = frame.rows * k / experts; // on average
-    b.ifThenElse(Product::tilesPay(ofExpert * 2), [&] { forShare(Blocks::tiles, piece, forExpert, forShared); }, narrow);
+    b.ifThenElse(strategy.tilesPay(frame), [&] { forShare(Blocks::tiles, piece, forExpert, forShared); }, narrow);
   }
 
 private:
   void forShare(Blocks cut, Number piece, ForExpert forExpert, ForShared forShared) const {
-    bool inTiles = cut == Blocks::tiles;
     std::optional<int64_t> longest; // rows of a piece
-    if (inTiles)
+    if (strategy.tilesFrom)
       longest = TileProduct::rows;
     auto blocksOf = [&](int64_t columns) {
-      return inTiles ? Product::tilesOf(columns, groups) : Product::blocksOf(columns, byMatrix);
+      return cut == Blocks::tiles ? Product::tilesOf(columns, groups) : Product::blocksOf(columns, strategy.byMatrix);
     };
     const ChosenExperts chosen(b, offsets, experts, longest, memory);
     Number ofExperts = chosen.count() * blocksOf(columns),
@@ -67,9 +70,16 @@ private:
     });
   }
 
+  static Product::Strategy choose(KernelFrame &frame, bool byMatrix, ProductSizes sizes, ProductSizes shared, int64_t experts,
+                                  int64_t k) {
+    sizes.planes = experts;
+    sizes.chosenPlanes = k;
+    const ProductSizes both[] = {sizes, shared};
+    return Product::choose(frame, byMatrix, ArrayRef(both).take_front(shared.columns ? 2 : 1));
+  }
+
   KernelFrame &frame;
   KernelBuilder &b;
-  const bool byMatrix;
   const Pointer offsets;
   const int64_t experts, k, columns, sharedColumns, groups;
   const Pointer memory; ///< of which experts are chosen
@@ -82,7 +92,10 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   int64_t sharedColumns = given.sharedGate ? given.sharedGate.leadingRows() : 0;
   auto isCovered = [&](const Weight &gate) { return MatrixProduct::covers(b.target, op.getCompute(), gate.storage(), given.in); };
   bool byMatrix = isCovered(given.gate) && (!given.sharedGate || isCovered(given.sharedGate));
-  const ExpertProducts products(frame, byMatrix, given.offsets, given.experts, given.k, given.intermediate, sharedColumns, 2);
+  ProductSizes sizes = Product::sizesOf(given.gate.storage(), given.intermediate, given.in, 2), shared;
+  if (given.sharedGate)
+    shared = Product::sizesOf(given.sharedGate.storage(), sharedColumns, given.in, 2);
+  const ExpertProducts products(frame, byMatrix, given.offsets, given.experts, given.k, sizes, shared);
   frame.launch(Product::threads, {KernelFrame::constant(products.blocks())});
 
   auto elementAt = [&](Pointer place, Number g, Number u) { return Product::Element{place, activate(op.getActivation(), g, u)}; };
@@ -91,7 +104,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
       [&](Product::Blocks cut, Number block, ChosenExperts::Piece piece) {
         auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).load().toInteger(b.i64); };
         frame.alternative([&] {
-          Product product(frame, byMatrix, given.gate.storage(), op.getCompute(), given.in, {}, 2);
+          Product product(frame, products.strategy, given.gate.storage(), op.getCompute(), given.in, {}, 2);
           product.multiply(
               cut, block, given.intermediate, piece.end - piece.begin,
               [&](int64_t group, Number column) { return (group ? given.up : given.gate).matrixRow(piece.expert, column); },
@@ -113,7 +126,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
       },
       [&](Product::Blocks cut, Number block, Number begin, Number end) {
         frame.alternative([&] {
-          Product product(frame, byMatrix, given.sharedGate.storage(), op.getCompute(), given.in, {}, 2);
+          Product product(frame, products.strategy, given.sharedGate.storage(), op.getCompute(), given.in, {}, 2);
           product.multiply(
               cut, block, sharedColumns, end - begin,
               [&](int64_t group, Number column) { return (group ? given.sharedUp : given.sharedGate).matrixRow(column); },
@@ -134,7 +147,8 @@ public:
       : frame(frame), b(frame.b), given(frame, op), compute(op.getCompute()),
         sharedWidth(given.sharedDown ? given.sharedDown.width() : 0),
         byMatrix(isCovered(given.down, given.intermediate) && (!sharedWidth || isCovered(given.sharedDown, sharedWidth))),
-        expertProducts(frame, byMatrix, given.offsets, given.experts, given.k, given.out, sharedWidth ? given.out : 0, 1),
+        expertProducts(frame, byMatrix, given.offsets, given.experts, given.k, sizesOf(given.down, given.intermediate),
+                       sizesOf(given.sharedDown, sharedWidth)),
         order(frame, stageCount), ofRow(int64_t(llvm::alignTo(uint64_t((given.k + (sharedWidth != 0)) * given.out), 8))),
         products(frame.allocateForRows(b.f32, ofRow)) {}
 
@@ -163,6 +177,9 @@ private:
   static constexpr int64_t summedColumns = 4 * Product::threads;
   int64_t sumsOfRow() const { return llvm::divideCeil(given.out, summedColumns); }
 
+  ProductSizes sizesOf(const Weight &down, int64_t width) const {
+    return down ? Product::sizesOf(down.storage(), given.out, width, 1) : ProductSizes();
+  }
   bool isCovered(const Weight &down, int64_t width) const {
     return MatrixProduct::covers(b.target, compute, down.storage(), width, {given.hidden.width, given.intermediate});
   }
@@ -176,7 +193,7 @@ private:
         piece,
         [&](Product::Blocks cut, Number block, ChosenExperts::Piece piece) {
           frame.alternative([&] {
-            Product product(frame, byMatrix, given.down.storage(), compute, given.intermediate, {hiddenWidth}, 1);
+            Product product(frame, expertProducts.strategy, given.down.storage(), compute, given.intermediate, {hiddenWidth}, 1);
             auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).load().toInteger(b.i64); };
             product.multiply(
                 cut, block, given.out, piece.end - piece.begin,
@@ -192,7 +209,7 @@ private:
         },
         [&](Product::Blocks cut, Number block, Number begin, Number end) {
           frame.alternative([&] {
-            Product product(frame, byMatrix, given.sharedDown.storage(), compute, sharedWidth,
+            Product product(frame, expertProducts.strategy, given.sharedDown.storage(), compute, sharedWidth,
                             {hiddenWidth, given.k * given.intermediate}, 1);
             product.multiply(
                 cut, block, given.out, end - begin, [&](int64_t, Number column) { return given.sharedDown.matrixRow(column); },

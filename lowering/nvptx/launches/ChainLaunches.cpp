@@ -15,9 +15,6 @@ using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-/// What memory moves while a launch drains, starts and fills the device again, less what a barrier of the grid takes: 2
-/// microseconds at 2 TB/s, those of an A100.
-static constexpr int64_t launchBytes = 4 << 20;
 /// The driver takes 4 KiB of arguments.
 static constexpr size_t mostArguments = 512;
 
@@ -37,8 +34,8 @@ struct Candidate {
 
 class ProgramChainer {
 public:
-  ProgramChainer(GpuCode &code, std::map<std::vector<size_t>, size_t> &known, int64_t mostRows)
-      : code(code), known(known), mostRows(mostRows) {}
+  ProgramChainer(GpuCode &code, const Machine &machine, std::map<std::vector<size_t>, size_t> &known, int64_t mostRows)
+      : code(code), launchBytes(int64_t(machine.launchMicroseconds * machine.memoryBandwidth)), known(known), mostRows(mostRows) {}
 
   std::vector<ChainedLaunches> chain(ArrayRef<Candidate> launches) {
     for (const auto &[index, launch] : llvm::enumerate(launches)) {
@@ -88,6 +85,7 @@ private:
   }
 
   GpuCode &code;
+  const int64_t launchBytes; ///< that memory moves while a launch drains, starts and fills the device again
   std::map<std::vector<size_t>, size_t> &known;
   const int64_t mostRows; ///< tokens of a step, which outputs and sequences are no more than
   std::vector<ChainedLaunches> chained;
@@ -96,7 +94,7 @@ private:
 };
 } // namespace
 
-void moec::lowering::nvptx::chainLaunches(ModuleOp plan, GpuCode &code) {
+void moec::lowering::nvptx::chainLaunches(ModuleOp plan, const Machine &machine, GpuCode &code) {
   llvm::DenseMap<StringAttr, Candidate> kernels;
   for (auto kernel : plan.getOps<plan::KernelOp>())
     kernels.try_emplace(kernel.getSymNameAttr(), Candidate{kernel, kernels.size()});
@@ -108,6 +106,6 @@ void moec::lowering::nvptx::chainLaunches(ModuleOp plan, GpuCode &code) {
     SmallVector<Candidate> launches;
     for (auto launch : program.getBody().getOps<plan::LaunchOp>())
       launches.push_back(kernels.at(launch.getKernelAttr().getAttr()));
-    chained = ProgramChainer(code, known, program.getMaxTokens()).chain(launches);
+    chained = ProgramChainer(code, machine, known, program.getMaxTokens()).chain(launches);
   }
 }

@@ -3,6 +3,7 @@
 #define MOEC_LOWERING_NVPTX_LAUNCHES_CHAINLAUNCHES_H
 
 #include "lowering/GpuCode.h"
+#include "lowering/nvptx/Target.h"
 
 namespace moec::lowering::nvptx {
 
@@ -10,7 +11,7 @@ namespace moec::lowering::nvptx {
 /// bring one token for each sequence. A launch joins the one before it when it moves less memory than could be moved while a launch
 /// starts and ends. The chain ends where it has the next kernel already, so that equal layers become equal chains, and at
 /// attention. Each decision is a remark.
-void chainLaunches(mlir::ModuleOp plan, GpuCode &code);
+void chainLaunches(mlir::ModuleOp plan, const Machine &machine, GpuCode &code);
 
 } // namespace moec::lowering::nvptx
 

@@ -13,7 +13,9 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::GroupedLinearOp op) {
   int64_t groups = op.getGroups(), in = weight.width(), out = weight.leadingRows() / groups;
   Pointer input = frame.buffer(op.getInput()), result = frame.result(0);
   bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), weight.storage(), in);
-  Product product(frame, byMatrix, weight.storage(), op.getCompute(), in, {}, 1);
+  ProductSizes sizes = Product::sizesOf(weight.storage(), out, in, 1);
+  sizes.planes = groups;
+  Product product(frame, Product::choose(frame, byMatrix, sizes), weight.storage(), op.getCompute(), in, {}, 1);
   product.forShare(frame, out, groups, [&](Product::Blocks cut, Number block, Number first, Number rows) {
     Number group = b.block(2);
     product.multiply(

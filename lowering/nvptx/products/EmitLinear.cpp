@@ -16,7 +16,10 @@ static void emitProducts(KernelFrame &frame, Pointer input, ArrayRef<Weight> wei
   int64_t in = weights[0].width(), columns = weights[0].leadingRows();
   Pointer result = frame.result(0);
   bool byMatrix = MatrixProduct::covers(b.target, compute, weights[0].storage(), in);
-  Product product(frame, byMatrix, weights[0].storage(), compute, in, {}, int64_t(weights.size()));
+  int64_t groups = int64_t(weights.size());
+  const Storage &storage = weights[0].storage();
+  Product::Strategy strategy = Product::choose(frame, byMatrix, Product::sizesOf(storage, columns, in, groups));
+  Product product(frame, strategy, storage, compute, in, {}, groups);
   product.forShare(frame, columns, 1, [&](Product::Blocks cut, Number block, Number first, Number rows) {
     product.multiply(
         cut, block, columns, rows, [&](int64_t group, Number column) { return weights[group].matrixRow(column); },

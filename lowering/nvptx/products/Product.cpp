@@ -1,18 +1,41 @@
 // Tiles for matrix units, or columns for warps.
 #include "lowering/nvptx/products/Product.h"
 
+#include "mlir/IR/Remarks.h"
+#include "llvm/Support/FormatVariadic.h"
+
 using namespace mlir;
 using namespace moec;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-Product::Product(KernelFrame &frame, bool byMatrix, const Storage &storage, moe::Compute compute, int64_t width,
+ProductSizes Product::sizesOf(const Storage &storage, int64_t columns, int64_t width, int64_t groups) {
+  return {.columns = columns, .width = width, .bytesOfWeight = storage.element.getIntOrFloatBitWidth() / 8., .groups = groups};
+}
+
+Product::Strategy Product::choose(const KernelFrame &frame, bool byMatrix, ArrayRef<ProductSizes> products) {
+  if (!byMatrix || frame.mostRows <= MatrixProduct::rows)
+    return {.byMatrix = byMatrix, .tilesFrom = {}};
+  const Target &target = frame.b.target;
+  std::optional<int64_t> from = tilesFrom(products, frame.mostRows, target.machine);
+  int64_t rows = from.value_or(std::min(frame.mostRows, manyRows)); // where they are compared
+  ProductCosts costs = costsOf(products, rows, target.machine);
+  auto label = remark::RemarkOpts::name("cut-products").category("cut-products").function(frame.kernel.getSymName());
+  Location location = frame.kernel.getLoc();
+  (from ? remark::passed(location, label) : remark::missed(location, label))
+      << llvm::formatv("{0}, {1} rows: narrow {2}; tiles {3}: {4}", target.name, rows, costs.narrow.describe(),
+                       costs.tiles.describe(), from ? "tiles from there on" : "no tiles")
+             .str();
+  return {.byMatrix = true, .tilesFrom = from};
+}
+
+Product::Product(KernelFrame &frame, const Strategy &strategy, const Storage &storage, moe::Compute compute, int64_t width,
                  ArrayRef<int64_t> strides, int64_t groups)
-    : b(frame.b), groups(groups) {
-  if (hasTiles(frame, byMatrix)) {
+    : b(frame.b), strategy(strategy), groups(groups) {
+  if (strategy.tilesFrom) {
     frame.alternative([&] { matrix.emplace(frame, storage, width, groups); });
     tile.emplace(frame, storage, width, groups);
-  } else if (byMatrix) {
+  } else if (strategy.byMatrix) {
     matrix.emplace(frame, storage, width, groups);
   } else {
     warp.emplace(b, storage, compute, width, strides);
@@ -20,21 +43,21 @@ Product::Product(KernelFrame &frame, bool byMatrix, const Storage &storage, moe:
 }
 
 void Product::forShare(KernelFrame &frame, int64_t columns, int64_t planes, Share share) const {
-  const int64_t rows = rowsOfBlock(), blocks = blocksOf(columns, bool(matrix));
+  const int64_t rows = rowsOfBlock(), blocks = blocksOf(columns, strategy.byMatrix);
   frame.launch(threads, {KernelFrame::constant(blocks), frame.perRow(rows), KernelFrame::constant(planes)});
   auto take = [&](Blocks cut, Number block, Number first) {
     share(cut, block, first, minimum(frame.rows - first, b.integer(rows)));
   };
+  auto narrow = [&] { take(Blocks::narrow, b.block(0), b.block(1) * rows); };
   if (!tile)
-    return take(Blocks::narrow, b.block(0), b.block(1) * rows);
-  auto narrow = [&] { share(Blocks::narrow, b.block(0), b.integer(0), frame.rows); }; // where tiles do not pay, one block has all
+    return narrow();
   // There are fewer tiles than blocks; neighbours have the same weights.
   auto inTiles = [&] {
     Number index = (b.block(1) * blocks + b.block(0)).toInteger(b.i32),
            rowTiles = ((frame.rows + (rows - 1)) / rows).toInteger(b.i32), column = (index / rowTiles).toInteger(b.i64);
     b.ifThen(column < tilesOf(columns, groups), [&] { take(Blocks::tiles, column, (index % rowTiles).toInteger(b.i64) * rows); });
   };
-  b.ifThenElse(tilesPay(frame.rows), inTiles, narrow);
+  b.ifThenElse(strategy.tilesPay(frame), inTiles, narrow);
 }
 
 void Product::multiply(Blocks blocks, Number block, int64_t columns, Number rows, MatrixProduct::Weights weight,

@@ -3,6 +3,7 @@
 #define MOEC_LOWERING_NVPTX_PRODUCTS_PRODUCT_H
 
 #include "lowering/nvptx/products/MatrixProduct.h"
+#include "lowering/nvptx/products/ProductCost.h"
 #include "lowering/nvptx/products/TileProduct.h"
 #include "lowering/nvptx/products/WarpProduct.h"
 #include "llvm/Support/MathExtras.h"
@@ -16,15 +17,25 @@ public:
   static constexpr int64_t threads = MatrixProduct::threads;
   static_assert(threads == productThreads);
 
+  /// Which units multiply, and for steps of how many rows in tiles, if for any: an element is the same either way.
+  struct Strategy {
+    bool byMatrix = false;
+    std::optional<int64_t> tilesFrom;
+
+    /// Whether a step has so many.
+    Number tilesPay(const KernelFrame &frame) const { return frame.rows >= *tilesFrom; }
+  };
+  /// What takes least for all `products` of a kernel, with a remark where there is a choice.
+  static Strategy choose(const KernelFrame &frame, bool byMatrix, llvm::ArrayRef<ProductSizes> products);
+  /// `groups` weights that are stored so, each with `columns` columns of `width` numbers.
+  static ProductSizes sizesOf(const Storage &storage, int64_t columns, int64_t width, int64_t groups);
+
   /// For `groups` weights of the same shape and storage that are multiplied with the same activations.
-  Product(KernelFrame &frame, bool byMatrix, const Storage &storage, moe::Compute compute, int64_t width,
+  Product(KernelFrame &frame, const Strategy &strategy, const Storage &storage, moe::Compute compute, int64_t width,
           llvm::ArrayRef<int64_t> strides, int64_t groups);
 
-  /// How a block's part is cut: for few rows or any number of them, or for many.
+  /// How a block's part is cut.
   enum class Blocks { narrow, tiles };
-  /// Whether there may be so many rows that tiles pay; and whether `rows` are. An element is the same either way.
-  static bool hasTiles(const KernelFrame &frame, bool byMatrix) { return byMatrix && frame.mostRows > MatrixProduct::rows; }
-  static Number tilesPay(Number rows) { return rows > MatrixProduct::rows; }
 
   /// Blocks that take `columns`.
   static int64_t blocksOf(int64_t columns, bool byMatrix) {
@@ -53,6 +64,7 @@ private:
                       ElementOf elementOf);
 
   KernelBuilder &b;
+  const Strategy strategy;
   int64_t groups;
   std::optional<MatrixProduct> matrix;
   std::optional<TileProduct> tile;

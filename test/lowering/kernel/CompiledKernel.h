@@ -43,9 +43,13 @@ public:
   virtual void check(llvm::function_ref<void()> checks) { checks(); }
 };
 
+/// From how many rows on GPUs' matrix units compute products in tiles: as few as possible, which small kernels show all of; or as
+/// the cost model says.
+enum class Tiles { early, asTheyPay };
+
 /// The one kernel of `plan` as often as a program wants to test it: at every level of this processor and for every GPU target
 /// (EveryTarget.cpp), or with mistakes built in (../nvptx/MutantKernel.cpp). A failure is a failure of the test.
-std::vector<std::unique_ptr<CompiledKernel>> compileKernel(mlir::ModuleOp plan);
+std::vector<std::unique_ptr<CompiledKernel>> compileKernel(mlir::ModuleOp plan, Tiles tiles);
 
 /// At every level that this processor has.
 std::vector<std::unique_ptr<CompiledKernel>> compileForProcessor(mlir::ModuleOp plan);

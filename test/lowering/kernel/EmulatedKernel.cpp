@@ -70,10 +70,14 @@ void EmulatedKernel::run(const KernelLaunch &launch) {
       << code.target << ": counters are left other than zero";
 }
 
-std::vector<std::pair<std::string, lowering::GpuCode>> moec::test::generateForGpus(mlir::ModuleOp plan) {
+std::vector<std::pair<std::string, lowering::GpuCode>> moec::test::generateForGpus(mlir::ModuleOp plan, Tiles tiles) {
+  std::vector<lowering::nvptx::Target> its(lowering::nvptx::allTargets());
   std::vector<const lowering::nvptx::Target *> targets;
-  for (const lowering::nvptx::Target &target : lowering::nvptx::allTargets())
+  for (lowering::nvptx::Target &target : its) {
+    if (tiles == Tiles::early)
+      target.machine.cacheBandwidth = 1; // tiles ask it for less
     targets.push_back(&target);
+  }
   std::vector<std::pair<std::string, lowering::GpuCode>> generated;
   auto codes = lowering::nvptx::generateCode(plan, targets);
   if (failed(codes)) {

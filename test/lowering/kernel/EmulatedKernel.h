@@ -31,7 +31,7 @@ private:
 };
 
 /// The one kernel of `plan` for every GPU target, under its symbol; a failure is a failure of the test.
-std::vector<std::pair<std::string, lowering::GpuCode>> generateForGpus(mlir::ModuleOp plan);
+std::vector<std::pair<std::string, lowering::GpuCode>> generateForGpus(mlir::ModuleOp plan, Tiles tiles);
 
 } // namespace moec::test
 

@@ -1,6 +1,5 @@
 // Running kernels in the test's own process, over memory that ends where the data ends.
 #include "KernelRun.h"
-#include "CompiledKernel.h"
 #include "Elements.h"
 
 #include "lowering/kernel/LowerToLLVM.h"
@@ -118,7 +117,7 @@ struct KernelRun::Implementation {
   OwningOpRef<ModuleOp> asFunction();
 };
 
-KernelRun::KernelRun(const std::string &text) : self(new Implementation) {
+KernelRun::KernelRun(const std::string &text, Tiles tiles) : self(new Implementation) {
   self->context.loadDialect<func::FuncDialect, arith::ArithDialect>();
   lowering::loadKernelDialects(self->context);
   self->module = parseSourceString<ModuleOp>(text, &self->context);
@@ -127,7 +126,7 @@ KernelRun::KernelRun(const std::string &text) : self(new Implementation) {
     return;
   }
   self->kernel = *self->module->getOps<plan::KernelOp>().begin();
-  self->compiled = compileKernel(*self->module);
+  self->compiled = compileKernel(*self->module, tiles);
 }
 
 KernelRun::~KernelRun() = default;

@@ -2,6 +2,8 @@
 #ifndef MOEC_TEST_LOWERING_KERNEL_KERNELRUN_H
 #define MOEC_TEST_LOWERING_KERNEL_KERNELRUN_H
 
+#include "CompiledKernel.h"
+
 #include "dialects/plan/Plan.h"
 #include "passes/evaluator/Evaluator.h"
 #include "runtime/devices/emulator/Counters.h"
@@ -20,12 +22,10 @@ using evaluator::Tensor;
 /// Rows of a result, as the kernel left them.
 using Bits = std::vector<uint32_t>;
 
-class CompiledKernel;
-
 class KernelRun {
 public:
   /// Compiles `text`, one plan.kernel; a failure is a failure of the test.
-  explicit KernelRun(const std::string &text);
+  explicit KernelRun(const std::string &text, Tiles tiles = Tiles::early);
   ~KernelRun();
 
   /// What the step consists of; afterwards inputs are made up from `seed`, except those of `given` (by argument).

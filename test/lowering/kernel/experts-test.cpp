@@ -161,8 +161,8 @@ std::string combineOfCodes(int64_t intermediate, int64_t out, int64_t shared) {
 }
 
 /// Runs `text` on every routing; `offsets` is the number of the argument with the offsets, the next is the order.
-void check(const std::string &text, unsigned offsets, double tolerance) {
-  KernelRun run(text);
+void check(const std::string &text, unsigned offsets, double tolerance, Tiles tiles = Tiles::early) {
+  KernelRun run(text, tiles);
   for (const Routing &routing : routings()) {
     SCOPED_TRACE(text + " with " + std::to_string(routing.ids.shape[0]) + " tokens");
     run.setStep({{0, routing.ids.shape[0]}});
@@ -234,6 +234,10 @@ TEST(Combine, SharedExperts) {
   check(combine(32, 32, 64, "bf16", false, true), 2, 1e-5);
   check(combine(20, 33, 7, "f32", false, false), 2, 1e-5);
 }
+
+/// Of one expert and of the shared ones.
+TEST(ExpertHidden, ManyRowsInNarrowBlocks) { check(hidden(264, 20, 20, "bf16", true), 1, 1e-5, Tiles::asTheyPay); }
+TEST(Combine, ManyRowsInNarrowBlocks) { check(combine(264, 20, 264, "bf16", true, true), 2, 1e-5, Tiles::asTheyPay); }
 
 /// A row does not change with the tokens around it.
 TEST(Combine, RowsAlone) {

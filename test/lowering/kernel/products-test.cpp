@@ -25,8 +25,8 @@ static std::string linear(int64_t in, int64_t out, const char *type, const char 
   return text + llvm::formatv("  plan.return %y : tensor<?x{0}xf32>\n}\n", out).str();
 }
 
-static void check(const std::string &text, std::vector<int64_t> tokenCounts, double tolerance) {
-  KernelRun run(text);
+static void check(const std::string &text, std::vector<int64_t> tokenCounts, double tolerance, Tiles tiles = Tiles::early) {
+  KernelRun run(text, tiles);
   for (int64_t tokens : tokenCounts) {
     SCOPED_TRACE(text + " with " + std::to_string(tokens) + " tokens");
     run.setStep({{0, tokens}});
@@ -85,6 +85,11 @@ TEST(Linear, Blocks) {
   check(linear(32, 16, "bf16", "bf16"), {200}, 1e-5);
   check(linear(136, 150, "bf16", "bf16", "70, 80", true, true), {33, 64, 129}, 1e-5);
   check(linear(520, 130, "bf16", "bf16"), {40}, 1e-5);
+}
+
+/// Few columns: blocks of all rows together would be fewer than a GPU has room for.
+TEST(Linear, ManyRowsInNarrowBlocks) {
+  check(linear(520, 33, "bf16", "bf16", nullptr, true, true), {64, 70, 129}, 1e-5, Tiles::asTheyPay);
 }
 
 static std::string gateUp(int64_t in, int64_t out, const char *compute, const char *activation) {

@@ -89,10 +89,10 @@ private:
 bool isSound(const std::string &text) { return runtime::emulator::Emulator().load(text, "mutant").ok(); }
 } // namespace
 
-std::vector<std::unique_ptr<CompiledKernel>> moec::test::compileKernel(mlir::ModuleOp plan) {
+std::vector<std::unique_ptr<CompiledKernel>> moec::test::compileKernel(mlir::ModuleOp plan, Tiles tiles) {
   static std::set<std::string> known; // targets and kernels may share their code
   std::vector<std::unique_ptr<CompiledKernel>> mutants;
-  for (const auto &[symbol, code] : generateForGpus(plan)) {
+  for (const auto &[symbol, code] : generateForGpus(plan, tiles)) {
     mutants.push_back(std::make_unique<OriginalKernel>(symbol, code));
     if (!known.insert(code.text).second)
       continue;
