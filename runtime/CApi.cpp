@@ -251,13 +251,13 @@ moec_status moec_generate(moec_session *session, int32_t sequence, const int32_t
     if (!session || !ids || !count || !callback)
       return missing("a session, at least one id and a callback");
     Session &steps = *session->session;
-    MOEC_RETURN_IF_ERROR(steps.prefill(sequence, {ids, count}, Wanted::last, 0, nullptr, nullptr));
-    Sampler sampler(steps.model().vocabulary(), optionsOf(sampling));
+    Draws draws(optionsOf(sampling));
+    MOEC_RETURN_IF_ERROR(steps.prefill({sequence, {ids, count}, Wanted::sampled, draws.next()}));
     std::optional<StreamDecoder> stream;
     if (session->model->tokenizer)
       stream.emplace(*session->model->tokenizer);
     return generate(
-        steps, {.sequences = {&sequence, 1}, .tokens = tokens}, sampler, stream ? &*stream : nullptr,
+        steps, {.sequences = {&sequence, 1}, .tokens = tokens}, draws, stream ? &*stream : nullptr,
         [&](int32_t id, const std::string &text) -> Result<bool> { return callback(context, id, text.data(), text.size()) != 0; });
   });
 }

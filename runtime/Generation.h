@@ -1,4 +1,4 @@
-// The loop in which a model writes: choose a token, hand it out, extend the sequences by it.
+// The loop in which a model writes: hand out the token that was chosen, extend the sequences by it.
 #ifndef MOEC_RUNTIME_GENERATION_H
 #define MOEC_RUNTIME_GENERATION_H
 
@@ -19,10 +19,10 @@ struct GenerationOptions {
 /// Is given each token and the text that it completes; says whether to go on.
 using TokenObserver = std::function<Result<bool>(int32_t id, const std::string &text)>;
 
-/// Chooses the first token from the logits of the session's last output, lets steps choose the others, and so on. The last token
-/// that is chosen is handed out, and with it all text held back, but extends no sequence. `stream` is null where there is no
-/// tokenizer.
-Status generate(Session &session, const GenerationOptions &options, Sampler &sampler, StreamDecoder *stream,
+/// Begins with the token that the session's last step chose for its last output, and lets steps choose the others as `draws` says.
+/// The last token that is chosen is handed out, and with it all text held back, but extends no sequence. `stream` is null where
+/// there is no tokenizer.
+Status generate(Session &session, const GenerationOptions &options, Draws &draws, StreamDecoder *stream,
                 const TokenObserver &observe);
 
 } // namespace moec::runtime

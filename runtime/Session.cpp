@@ -16,7 +16,7 @@ Result<std::unique_ptr<Session>> Session::create(const Artifact &artifact, const
   std::unique_ptr<Session> session(new Session(artifact));
   MOEC_RETURN_IF_ERROR(session->findPrograms());
   if (std::ranges::count(session->sampledOutput, -1))
-    session->sampler.emplace(session->model().vocabulary(), SamplingOptions{.temperature = 1}); // of any settings
+    session->sampler.emplace(session->model().vocabulary());
 
   const artifact::Model &model = session->model();
   session->maxPages = int64_t(pagesFor(model, model.max_sequence()));
@@ -225,17 +225,19 @@ void Session::readResults(bool wantsLogits) {
     lastLogits = {};
 }
 
-Status Session::prefill(int sequence, std::span<const int32_t> ids, Wanted outputs, int64_t chunk, void (*perStep)(void *),
-                        void *context) {
+Status Session::prefill(const Piece &all, int64_t chunk, void (*perStep)(void *), void *context) {
   int64_t most = maxTokens(Phase::prefill);
-  if (outputs == Wanted::all)
+  if (all.outputs == Wanted::all)
     most = std::min(most, maxOutputs(Phase::prefill));
   if (chunk > 0)
     most = std::min(most, chunk);
-  for (size_t done = 0; done < ids.size();) {
-    size_t count = std::min(size_t(most), ids.size() - done);
-    bool isLast = done + count == ids.size();
-    Piece piece{sequence, ids.subspan(done, count), outputs == Wanted::all || isLast ? outputs : Wanted::none};
+  for (size_t done = 0; done < all.ids.size();) {
+    size_t count = std::min(size_t(most), all.ids.size() - done);
+    Piece piece{all.sequence, all.ids.subspan(done, count), all.outputs};
+    if (done + count == all.ids.size())
+      piece.sampling = all.sampling;
+    else if (all.outputs != Wanted::all)
+      piece.outputs = Wanted::none;
     MOEC_RETURN_IF_ERROR(step(Phase::prefill, {&piece, 1}));
     if (perStep)
       perStep(context);

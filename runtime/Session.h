@@ -49,9 +49,9 @@ public:
   /// device fails, every sequence is as it was, and there are no results to read. Allocates nothing.
   Status step(Phase phase, std::span<const Piece> pieces);
 
-  /// Extends one sequence by any number of tokens, in steps of at most `chunk` (0: as many as fit). `perStep` (may be null)
+  /// Extends a sequence by a piece of any length, in steps of at most `chunk` tokens (0: as many as fit). `perStep` (may be null)
   /// is called after every step, when its results can be read. The steps before one that fails stay done.
-  Status prefill(int sequence, std::span<const int32_t> ids, Wanted outputs, int64_t chunk, void (*perStep)(void *), void *context);
+  Status prefill(const Piece &piece, int64_t chunk = 0, void (*perStep)(void *) = nullptr, void *context = nullptr);
 
   /// Results of the last step: rows of `vocabulary` f32, one per output, in order of tokens; none when every piece wanted only its
   /// sampled token.

@@ -8,11 +8,6 @@
 
 using namespace moec::runtime;
 
-Sampler::Sampler(size_t vocabulary, const SamplingOptions &options) : options(options) {
-  if (options.temperature > 0)
-    candidates.reserve(vocabulary);
-}
-
 int32_t moec::runtime::largestLogit(std::span<const float> logits) {
   size_t best = 0;
   for (size_t i = 1; i < logits.size(); ++i)

@@ -1,4 +1,4 @@
-// Chooses the next token from logits.
+// How the next token is chosen from logits, and choosing it.
 #ifndef MOEC_RUNTIME_SAMPLING_SAMPLER_H
 #define MOEC_RUNTIME_SAMPLING_SAMPLER_H
 
@@ -21,23 +21,28 @@ struct SamplingOptions {
 /// machine: the random number is splitmix64 of seed and n, and what is done with it is arithmetic of integers.
 SamplingWords samplingWords(const SamplingOptions &options, uint64_t n);
 
-/// Tokens one after the other: chosen by kernels of a model as it says, or by it itself.
-class Sampler {
+/// Of tokens one after the other, how each is to be chosen.
+class Draws {
 public:
-  /// Reserves memory for a vocabulary of that size if the temperature is above 0; drawing then allocates nothing.
-  Sampler(size_t vocabulary, const SamplingOptions &options);
-
-  /// How the next token is to be chosen.
-  SamplingWords next() { return samplingWords(options, ++calls); }
-  /// The next token. Greedy takes the lowest id of the largest logit. A logit that is no number or minus infinity is never chosen
-  /// where there is another; plus infinity is certain.
-  int32_t sample(std::span<const float> logits) { return choose(logits, next()); }
-  /// What kernels choose as they are told.
-  int32_t choose(std::span<const float> logits, const SamplingWords &words);
+  explicit Draws(const SamplingOptions &options) : options(options) {}
+  SamplingWords next() { return samplingWords(options, ++count); }
 
 private:
   SamplingOptions options;
-  uint64_t calls = 0;
+  uint64_t count = 0;
+};
+
+/// Chooses as kernels do, where there are none.
+class Sampler {
+public:
+  /// Reserves memory for a vocabulary of that size; choosing then allocates nothing.
+  explicit Sampler(size_t vocabulary) { candidates.reserve(vocabulary); }
+
+  /// Greedy takes the lowest id of the largest logit. A logit that is no number or minus infinity is never chosen where there is
+  /// another; plus infinity is certain. -1 where none is to be chosen.
+  int32_t choose(std::span<const float> logits, const SamplingWords &words);
+
+private:
   struct Candidate {
     float logit;
     int32_t id;

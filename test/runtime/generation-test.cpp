@@ -22,7 +22,7 @@ struct GenerationTest : testing::Test {
     artifact = std::move(*opened);
     session = std::move(*Session::create(*artifact, {}));
     sequence = *session->addSequence();
-    ASSERT_TRUE(session->prefill(sequence, ids, Wanted::last, 0, nullptr, nullptr).ok());
+    ASSERT_TRUE(session->prefill({sequence, ids, Wanted::sampled, Draws({}).next()}).ok());
   }
 
   /// The greedy continuation, from what the model computes for whole texts.
@@ -35,8 +35,8 @@ struct GenerationTest : testing::Test {
 
   Status write(int64_t tokens, bool ignoreEnd = false, size_t stopAfter = 100) {
     written.clear();
-    Sampler sampler(vocabulary, {});
-    return generate(*session, {.sequences = {&sequence, 1}, .tokens = tokens, .ignoreEnd = ignoreEnd}, sampler, nullptr,
+    Draws greedy({});
+    return generate(*session, {.sequences = {&sequence, 1}, .tokens = tokens, .ignoreEnd = ignoreEnd}, greedy, nullptr,
                     [&](int32_t id, const std::string &text) -> Result<bool> {
                       EXPECT_EQ(text, "");
                       written.push_back(id);
@@ -84,10 +84,10 @@ TEST_F(GenerationTest, passesErrorsOn) {
   Status status = write(100, /*ignoreEnd=*/true); // beyond the positions that a sequence has
   EXPECT_FALSE(status.ok());
   EXPECT_EQ(written, expected(size_t(maxSequence) - 3 + 1));
-  Sampler sampler(vocabulary, {});
+  Draws greedy({});
   session->releaseSequence(sequence);
   begin({});
-  status = generate(*session, {.sequences = {&sequence, 1}, .tokens = 2}, sampler, nullptr,
+  status = generate(*session, {.sequences = {&sequence, 1}, .tokens = 2}, greedy, nullptr,
                     [](int32_t, const std::string &) -> Result<bool> { return Status::ioError("no room"); });
   EXPECT_EQ(status.message(), "no room");
 }
@@ -95,10 +95,10 @@ TEST_F(GenerationTest, passesErrorsOn) {
 TEST_F(GenerationTest, extendsEverySequence) {
   int second = *session->addSequence();
   const int both[] = {sequence, second};
-  Piece pieces[] = {{second, ids, Wanted::last}};
+  Draws greedy({});
+  Piece pieces[] = {{second, ids, Wanted::sampled, greedy.next()}};
   ASSERT_TRUE(session->step(Phase::prefill, pieces).ok());
-  Sampler sampler(vocabulary, {});
-  ASSERT_TRUE(generate(*session, {.sequences = both, .tokens = 3}, sampler, nullptr, [&](int32_t id, const std::string &) {
+  ASSERT_TRUE(generate(*session, {.sequences = both, .tokens = 3}, greedy, nullptr, [&](int32_t id, const std::string &) {
                 return Result<bool>((written.push_back(id), true));
               }).ok());
   EXPECT_EQ(written, expected(3));

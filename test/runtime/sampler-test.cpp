@@ -9,10 +9,11 @@ using namespace moec::runtime;
 
 namespace {
 std::map<int32_t, int> histogram(const SamplingOptions &options, const std::vector<float> &logits, int draws) {
-  Sampler sampler(logits.size(), options);
+  Sampler sampler(logits.size());
+  Draws how(options);
   std::map<int32_t, int> counts;
   for (int i = 0; i < draws; ++i)
-    ++counts[sampler.sample(logits)];
+    ++counts[sampler.choose(logits, how.next())];
   return counts;
 }
 
@@ -43,12 +44,13 @@ TEST(Sampler, keepsTheLikeliest) {
 
 TEST(Sampler, repeatsItselfBySeed) {
   std::vector<float> logits(100, 0);
-  Sampler a(100, {1, 0, 1, 5}), b(100, {1, 0, 1, 5}), c(100, {1, 0, 1, 6});
+  Sampler sampler(logits.size());
+  Draws a({1, 0, 1, 5}), b({1, 0, 1, 5}), c({1, 0, 1, 6});
   std::vector<int32_t> x, y, z;
   for (int i = 0; i < 50; ++i) {
-    x.push_back(a.sample(logits));
-    y.push_back(b.sample(logits));
-    z.push_back(c.sample(logits));
+    x.push_back(sampler.choose(logits, a.next()));
+    y.push_back(sampler.choose(logits, b.next()));
+    z.push_back(sampler.choose(logits, c.next()));
   }
   EXPECT_EQ(x, y);
   EXPECT_NE(x, z);

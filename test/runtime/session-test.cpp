@@ -50,7 +50,7 @@ TEST_F(SessionTest, givesEveryPositionWhateverTheChunks) {
     } state{*this, ids};
     int sequence = *session->addSequence();
     Status status = session->prefill(
-        sequence, ids, Wanted::all, chunk,
+        {sequence, ids, Wanted::all}, chunk,
         [](void *context) {
           State &state = *static_cast<State *>(context);
           for (size_t i = 0; i < state.test.session->outputs(); ++i)
@@ -78,6 +78,13 @@ TEST_F(SessionTest, choosesTokensBehindPieces) {
   EXPECT_EQ(session->sampled(0), -1); // of several tokens the last is followed
   EXPECT_EQ(session->sampled(2), largestLogit(expectedLogits(texts[1])));
   EXPECT_EQ(session->sampled(3), -1);
+}
+
+TEST_F(SessionTest, choosesBehindTheLastPartOfAPrompt) {
+  const std::vector<int32_t> text{1, 2, 3, 4, 5};
+  ASSERT_TRUE(session->prefill({*session->addSequence(), text, Wanted::sampled, Draws({}).next()}, /*chunk=*/2).ok());
+  EXPECT_EQ(session->outputs(), 1u);
+  EXPECT_EQ(session->sampled(0), largestLogit(expectedLogits(text)));
 }
 
 TEST_F(SessionTest, keepsSequencesOfABatchApart) {
@@ -110,7 +117,7 @@ TEST_F(SessionTest, handsPagesOutAgain) {
     EXPECT_FALSE(session->addSequence().ok());
     std::vector<int32_t> ids(maxSequence, int32_t(round % vocabulary));
     for (int sequence : sequences) {
-      ASSERT_TRUE(session->prefill(sequence, ids, Wanted::last, 0, nullptr, nullptr).ok());
+      ASSERT_TRUE(session->prefill({sequence, ids, Wanted::last}).ok());
       EXPECT_EQ(row(0), expectedLogits(ids));
     }
     for (int sequence : sequences)
@@ -140,7 +147,7 @@ TEST_F(SessionTest, refusesWithoutEffect) {
   EXPECT_NE(session->step(Phase::decode, twice).message().find("occurs twice"), std::string::npos);
   EXPECT_FALSE(session->step(Phase::decode, {}).ok());
   std::vector<int32_t> full(maxSequence, 1);
-  ASSERT_TRUE(session->prefill(sequence, full, Wanted::last, 0, nullptr, nullptr).ok());
+  ASSERT_TRUE(session->prefill({sequence, full, Wanted::last}).ok());
   Piece more{sequence, one, Wanted::last};
   EXPECT_NE(session->step(Phase::decode, {&more, 1}).message().find("--max-sequence"), std::string::npos);
 }
@@ -160,7 +167,7 @@ TEST_F(SessionTest, plansTheLargestModel) {
   Result<std::unique_ptr<Session>> large = Session::create(**opened, {1, ""});
   ASSERT_TRUE(large.ok()) << large.status().message();
   std::vector<int32_t> ids{1, 2, 3, 4, 5};
-  ASSERT_TRUE((*large)->prefill(*(*large)->addSequence(), ids, Wanted::last, 0, nullptr, nullptr).ok());
+  ASSERT_TRUE((*large)->prefill({*(*large)->addSequence(), ids, Wanted::last}).ok());
   EXPECT_EQ(std::vector<float>((*large)->logits(0).begin(), (*large)->logits(0).end()), expectedLogits(ids));
 }
 
@@ -191,7 +198,7 @@ TEST_F(SessionTest, isAsItWasWhenTheDeviceFails) {
   session = std::move(*created);
   int first = *session->addSequence(), second = *session->addSequence();
   std::vector<int32_t> ids{1, 2, 3, 4, 5}, others{6, 7};
-  ASSERT_TRUE(session->prefill(first, std::span(ids).first(3), Wanted::last, 0, nullptr, nullptr).ok());
+  ASSERT_TRUE(session->prefill({first, std::span(ids).first(3), Wanted::last}).ok());
 
   Piece pieces[] = {{second, others, Wanted::last}, {first, std::span(ids).last(2), Wanted::last}};
   FailingDevice::fails = true;
@@ -218,10 +225,10 @@ TEST_F(SessionTest, keepsTheChunksBeforeAFailure) {
   int sequence = *session->addSequence();
   std::vector<int32_t> ids{1, 2, 3, 4, 5, 6, 7};
   auto failNext = [](void *) { FailingDevice::fails = true; };
-  EXPECT_FALSE(session->prefill(sequence, ids, Wanted::last, 4, failNext, nullptr).ok());
+  EXPECT_FALSE(session->prefill({sequence, ids, Wanted::last}, /*chunk=*/4, failNext).ok());
   FailingDevice::fails = false;
   EXPECT_EQ(session->length(sequence), 4);
-  ASSERT_TRUE(session->prefill(sequence, std::span(ids).subspan(4), Wanted::last, 0, nullptr, nullptr).ok());
+  ASSERT_TRUE(session->prefill({sequence, std::span(ids).subspan(4), Wanted::last}).ok());
   EXPECT_EQ(row(0), expectedLogits(ids));
 }
 
@@ -233,8 +240,8 @@ TEST_F(SessionTest, runsTheCodeOfItsOwnArtifact) {
   ASSERT_TRUE(shifted.ok()) << shifted.status().message();
   std::vector<int32_t> ids{1, 2, 3};
   std::vector<float> expected = expectedLogits(ids);
-  ASSERT_TRUE(session->prefill(*session->addSequence(), ids, Wanted::last, 0, nullptr, nullptr).ok());
-  ASSERT_TRUE((*shifted)->prefill(*(*shifted)->addSequence(), ids, Wanted::last, 0, nullptr, nullptr).ok());
+  ASSERT_TRUE(session->prefill({*session->addSequence(), ids, Wanted::last}).ok());
+  ASSERT_TRUE((*shifted)->prefill({*(*shifted)->addSequence(), ids, Wanted::last}).ok());
   EXPECT_EQ(row(0), expected);
   for (float &logit : expected)
     logit += 100;

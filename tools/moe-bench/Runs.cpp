@@ -28,7 +28,7 @@ Status Runs::prefill(int64_t tokens, double &seconds) {
   MOEC_RETURN_IF_ERROR(take(sequence, session.addSequence()));
   std::vector<int32_t> prompt = someIds(size_t(tokens), vocabulary, 5);
   auto start = Clock::now();
-  MOEC_RETURN_IF_ERROR(session.prefill(sequence, prompt, Wanted::last, 0, nullptr, nullptr));
+  MOEC_RETURN_IF_ERROR(session.prefill({sequence, prompt, Wanted::last}));
   seconds = since(start);
   session.releaseSequence(sequence);
   return {};
@@ -38,7 +38,7 @@ Status Runs::decode(int64_t batch, int64_t tokens, double &seconds, std::vector<
   std::vector<int> sequences(size_t(batch), 0);
   for (int &sequence : sequences) {
     MOEC_RETURN_IF_ERROR(take(sequence, session.addSequence()));
-    MOEC_RETURN_IF_ERROR(session.prefill(sequence, someIds(1, vocabulary, uint64_t(sequence)), Wanted::last, 0, nullptr, nullptr));
+    MOEC_RETURN_IF_ERROR(session.prefill({sequence, someIds(1, vocabulary, uint64_t(sequence)), Wanted::last}));
   }
   std::vector<int32_t> ids = someIds(size_t(batch * tokens), vocabulary, 17);
   std::vector<Piece> pieces(sequences.size());

@@ -22,7 +22,7 @@ class Conversation {
 public:
   Conversation(const Options &options, Session &session, const Tokenizer &tokenizer, ChatTemplate chatTemplate)
       : options(options), session(session), tokenizer(tokenizer), chatTemplate(std::move(chatTemplate)),
-        sampler(session.model().vocabulary(), {options.temperature, options.topK, options.topP, options.seed}) {
+        draws({options.temperature, options.topK, options.topP, options.seed}) {
     context.bosToken = tokenizer.bytesOf(session.model().bos_id());
     if (const auto *ends = session.model().eos_ids(); ends && ends->size())
       context.eosToken = tokenizer.bytesOf(ends->Get(0));
@@ -43,8 +43,8 @@ public:
     std::string reply;
     int64_t most = options.generate ? options.generate : defaultTokens;
     InterruptCatcher catcher;
-    Status status = runtime::generate(session, {.sequences = {&sequence, 1}, .tokens = most, .ignoreEnd = options.ignoreEnd},
-                                      sampler, &stream, [&](int32_t id, const std::string &piece) -> Result<bool> {
+    Status status = runtime::generate(session, {.sequences = {&sequence, 1}, .tokens = most, .ignoreEnd = options.ignoreEnd}, draws,
+                                      &stream, [&](int32_t id, const std::string &piece) -> Result<bool> {
                                         reply += piece;
                                         cached.push_back(id);
                                         printText(piece);
@@ -70,14 +70,14 @@ private:
       common = 0;
     }
     cached = ids;
-    return session.prefill(sequence, std::span(ids).subspan(common), Wanted::last, options.prefillChunk, nullptr, nullptr);
+    return session.prefill({sequence, std::span(ids).subspan(common), Wanted::sampled, draws.next()}, options.prefillChunk);
   }
 
   const Options &options;
   Session &session;
   const Tokenizer &tokenizer;
   ChatTemplate chatTemplate;
-  Sampler sampler;
+  Draws draws;
   ChatContext context;
   std::vector<Message> messages;
   int sequence = -1;

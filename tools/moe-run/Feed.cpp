@@ -19,10 +19,10 @@ Result<Feed> Feed::create(Session &session, int64_t copies) {
   return feed;
 }
 
-Status Feed::step(Phase phase, std::span<const int32_t> ids, Wanted outputs) {
+Status Feed::step(Phase phase, std::span<const int32_t> ids, Wanted outputs, SamplingWords sampling) {
   std::vector<Piece> pieces;
   for (int sequence : sequences)
-    pieces.push_back({sequence, ids, outputs});
+    pieces.push_back({sequence, ids, outputs, sampling});
   MOEC_RETURN_IF_ERROR(session->step(phase, pieces));
   return checkCopies();
 }
@@ -50,13 +50,16 @@ Status Feed::feed(std::span<const int32_t> ids, const FeedOptions &options, cons
     return Status::invalidArgument("a batch of " + std::to_string(copies) + " does not fit one prefill step");
   for (size_t done = 0; done < prefilled;) {
     size_t count = std::min(size_t(most), prefilled - done);
-    Wanted wanted = options.everyPosition ? Wanted::all : done + count == ids.size() ? Wanted::last : Wanted::none;
-    MOEC_RETURN_IF_ERROR(step(Phase::prefill, ids.subspan(done, count), wanted));
+    bool isLast = done + count == ids.size();
+    Wanted wanted = options.everyPosition ? Wanted::all : isLast ? options.last : Wanted::none;
+    MOEC_RETURN_IF_ERROR(step(Phase::prefill, ids.subspan(done, count), wanted, isLast ? options.sampling : SamplingWords()));
     MOEC_RETURN_IF_ERROR(observe(*this));
     done += count;
   }
   for (size_t i = prefilled; i < ids.size(); ++i) {
-    MOEC_RETURN_IF_ERROR(step(Phase::decode, ids.subspan(i, 1), Wanted::last));
+    bool isLast = i + 1 == ids.size();
+    MOEC_RETURN_IF_ERROR(step(Phase::decode, ids.subspan(i, 1), isLast && !options.everyPosition ? options.last : Wanted::last,
+                              isLast ? options.sampling : SamplingWords()));
     MOEC_RETURN_IF_ERROR(observe(*this));
   }
   return {};

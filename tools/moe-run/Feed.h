@@ -10,9 +10,11 @@
 namespace moec::run {
 
 struct FeedOptions {
-  int64_t prefill = -1;       ///< ids through prefill; -1 for all
-  int64_t chunk = 0;          ///< of prefill; 0 for as large as possible
-  bool everyPosition = false; ///< logits of every given position, not only of the last
+  int64_t prefill = -1;                         ///< ids through prefill; -1 for all
+  int64_t chunk = 0;                            ///< of prefill; 0 for as large as possible
+  bool everyPosition = false;                   ///< logits of every given position
+  runtime::Wanted last = runtime::Wanted::last; ///< else what is wanted of the last, its logits or the token behind it
+  runtime::SamplingWords sampling = {};         ///< how that is chosen
 };
 
 /// Copies of one text in a batch of sequences that must agree bit for bit.
@@ -36,7 +38,8 @@ public:
   std::span<const int32_t> routedExperts(size_t layer) const;
 
 private:
-  runtime::Status step(runtime::Phase phase, std::span<const int32_t> ids, runtime::Wanted outputs);
+  runtime::Status step(runtime::Phase phase, std::span<const int32_t> ids, runtime::Wanted outputs,
+                       runtime::SamplingWords sampling = {});
 
   runtime::Session *session = nullptr;
   std::vector<int> sequences;

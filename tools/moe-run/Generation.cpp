@@ -60,8 +60,8 @@ void printSpeed(const Outcome &outcome, const Session &session) {
 }
 
 /// Writes on behind what `feed` holds, printing as it goes when `streams`.
-Status write(const Options &options, Session &session, const Feed &feed, StreamDecoder *decoder, bool streams, Outcome &outcome) {
-  Sampler sampler(session.model().vocabulary(), {options.temperature, options.topK, options.topP, options.seed});
+Status write(const Options &options, Session &session, const Feed &feed, Draws &draws, StreamDecoder *decoder, bool streams,
+             Outcome &outcome) {
   InterruptCatcher catcher;
   Watch watch;
   Status status = runtime::generate(session,
@@ -69,7 +69,7 @@ Status write(const Options &options, Session &session, const Feed &feed, StreamD
                                      .tokens = options.generate,
                                      .ignoreEnd = options.ignoreEnd,
                                      .keepsLogits = feed.copies().size() > 1},
-                                    sampler, decoder, [&](int32_t id, const std::string &text) -> Result<bool> {
+                                    draws, decoder, [&](int32_t id, const std::string &text) -> Result<bool> {
                                       MOEC_RETURN_IF_ERROR(feed.checkCopies());
                                       if (outcome.generated() == 0)
                                         outcome.firstSeconds = outcome.prefillSeconds + watch.seconds();
@@ -106,13 +106,18 @@ Result<int> moec::run::generate(const Options &options, Session &session, const 
     decoder.emplace(*tokenizer, /*beginsText=*/!printsPrompt);
 
   Watch watch;
-  Status status = feed.feed(outcome.ids, {options.prefill.value_or(-1), options.prefillChunk, records.wantLogits()},
-                            [&](const Feed &at) { return records.take(at, session); });
+  Draws draws({options.temperature, options.topK, options.topP, options.seed});
+  FeedOptions feeding{.prefill = options.prefill.value_or(-1),
+                      .chunk = options.prefillChunk,
+                      .everyPosition = records.wantLogits(),
+                      .last = options.batch > 1 ? Wanted::last : Wanted::sampled, // copies are compared
+                      .sampling = draws.next()};
+  Status status = feed.feed(outcome.ids, feeding, [&](const Feed &at) { return records.take(at, session); });
   if (status.ok())
     status = records.finish();
   outcome.prefillSeconds = watch.seconds();
   if (status.ok())
-    status = write(options, session, feed, decoder ? &*decoder : nullptr, streams, outcome);
+    status = write(options, session, feed, draws, decoder ? &*decoder : nullptr, streams, outcome);
   if (streams && (status.ok() || printsPrompt || !outcome.text.empty()))
     printText("\n");
   if (!status.ok())

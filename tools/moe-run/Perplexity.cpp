@@ -33,7 +33,7 @@ Status addLoss(Session &session, std::span<const int32_t> ids, double &loss) {
   int sequence = 0;
   MOEC_RETURN_IF_ERROR(take(sequence, session.addSequence()));
   Status status = session.prefill(
-      sequence, given, Wanted::all, 0,
+      {sequence, given, Wanted::all}, /*chunk=*/0,
       [](void *context) {
         Window &window = *static_cast<Window *>(context);
         for (size_t row = 0; row < window.session.outputs(); ++row)

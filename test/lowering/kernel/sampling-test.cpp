@@ -18,7 +18,7 @@ static void expectAlike(const std::vector<std::vector<float>> &rows, const std::
   std::vector<int64_t> outputs;
   Tensor logits({int64_t(rows.size() * options.size()), int64_t(rows.front().size())});
   std::vector<uint32_t> expected;
-  runtime::Sampler sampler(rows.front().size(), {.temperature = 1});
+  runtime::Sampler sampler(rows.front().size());
   for (const std::vector<float> &row : rows)
     for (const SamplingOptions &option : options) {
       std::copy(row.begin(), row.end(), logits.row(int64_t(settings.size())).begin());
