@@ -9,13 +9,15 @@
 using namespace moec;
 using namespace moec::lowering;
 
-static constexpr int64_t lowestKey = std::numeric_limits<int32_t>::min();
+Number TokenChoice::lowestKey() { return b.integer32(std::numeric_limits<int32_t>::min()); }
+
+TokenChoice::Ids TokenChoice::idsOf(int64_t lanes, Number id, Number logit) {
+  return {lanes, id, logit, select(logit == logit, orderedBits(logit), lowestKey().splat(lanes))};
+}
 
 TokenChoice::Ids TokenChoice::idsFrom(Number first, int64_t lanes, int64_t alignment) {
-  Number logit = (logits + first).load(lanes, alignment);
-  Number key = select(logit == logit, orderedBits(logit), b.integer32(lowestKey).splat(lanes));
   Number id = first.toInteger(b.i32).splat(lanes);
-  return {lanes, lanes ? id + iota(lanes) : id, logit, key};
+  return idsOf(lanes, lanes ? id + iota(lanes) : id, (logits + first).load(lanes, alignment));
 }
 
 /// 1 for what holds.
@@ -60,21 +62,27 @@ static Number partOf(Number whole, Number part) {
   return (whole >> 32) * factor + ((low * factor) >> 32);
 }
 
-/// The largest key, from `low` on, such that those from it on add up to `bound` at least: `low` is one.
-Number TokenChoice::leastReaching(Number low, Number bound, Measure measure) {
+Number TokenChoice::leastReaching(Number low, Number bound, llvm::function_ref<Number(Number)> sumFrom) {
   FunctionBuilder::Numbers range{low.toInteger(b.i64), largest.toInteger(b.i64)};
   auto isOpen = [](llvm::ArrayRef<Number> range) { return range[0] < range[1]; };
   return b
       .repeatWhile(range, isOpen,
                    [&](llvm::ArrayRef<Number> range) {
-                     Number middle = range[0] + ((range[1] - range[0] + 1) >> 1), key = middle.toInteger(b.i32);
-                     Number reached = sum(bound.like(int64_t(0)), [&](const Ids &ids) {
-                                        Number added = measure(ids);
-                                        return select(ids.key >= key.splat(ids.lanes), added, added.like(int64_t(0)));
-                                      }) >= bound;
+                     Number middle = range[0] + ((range[1] - range[0] + 1) >> 1);
+                     Number reached = sumFrom(middle.toInteger(b.i32)) >= bound;
                      return FunctionBuilder::Numbers{select(reached, middle, range[0]), select(reached, range[1], middle - 1)};
                    })[0]
       .toInteger(b.i32);
+}
+
+/// The same of sums over ids, which are fewer each time that it is known to lie higher.
+Number TokenChoice::leastKeyReaching(Number low, Number bound, llvm::function_ref<Number(Number)> sumFrom) {
+  restrictTo(low);
+  return leastReaching(low, bound, [&](Number key) {
+    Number sum = sumFrom(key);
+    b.ifThen(sum >= bound, [&] { restrictTo(key); });
+    return sum;
+  });
 }
 
 /// Of the kept ids with `key`, the one in that place, from 1 on.
@@ -84,10 +92,15 @@ Number TokenChoice::lastOf(Number place, Number key, const Kept &kept) {
 
 /// The `most` likeliest ids.
 TokenChoice::Kept TokenChoice::keepMost(Number most) {
-  Kept all{b.integer32(lowestKey), b.integer32(vocabulary - 1)};
+  Kept all{lowestKey(), b.integer32(vocabulary - 1)};
   Number applies = (most > 0) & (most < vocabulary);
   Number least = b.computeIf(
-      applies, [&] { return leastReaching(all.least, most, [&](const Ids &ids) { return count(ids.key == ids.key); }); },
+      applies,
+      [&] {
+        return leastKeyReaching(keyReachedBy(most), most, [&](Number key) {
+          return sum(b.integer32(0), [&](const Ids &ids) { return count(ids.key >= key.splat(ids.lanes)); });
+        });
+      },
       all.least);
   Number last = b.computeIf(
       applies,
@@ -99,12 +112,31 @@ TokenChoice::Kept TokenChoice::keepMost(Number most) {
   return {least, last};
 }
 
+/// A key below which all ids together weigh no more than `rest`, which is above 0: each no more than its share of it, by the
+/// inverse of `weightOf`. Powers are halved and the key is one lower for what rounding does to either.
+Number TokenChoice::keyOfRest(Number rest) {
+  int64_t ofIds = int64_t(llvm::Log2_64_Ceil(uint64_t(vocabulary)));
+  Number power = (bitLength(rest) - (1 + ofIds + moe::weightBits + 1)).toInteger(b.i32).toReal();
+  Number key = orderedBits(highest + power / scale);
+  return maximum(key, lowestKey() + 1) - 1;
+}
+
 /// Of those the likeliest that have this share of their weight.
 TokenChoice::Kept TokenChoice::keepShare(const Kept &before, Number share) {
   auto weigh = [&](const Ids &ids) { return weightIf(isKept(before, ids), ids); };
   Number applies = share != 0;
-  Number bound = b.computeIf(applies, [&] { return maximum(partOf(sum(b.integer(0), weigh), share), b.integer(1)); }, b.integer(1));
-  Number least = b.computeIf(applies, [&] { return leastReaching(before.least, bound, weigh); }, before.least);
+  Number total = b.computeIf(applies, [&] { return sum(b.integer(0), weigh); }, b.integer(1));
+  Number bound = maximum(partOf(total, share), b.integer(1));
+  Number least = b.computeIf(
+      applies,
+      [&] {
+        Number low = maximum(before.least, keyOfRest(total - bound));
+        return leastKeyReaching(low, bound, [&](Number key) {
+          return sum(b.integer(0),
+                     [&](const Ids &ids) { return weightIf((ids.key >= key.splat(ids.lanes)) & isKept(before, ids), ids); });
+        });
+      },
+      before.least);
   Number last = b.computeIf(
       applies,
       [&] {

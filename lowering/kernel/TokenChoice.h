@@ -27,11 +27,19 @@ protected:
 
   /// `lanes` ids from `first` (i64) on, whose logits lie at a multiple of `alignment` bytes.
   Ids idsFrom(Number first, int64_t lanes, int64_t alignment = sizeof(float));
+  Ids idsOf(int64_t lanes, Number id, Number logit);
   /// The sum over all ids, of the type of `zero`; the first id (i32) up to which the sum from 0 on exceeds `bound`: there is one.
   /// In every thread.
   virtual Number sum(Number zero, Measure measure) = 0;
   virtual Number find(Number bound, Measure measure) = 0;
   virtual Number largestKey() = 0;
+  /// A key that `most` ids or more have or surpass, the lowest where the target finds none at little cost; after `largestKey`.
+  virtual Number keyReachedBy(Number most) { return lowestKey(); }
+  /// From here on only ids with keys from `least` on are asked for: a target may pass over them alone.
+  virtual void restrictTo(Number least) {}
+  Number lowestKey();
+  /// The largest key, from `low` on, for which `sumFrom` is `bound` at least: for `low` it is, and falls with the key.
+  Number leastReaching(Number low, Number bound, llvm::function_ref<Number(Number key)> sumFrom);
   /// 0, 1, 2, ... as i32.
   virtual Number iota(int64_t lanes) = 0;
 
@@ -46,7 +54,8 @@ private:
   Number isKept(const Kept &kept, const Ids &ids);
   Number weightOf(Number logit);
   Number weightIf(Number condition, const Ids &ids);
-  Number leastReaching(Number low, Number bound, Measure measure);
+  Number leastKeyReaching(Number low, Number bound, llvm::function_ref<Number(Number key)> sumFrom);
+  Number keyOfRest(Number rest);
   Number lastOf(Number place, Number key, const Kept &kept);
   Kept keepMost(Number most);
   Kept keepShare(const Kept &before, Number share);

@@ -1,4 +1,5 @@
-// The next token of each output, a block to a row: threads add up ids side by side, and search stretches of them.
+// The next token of each output, a block to a row: threads add up ids side by side, and search stretches of them. Ids that a search
+// has left are listed in shared memory when they are few.
 #include "lowering/kernel/TokenChoice.h"
 #include "lowering/nvptx/Emit.h"
 
@@ -17,6 +18,8 @@ using namespace moec::lowering::nvptx;
 /// Ids that a thread loads at once.
 static constexpr int64_t idsAtOnce = 4;
 static constexpr int64_t mostThreads = 1024;
+/// Ids that are listed at most: of a usual distribution there are a few hundred.
+static constexpr int64_t mostListed = 4096;
 
 static int64_t threadsFor(int64_t vocabulary) {
   return std::min(int64_t(llvm::alignTo(llvm::divideCeil(vocabulary, idsAtOnce), warpSize)), mostThreads);
@@ -28,7 +31,12 @@ public:
   BlockChoice(KernelFrame &frame, Pointer logits, int64_t vocabulary)
       : TokenChoice(frame.b, logits, vocabulary), b(frame.b), threads(threadsFor(vocabulary)),
         lanesOfWarps(int64_t(llvm::PowerOf2Ceil(uint64_t(threads / warpSize)))),
-        ofWarps(frame.allocateShared(b.i64, threads / warpSize)), found(frame.allocateShared(b.i32, 1)) {}
+        ofWarps(frame.allocateShared(b.i64, threads / warpSize)), found(frame.allocateShared(b.i32, 1)),
+        listed(frame.allocateShared(b.i32, 1)), listedIds(frame.allocateShared(b.i32, mostListed)),
+        listedLogits(frame.allocateShared(b.f32, mostListed)) {
+    b.ifThen(b.thread() == 0, [&] { listed.store(b.integer32(0)); });
+    b.barrier();
+  }
 
 private:
   Number iota(int64_t lanes) override {
@@ -86,8 +94,18 @@ private:
 
   static Number add(Number x, Number y) { return x + y; }
 
+  Ids listedAt(Number i) { return idsOf(0, (listedIds + i).load(), (listedLogits + i).load()); }
+
   Number sum(Number zero, Measure measure) override {
-    Number own = overOwnIds(zero, [&](Number before, const Ids &ids) { return before + b.sumOfElements(measure(ids)); });
+    Number count = listed.load();
+    Number own = b.computeIf(
+        count > 0,
+        [&] {
+          return b.forRange(b.thread(), count.toInteger(b.i64), threads, {zero}, [&](Number i, ArrayRef<Number> before) {
+            return KernelBuilder::Numbers{before[0] + measure(listedAt(i))};
+          })[0];
+        },
+        [&] { return overOwnIds(zero, [&](Number before, const Ids &ids) { return before + b.sumOfElements(measure(ids)); }); });
     return foldBlock(own, zero, add);
   }
 
@@ -98,32 +116,77 @@ private:
         before = maximum(before, ids.key.lane(lane));
       return ids.lanes ? before : maximum(before, ids.key);
     });
+    largestOwn = own;
     return foldBlock(own, lowest, maximum);
   }
 
+  /// As many threads have an id with such a key.
+  Number keyReachedBy(Number most) override {
+    return leastReaching(lowestKey(), most,
+                         [&](Number key) { return foldBlock((largestOwn >= key).toUnsigned(b.i32), b.integer32(0), add); });
+  }
+
+  /// Lists the ids in order, a stretch for each warp, if there is room.
+  void restrictTo(Number least) override {
+    int64_t ofWarp = int64_t(llvm::alignTo(llvm::divideCeil(vocabulary, threads / warpSize), warpSize));
+    Number first = b.warp() * ofWarp, end = minimum(first + ofWarp, b.integer(vocabulary)), none = b.integer32(0);
+    auto overStretch = [&](function_ref<void(Number isOne, const Ids &, Number place)> body, Number before) {
+      return b.forRange(first, end, warpSize, {before}, [&](Number i, ArrayRef<Number> at) {
+        Number id = i + b.lane(), isInside = id < end;
+        Ids ids = idsFrom(select(isInside, id, first), 0);
+        Number isOne = isInside & (ids.key >= least), ones = b.ballot(isOne);
+        body(isOne, ids, at[0] + b.countLanes(b.lanesBelow(ones)));
+        return KernelBuilder::Numbers{at[0] + b.countLanes(ones)};
+      })[0];
+    };
+    b.ifThen(listed.load() == 0, [&] {
+      Number ofWarps = fromWarps(overStretch([](Number, const Ids &, Number) {}, none), none);
+      Number before = b.shuffleFrom(sumBefore(ofWarps, lanesOfWarps), b.warp().toInteger(b.i32)),
+             count = fold(ofWarps, lanesOfWarps, add);
+      b.ifThen(count <= mostListed, [&] {
+        overStretch(
+            [&](Number isOne, const Ids &ids, Number place) {
+              b.ifThen(isOne, [&] {
+                (listedIds + place).store(ids.id);
+                (listedLogits + place).store(ids.logit);
+              });
+            },
+            before);
+        b.ifThen(b.thread() == 0, [&] { listed.store(count); });
+        b.barrier();
+      });
+    });
+  }
+
   Number find(Number bound, Measure measure) override {
-    int64_t ofThread = int64_t(llvm::divideCeil(vocabulary, threads));
-    Number first = b.thread() * ofThread, end = minimum(first + ofThread, b.integer(vocabulary));
-    Number zero = bound.like(int64_t(0)), own = b.forRange(first, end, 1, {zero}, [&](Number id, ArrayRef<Number> before) {
-      return KernelBuilder::Numbers{before[0] + measure(idsFrom(id, 0))};
+    Number count = listed.load().toInteger(b.i64);
+    auto inList = [&] { findAmong(count, [&](Number i) { return listedAt(i); }, bound, measure); };
+    auto inAll = [&] { findAmong(b.integer(vocabulary), [&](Number i) { return idsFrom(i, 0); }, bound, measure); };
+    b.ifThenElse(count > 0, inList, inAll);
+    Number id = found.load();
+    b.barrier(); // before anyone writes it again
+    return id;
+  }
+
+  void findAmong(Number count, function_ref<Ids(Number)> at, Number bound, Measure measure) {
+    Number ofThread = (count + (threads - 1)) / threads, first = b.thread() * ofThread, end = minimum(first + ofThread, count);
+    Number zero = bound.like(int64_t(0)), own = b.forRange(first, end, 1, {zero}, [&](Number i, ArrayRef<Number> before) {
+      return KernelBuilder::Numbers{before[0] + measure(at(i))};
     })[0];
     // What the threads before this one add up to: those of the warps before, then of its own.
     Number ofWarpsBefore = sumBefore(fromWarps(fold(own, warpSize, add), zero), lanesOfWarps);
     Number before = sumBefore(own, warpSize) +
                     exchange(ofWarpsBefore, [&](Number part) { return b.shuffleFrom(part, b.warp().toInteger(b.i32)); });
     b.ifThen((before <= bound) & (bound < before + own), [&] {
-      KernelBuilder::Numbers at = b.repeatWhile(
-          {first, before + measure(idsFrom(first, 0))}, [&](ArrayRef<Number> at) { return at[1] <= bound; },
-          [&](ArrayRef<Number> at) {
-            Number next = at[0] + 1;
-            return KernelBuilder::Numbers{next, at[1] + measure(idsFrom(next, 0))};
+      KernelBuilder::Numbers reached = b.repeatWhile(
+          {first, before + measure(at(first))}, [&](ArrayRef<Number> reached) { return reached[1] <= bound; },
+          [&](ArrayRef<Number> reached) {
+            Number next = reached[0] + 1;
+            return KernelBuilder::Numbers{next, reached[1] + measure(at(next))};
           });
-      found.store(at[0].toInteger(b.i32));
+      found.store(at(reached[0]).id);
     });
     b.barrier();
-    Number id = found.load();
-    b.barrier(); // before anyone writes it again
-    return id;
   }
 
   KernelBuilder &b;
@@ -131,6 +194,9 @@ private:
   const int64_t lanesOfWarps; ///< enough to have one for each warp
   Pointer ofWarps;            ///< a number of each warp
   Pointer found;              ///< what a search is for
+  Number largestOwn;          ///< key of the thread's ids
+  Pointer listed;             ///< how many ids are listed; 0 where none are
+  Pointer listedIds, listedLogits;
 };
 } // namespace
 

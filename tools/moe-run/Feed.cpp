@@ -19,10 +19,11 @@ Result<Feed> Feed::create(Session &session, int64_t copies) {
   return feed;
 }
 
-Status Feed::step(Phase phase, std::span<const int32_t> ids, Wanted outputs, SamplingWords sampling) {
-  std::vector<Piece> pieces;
-  for (int sequence : sequences)
-    pieces.push_back({sequence, ids, outputs, sampling});
+/// The piece for every copy.
+Status Feed::step(Phase phase, const Piece &piece) {
+  std::vector<Piece> pieces(sequences.size(), piece);
+  for (size_t copy = 0; copy < sequences.size(); ++copy)
+    pieces[copy].sequence = sequences[copy];
   MOEC_RETURN_IF_ERROR(session->step(phase, pieces));
   return checkCopies();
 }
@@ -50,16 +51,14 @@ Status Feed::feed(std::span<const int32_t> ids, const FeedOptions &options, cons
     return Status::invalidArgument("a batch of " + std::to_string(copies) + " does not fit one prefill step");
   for (size_t done = 0; done < prefilled;) {
     size_t count = std::min(size_t(most), prefilled - done);
-    bool isLast = done + count == ids.size();
-    Wanted wanted = options.everyPosition ? Wanted::all : isLast ? options.last : Wanted::none;
-    MOEC_RETURN_IF_ERROR(step(Phase::prefill, ids.subspan(done, count), wanted, isLast ? options.sampling : SamplingWords()));
+    Wanted wanted = options.everyPosition ? Wanted::all : done + count == ids.size() ? options.last : Wanted::none;
+    MOEC_RETURN_IF_ERROR(step(Phase::prefill, {0, ids.subspan(done, count), wanted, options.sampling}));
     MOEC_RETURN_IF_ERROR(observe(*this));
     done += count;
   }
   for (size_t i = prefilled; i < ids.size(); ++i) {
-    bool isLast = i + 1 == ids.size();
-    MOEC_RETURN_IF_ERROR(step(Phase::decode, ids.subspan(i, 1), isLast && !options.everyPosition ? options.last : Wanted::last,
-                              isLast ? options.sampling : SamplingWords()));
+    Wanted wanted = options.everyPosition ? Wanted::all : options.last;
+    MOEC_RETURN_IF_ERROR(step(Phase::decode, {0, ids.subspan(i, 1), wanted, options.sampling}));
     MOEC_RETURN_IF_ERROR(observe(*this));
   }
   return {};

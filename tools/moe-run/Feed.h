@@ -14,7 +14,7 @@ struct FeedOptions {
   int64_t chunk = 0;                            ///< of prefill; 0 for as large as possible
   bool everyPosition = false;                   ///< logits of every given position
   runtime::Wanted last = runtime::Wanted::last; ///< else what is wanted of the last, its logits or the token behind it
-  runtime::SamplingWords sampling = {};         ///< how that is chosen
+  runtime::SamplingWords sampling = {};         ///< how tokens behind the last given one of a step are chosen
 };
 
 /// Copies of one text in a batch of sequences that must agree bit for bit.
@@ -38,8 +38,7 @@ public:
   std::span<const int32_t> routedExperts(size_t layer) const;
 
 private:
-  runtime::Status step(runtime::Phase phase, std::span<const int32_t> ids, runtime::Wanted outputs,
-                       runtime::SamplingWords sampling = {});
+  runtime::Status step(runtime::Phase phase, const runtime::Piece &piece);
 
   runtime::Session *session = nullptr;
   std::vector<int> sequences;

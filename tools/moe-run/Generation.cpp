@@ -95,7 +95,9 @@ Result<int> moec::run::generate(const Options &options, Session &session, const 
   Feed feed;
   MOEC_RETURN_IF_ERROR(take(feed, Feed::create(session, options.batch)));
   Records records;
-  MOEC_RETURN_IF_ERROR(records.open(options, session, int64_t(given)));
+  Draws draws({options.temperature, options.topK, options.topP, options.seed});
+  const SamplingWords first = draws.next();
+  MOEC_RETURN_IF_ERROR(records.open(options, session, int64_t(given), first));
 
   bool streams = tokenizer && !options.json;
   bool printsPrompt = streams && (!options.prompt.empty() || !options.promptFile.empty());
@@ -106,12 +108,11 @@ Result<int> moec::run::generate(const Options &options, Session &session, const 
     decoder.emplace(*tokenizer, /*beginsText=*/!printsPrompt);
 
   Watch watch;
-  Draws draws({options.temperature, options.topK, options.topP, options.seed});
   FeedOptions feeding{.prefill = options.prefill.value_or(-1),
                       .chunk = options.prefillChunk,
                       .everyPosition = records.wantLogits(),
                       .last = options.batch > 1 ? Wanted::last : Wanted::sampled, // copies are compared
-                      .sampling = draws.next()};
+                      .sampling = first};
   Status status = feed.feed(outcome.ids, feeding, [&](const Feed &at) { return records.take(at, session); });
   if (status.ok())
     status = records.finish();

@@ -4,7 +4,7 @@
 using namespace moec::run;
 using namespace moec::runtime;
 
-Status Records::open(const Options &options, const Session &session, int64_t positions) {
+Status Records::open(const Options &options, const Session &session, int64_t positions, const SamplingWords &sampling) {
   int64_t vocabulary = session.model().vocabulary(), layers = int64_t(session.routedLayers());
   if (!options.logits.empty()) {
     int64_t shape[] = {positions, vocabulary};
@@ -33,8 +33,19 @@ Status Records::open(const Options &options, const Session &session, int64_t pos
     if (!golden.ok())
       return golden.status();
     expectation.emplace(std::move(*golden));
+    sampler.emplace(size_t(vocabulary));
+    this->sampling = sampling;
   }
   return {};
+}
+
+/// What the device chose is what its own logits say.
+Status Records::checkChoice(const Feed &feed, const Session &session) {
+  size_t last = feed.outputs() - 1;
+  int32_t got = session.sampled(last), expected = sampler->choose(feed.logits(last), sampling);
+  return got == expected ? Status()
+                         : Status::invalidData("the logits say that the next token is " + std::to_string(expected) +
+                                               ", the device chose " + std::to_string(got));
 }
 
 Status Records::take(const Feed &feed, const Session &session) {
@@ -44,6 +55,8 @@ Status Records::take(const Feed &feed, const Session &session) {
     if (expectation)
       expectation->compare(feed.logits(row));
   }
+  if (expectation && feed.outputs() > 0)
+    MOEC_RETURN_IF_ERROR(checkChoice(feed, session));
   for (size_t token = 0; routing && token < feed.tokens(); ++token)
     for (size_t layer = 0; layer < session.routedLayers(); ++layer) {
       size_t k = size_t(session.expertsPerToken(layer));

@@ -13,8 +13,9 @@ namespace moec::run {
 
 class Records {
 public:
-  /// Opens the files that the options name, for `positions` given ids.
-  runtime::Status open(const Options &options, const runtime::Session &session, int64_t positions);
+  /// Opens the files that the options name, for `positions` given ids behind which tokens are chosen as `sampling` says.
+  runtime::Status open(const Options &options, const runtime::Session &session, int64_t positions,
+                       const runtime::SamplingWords &sampling);
   /// Takes the results of the feed's last step.
   runtime::Status take(const Feed &feed, const runtime::Session &session);
   runtime::Status finish();
@@ -24,8 +25,12 @@ public:
   const std::optional<Expectation> &expected() const { return expectation; }
 
 private:
+  runtime::Status checkChoice(const Feed &feed, const runtime::Session &session);
+
   std::optional<runtime::NpyWriter> logits, routing;
   std::optional<Expectation> expectation;
+  std::optional<runtime::Sampler> sampler; ///< beside an expectation, for what is chosen
+  runtime::SamplingWords sampling = {};
 };
 
 } // namespace moec::run

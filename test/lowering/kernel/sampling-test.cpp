@@ -59,6 +59,24 @@ TEST(Sample, VocabulariesOfAnySize) {
   expectAlike({madeUp(4100, 0.01, 4)}, few);
 }
 
+/// Searches that leave more ids than a block lists, or fewer, or of which the number is not known beforehand.
+TEST(Sample, ManyLeftAndFew) {
+  const std::vector<SamplingOptions> options = {{1, 3000, 1, 1},  {1, 3000, 0.5, 2}, {1, 0, 0.999, 3},
+                                                {0.5, 0, 0.9, 4}, {1, 50, 0.9, 5},   {1e30, 0, 0.4, 6}};
+  expectAlike({madeUp(4100, 0.01, 4), madeUp(4100, 60, 5)}, options);
+  expectAlike({madeUp(64, 3, 6)}, {{1, 40, 1, 1}, {1, 40, 0.8, 2}, {3e38, 0, 0.8, 3}}); // more than threads
+}
+
+/// Where a float's place is wider than what weights differ by.
+TEST(Sample, LargeLogits) {
+  std::vector<float> large = madeUp(300, 12, 7), larger;
+  for (float &logit : large)
+    larger.push_back(1e8f + logit * 8);
+  for (float &logit : large)
+    logit = 1e30f * (1 + logit);
+  expectAlike({large, larger}, {{1, 0, 0.9, 1}, {8, 0, 0.9, 2}, {100, 0, 0.5, 3}, {1e30, 0, 0.7, 4}, {3, 20, 0.9, 5}});
+}
+
 TEST(Sample, EqualLogits) {
   std::vector<float> same(50, 1.5f), steps;
   for (int id = 0; id < 50; ++id)
