@@ -1,4 +1,4 @@
-// Waves, steps and bytes.
+// Waves and bytes.
 #include "lowering/nvptx/CostModel.h"
 
 #include "llvm/Support/FormatVariadic.h"
@@ -7,9 +7,6 @@
 #include <algorithm>
 
 using namespace moec::lowering::nvptx;
-
-/// Of a step: tiles of 128 x 64 reach 130 TFLOP/s of an H200's 132 multiprocessors, half a microsecond for 32 columns of the depth.
-static constexpr double stepMicroseconds = 0.5;
 
 Cost Cost::operator+(const Cost &other) const {
   return {blocks + other.blocks, waves + other.waves, bytes + other.bytes, microseconds + other.microseconds};
@@ -22,7 +19,7 @@ std::string Cost::describe() const {
 
 Cost moec::lowering::nvptx::costOf(const Work &work, const Machine &machine) {
   int64_t waves = int64_t(llvm::divideCeil(uint64_t(work.blocks), uint64_t(machine.multiprocessors * work.blocksAtOnce)));
-  double microseconds = std::max({double(waves) * work.steps * stepMicroseconds, work.bytes / machine.cacheBandwidth,
-                                  work.distinctBytes / machine.memoryBandwidth});
+  double microseconds = std::max(
+      {double(waves) * work.microseconds, work.bytes / machine.cacheBandwidth, work.distinctBytes / machine.memoryBandwidth});
   return {work.blocks, waves, work.bytes, microseconds};
 }

@@ -11,7 +11,7 @@ namespace moec::lowering::nvptx {
 struct Work {
   int64_t blocks = 0;
   int64_t blocksAtOnce = 1; ///< of these on one multiprocessor
-  double steps = 0;         ///< that a block takes one after the other, each about as long as memory takes to answer
+  double microseconds = 0;  ///< of a block that waits for nothing but its own loads
   double bytes = 0;         ///< that all blocks ask for
   double distinctBytes = 0; ///< of these, what comes from memory and not from the cache
 };
@@ -26,7 +26,7 @@ struct Cost {
   std::string describe() const;
 };
 
-/// The longest of what waves of steps take, what the cache takes to hand out all bytes, and memory the distinct ones.
+/// The longest of what the waves take, what the cache takes to hand out all bytes, and memory the distinct ones.
 Cost costOf(const Work &work, const Machine &machine);
 
 } // namespace moec::lowering::nvptx

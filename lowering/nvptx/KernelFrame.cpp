@@ -1,6 +1,7 @@
 // How shared memory and workspace reach a kernel.
 #include "lowering/nvptx/KernelFrame.h"
 
+#include "mlir/IR/Remarks.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -11,6 +12,18 @@ using namespace moec::lowering::nvptx;
 KernelFrame::KernelFrame(KernelBuilder &b, plan::KernelOp kernel, ArrayRef<Value> arguments)
     : KernelArguments(b, kernel, llvm::to_vector(arguments.drop_back(2)), arguments.back()), b(b),
       workspace(b.pointer(arguments[arguments.size() - 2], b.i8)) {}
+
+void KernelFrame::remark(StringRef pass, bool passed, const std::string &text) const {
+  if (isInChain)
+    return;
+  auto label = remark::RemarkOpts::name(pass).category(pass).function(kernel.getSymName());
+  (passed ? remark::passed(kernel.getLoc(), label) : remark::missed(kernel.getLoc(), label)) << b.target.name.str() + ", " + text;
+}
+
+void KernelFrame::noteThreads(moe::Compute compute, StringRef why) const {
+  if (b.target.hasMatrixUnits && compute == moe::Compute::BF16)
+    remark("matrix-units", /*passed=*/false, "by threads: " + why.str());
+}
 
 void KernelFrame::launch(int64_t threads, std::vector<LaunchDimension> grid) {
   shape.threads = threads;

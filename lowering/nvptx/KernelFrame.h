@@ -18,6 +18,12 @@ public:
   LaunchShape shape;
   /// No launch has more.
   int64_t mostRows = std::numeric_limits<int64_t>::max();
+  bool isInChain = false; ///< and was emitted alone before: nothing is remarked again
+
+  /// Remarks on the kernel, in the name of `pass` and with the target's.
+  void remark(llvm::StringRef pass, bool passed, const std::string &text) const;
+  /// A remark that threads compute what matrix units, if the target has them for such numbers, do not, and why.
+  void noteThreads(moe::Compute compute, llvm::StringRef why) const;
 
   /// Blocks of `threads`, in a grid of these dimensions.
   void launch(int64_t threads, std::vector<LaunchDimension> grid);

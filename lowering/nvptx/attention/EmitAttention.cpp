@@ -57,8 +57,10 @@ static void emitByThreads(KernelFrame &frame, moe::AttentionOp op, const Attenti
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::AttentionOp op) {
   const AttentionOperands operands(frame, op);
-  if (AttentionByMatrix::covers(frame.b.target, operands, op))
+  if (AttentionByMatrix::covers(frame.b.target, operands, op)) {
     AttentionByMatrix(frame, operands, op).emit();
-  else
+  } else {
+    frame.noteThreads(op.getCompute(), "types of the caches or sizes of the heads do not suit");
     emitByThreads(frame, op, operands);
+  }
 }

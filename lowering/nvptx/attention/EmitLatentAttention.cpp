@@ -65,10 +65,12 @@ template <typename LatentOp> static void emitLatent(KernelFrame &frame, LatentOp
   LatentSizes sizes(operands, op);
   double scale = op.getScale().convertToDouble();
   bool isBf16 = op.getCompute() == moe::Compute::BF16 && operands.cache.base.element.isBF16();
-  if (isBf16 && LatentByMatrix::fits(frame.b.target, operands, sizes))
+  if (isBf16 && LatentByMatrix::fits(frame.b.target, operands, sizes)) {
     LatentByMatrix(frame, operands, sizes, scale, forms).emit();
-  else
+  } else {
+    frame.noteThreads(op.getCompute(), "type of the cache, format of the projections or sizes do not suit");
     emitByThreads(frame, op, operands, sizes);
+  }
 }
 
 void moec::lowering::nvptx::emit(KernelFrame &frame, moe::LatentAttentionOp op) {

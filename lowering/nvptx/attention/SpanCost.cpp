@@ -2,7 +2,6 @@
 #include "lowering/nvptx/attention/SpanCost.h"
 
 #include "lowering/plan/Schedule.h"
-#include "mlir/IR/Remarks.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -10,8 +9,10 @@ using namespace mlir;
 using namespace moec::lowering;
 using namespace moec::lowering::nvptx;
 
-/// A step is a page of positions, or a span that is added; what comes before and behind takes some more.
-static constexpr int64_t stepsAround = 2;
+/// Microseconds of a page of positions, by what it is to load and to multiply; of a span that is added; of what is around either.
+static constexpr double pageStep = 0.5, spanStep = 0.25, around = 1;
+/// The model knows little of what keeps a multiprocessor waiting: more blocks are taken for so much.
+static constexpr double forMoreBlocks = 1.1;
 static constexpr int64_t fewSpans = 16, manySpans = 128;
 /// What the spans of a step's tokens leave takes at most.
 static constexpr int64_t mostBytes = 512 << 20;
@@ -22,21 +23,26 @@ Cost moec::lowering::nvptx::costOf(const SpanSizes &sizes, const Spans &spans, i
   int64_t length = spans.lengthAt(positions - 1), count = ceilDiv(positions, length);
   double bytes = double(positions) * double(sizes.bytesOfRow), sums = double(count) * double(sizes.bytesOfSums);
   Work attend{.blocks = sizes.blocks * count,
-              .steps = double(stepsAround + ceilDiv(std::min(length, positions), pageSize)),
+              .microseconds = around + pageStep * double(ceilDiv(std::min(length, positions), pageSize)),
               .bytes = bytes + sums,
               .distinctBytes = bytes};
-  Work add{.blocks = sizes.blocks, .steps = double(stepsAround + count), .bytes = sums};
+  Work add{.blocks = sizes.blocks, .microseconds = around + spanStep * double(count), .bytes = sums};
   return costOf(attend, machine) + costOf(add, machine);
 }
 
 int64_t moec::lowering::nvptx::mostSpans(const SpanSizes &sizes, int64_t shortest, int64_t positions, int64_t rows,
                                          const Machine &machine) {
-  auto microseconds = [&](int64_t most) { return costOf(sizes, {shortest, most}, positions, machine).microseconds; };
-  int64_t best = 1;
-  for (int64_t most = 2; most <= std::min(sizes.mostSpans, manySpans) && most * sizes.bytesOfSums <= mostBytes / rows; most *= 2)
-    if (microseconds(most) < microseconds(best))
-      best = most;
-  return best;
+  llvm::SmallVector<Cost> costs; // of 1, 2, 4, ...
+  for (int64_t most = 1;
+       most == 1 || (most <= std::min(sizes.mostSpans, manySpans) && most * sizes.bytesOfSums <= mostBytes / rows); most *= 2)
+    costs.push_back(costOf(sizes, {shortest, most}, positions, machine));
+  auto isFaster = [](const Cost &a, const Cost &b) { return a.microseconds < b.microseconds; };
+  double least = llvm::min_element(costs, isFaster)->microseconds;
+  size_t best = 0;
+  for (size_t i = 1; i < costs.size(); ++i)
+    if (costs[i].blocks > costs[best].blocks && costs[i].microseconds <= forMoreBlocks * least)
+      best = i;
+  return int64_t(1) << best;
 }
 
 int64_t moec::lowering::nvptx::chooseMostSpans(const KernelFrame &frame, const SpanSizes &sizes, int64_t shortest,
@@ -46,12 +52,8 @@ int64_t moec::lowering::nvptx::chooseMostSpans(const KernelFrame &frame, const S
   const Target &target = frame.b.target;
   int64_t cached = frame.mostCachedRows(cache), positions = std::min(cached, window.value_or(cached)),
           most = mostSpans(sizes, shortest, positions, frame.mostRows, target.machine);
-  auto label = remark::RemarkOpts::name("cut-attention").category("cut-attention").function(frame.kernel.getSymName());
   auto describe = [&](int64_t most) { return costOf(sizes, {shortest, most}, positions, target.machine).describe(); };
-  Location location = frame.kernel.getLoc();
-  (most > 1 ? remark::passed(location, label) : remark::missed(location, label))
-      << llvm::formatv("{0}, {1} positions: one span {2}; at most {3} spans {4}", target.name, positions, describe(1), most,
-                       describe(most))
-             .str();
+  frame.remark("cut-attention", most > 1,
+               llvm::formatv("{0} positions: one span {1}; at most {2} spans {3}", positions, describe(1), most, describe(most)));
   return most;
 }

@@ -21,10 +21,10 @@ public:
   using Blocks = Product::Blocks;
 
   /// Of each of `experts`, of which a token has k, and of the shared ones, which may have no columns.
-  ExpertProducts(KernelFrame &frame, bool byMatrix, Pointer offsets, int64_t experts, int64_t k, ProductSizes sizes,
-                 ProductSizes shared)
-      : strategy(choose(frame, byMatrix, sizes, shared, experts, k)), frame(frame), b(frame.b), offsets(offsets), experts(experts),
-        k(k), columns(sizes.columns), sharedColumns(shared.columns), groups(sizes.groups),
+  ExpertProducts(KernelFrame &frame, moe::Compute compute, bool byMatrix, Pointer offsets, int64_t experts, int64_t k,
+                 ProductSizes sizes, ProductSizes shared)
+      : strategy(choose(frame, compute, byMatrix, sizes, shared, experts, k)), frame(frame), b(frame.b), offsets(offsets),
+        experts(experts), k(k), columns(sizes.columns), sharedColumns(shared.columns), groups(sizes.groups),
         memory(frame.allocateShared(frame.b.i32, ChosenExperts::memoryFor(experts, Product::threads))) {}
 
   const Product::Strategy strategy;
@@ -70,12 +70,12 @@ private:
     });
   }
 
-  static Product::Strategy choose(KernelFrame &frame, bool byMatrix, ProductSizes sizes, ProductSizes shared, int64_t experts,
-                                  int64_t k) {
+  static Product::Strategy choose(KernelFrame &frame, moe::Compute compute, bool byMatrix, ProductSizes sizes, ProductSizes shared,
+                                  int64_t experts, int64_t k) {
     sizes.planes = experts;
     sizes.chosenPlanes = k;
     const ProductSizes both[] = {sizes, shared};
-    return Product::choose(frame, byMatrix, ArrayRef(both).take_front(shared.columns ? 2 : 1));
+    return Product::choose(frame, compute, byMatrix, ArrayRef(both).take_front(shared.columns ? 2 : 1));
   }
 
   KernelFrame &frame;
@@ -95,7 +95,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   ProductSizes sizes = Product::sizesOf(given.gate.storage(), given.intermediate, given.in, 2), shared;
   if (given.sharedGate)
     shared = Product::sizesOf(given.sharedGate.storage(), sharedColumns, given.in, 2);
-  const ExpertProducts products(frame, byMatrix, given.offsets, given.experts, given.k, sizes, shared);
+  const ExpertProducts products(frame, op.getCompute(), byMatrix, given.offsets, given.experts, given.k, sizes, shared);
   frame.launch(Product::threads, {KernelFrame::constant(products.blocks())});
 
   auto elementAt = [&](Pointer place, Number g, Number u) { return Product::Element{place, activate(op.getActivation(), g, u)}; };
@@ -147,7 +147,7 @@ public:
       : frame(frame), b(frame.b), given(frame, op), compute(op.getCompute()),
         sharedWidth(given.sharedDown ? given.sharedDown.width() : 0),
         byMatrix(isCovered(given.down, given.intermediate) && (!sharedWidth || isCovered(given.sharedDown, sharedWidth))),
-        expertProducts(frame, byMatrix, given.offsets, given.experts, given.k, sizesOf(given.down, given.intermediate),
+        expertProducts(frame, compute, byMatrix, given.offsets, given.experts, given.k, sizesOf(given.down, given.intermediate),
                        sizesOf(given.sharedDown, sharedWidth)),
         order(frame, stageCount), ofRow(int64_t(llvm::alignTo(uint64_t((given.k + (sharedWidth != 0)) * given.out), 8))),
         products(frame.allocateForRows(b.f32, ofRow)) {}

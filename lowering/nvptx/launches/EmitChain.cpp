@@ -74,6 +74,7 @@ LogicalResult moec::lowering::nvptx::emitChain(KernelBuilder &b, const LaunchCha
       its.push_back(numbers);
       KernelFrame frame(b, kernel, its);
       frame.mostRows = chain.mostRows;
+      frame.isInChain = true;
       const Grid grid(frame, shapes[place]);
       if (before) // what one block does after another needs nobody else
         barrier.meet((*before > 1) | (grid.blocks() > 1));

@@ -15,7 +15,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::GroupedLinearOp op) {
   bool byMatrix = MatrixProduct::covers(b.target, op.getCompute(), weight.storage(), in);
   ProductSizes sizes = Product::sizesOf(weight.storage(), out, in, 1);
   sizes.planes = groups;
-  Product product(frame, Product::choose(frame, byMatrix, sizes), weight.storage(), op.getCompute(), in, {}, 1);
+  Product product(frame, Product::choose(frame, op.getCompute(), byMatrix, sizes), weight.storage(), op.getCompute(), in, {}, 1);
   product.forShare(frame, out, groups, [&](Product::Blocks cut, Number block, Number first, Number rows) {
     Number group = b.block(2);
     product.multiply(

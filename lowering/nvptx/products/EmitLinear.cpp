@@ -18,7 +18,7 @@ static void emitProducts(KernelFrame &frame, Pointer input, ArrayRef<Weight> wei
   bool byMatrix = MatrixProduct::covers(b.target, compute, weights[0].storage(), in);
   int64_t groups = int64_t(weights.size());
   const Storage &storage = weights[0].storage();
-  Product::Strategy strategy = Product::choose(frame, byMatrix, Product::sizesOf(storage, columns, in, groups));
+  Product::Strategy strategy = Product::choose(frame, compute, byMatrix, Product::sizesOf(storage, columns, in, groups));
   Product product(frame, strategy, storage, compute, in, {}, groups);
   product.forShare(frame, columns, 1, [&](Product::Blocks cut, Number block, Number first, Number rows) {
     product.multiply(

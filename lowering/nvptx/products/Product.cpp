@@ -1,7 +1,6 @@
 // Tiles for matrix units, or columns for warps.
 #include "lowering/nvptx/products/Product.h"
 
-#include "mlir/IR/Remarks.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -13,19 +12,18 @@ ProductSizes Product::sizesOf(const Storage &storage, int64_t columns, int64_t w
   return {.columns = columns, .width = width, .bytesOfWeight = storage.element.getIntOrFloatBitWidth() / 8., .groups = groups};
 }
 
-Product::Strategy Product::choose(const KernelFrame &frame, bool byMatrix, ArrayRef<ProductSizes> products) {
+Product::Strategy Product::choose(const KernelFrame &frame, moe::Compute compute, bool byMatrix, ArrayRef<ProductSizes> products) {
+  if (!byMatrix)
+    frame.noteThreads(compute, "rows of weights or their blocks are no whole chunks");
   if (!byMatrix || frame.mostRows <= MatrixProduct::rows)
     return {.byMatrix = byMatrix, .tilesFrom = {}};
   const Target &target = frame.b.target;
   std::optional<int64_t> from = tilesFrom(products, frame.mostRows, target.machine);
   int64_t rows = from.value_or(std::min(frame.mostRows, manyRows)); // where they are compared
   ProductCosts costs = costsOf(products, rows, target.machine);
-  auto label = remark::RemarkOpts::name("cut-products").category("cut-products").function(frame.kernel.getSymName());
-  Location location = frame.kernel.getLoc();
-  (from ? remark::passed(location, label) : remark::missed(location, label))
-      << llvm::formatv("{0}, {1} rows: narrow {2}; tiles {3}: {4}", target.name, rows, costs.narrow.describe(),
-                       costs.tiles.describe(), from ? "tiles from there on" : "no tiles")
-             .str();
+  frame.remark("cut-products", bool(from),
+               llvm::formatv("{0} rows: narrow {1}; tiles {2}: {3}", rows, costs.narrow.describe(), costs.tiles.describe(),
+                             from ? "tiles from there on" : "no tiles"));
   return {.byMatrix = true, .tilesFrom = from};
 }
 

@@ -25,8 +25,9 @@ public:
     /// Whether a step has so many.
     Number tilesPay(const KernelFrame &frame) const { return frame.rows >= *tilesFrom; }
   };
-  /// What takes least for all `products` of a kernel, with a remark where there is a choice.
-  static Strategy choose(const KernelFrame &frame, bool byMatrix, llvm::ArrayRef<ProductSizes> products);
+  /// What takes least for all `products` of a kernel, by matrix units if they cover them; remarks say where there was a choice, and
+  /// where matrix units were not for what they could compute.
+  static Strategy choose(const KernelFrame &frame, moe::Compute compute, bool byMatrix, llvm::ArrayRef<ProductSizes> products);
   /// `groups` weights that are stored so, each with `columns` columns of `width` numbers.
   static ProductSizes sizesOf(const Storage &storage, int64_t columns, int64_t width, int64_t groups);
 
