@@ -83,11 +83,14 @@ void MatrixProduct::multiply(Number first, int64_t count, Number activations, We
         [&](Number row) { return activation(begin + row); },
         [&](Number row, Number column, ArrayRef<Number> sums) { return elementOf(begin + row, column, sums); });
   };
+  // A tile, two or all, so that no more than half of the rows is for nothing.
   auto multiplyAll = [&] {
-    if (rowsAtOnce == rows)
-      multiplyTiles(rows / MatrixTile::columns, first, count, activations, weight, activation, elementOf);
-    else
-      b.forRange(b.integer(0), activations, rowsAtOnce, multiplyRows);
+    if (rowsAtOnce != rows)
+      return b.forRange(b.integer(0), activations, rowsAtOnce, multiplyRows);
+    b.ifThenElse(
+        activations <= rows / 2,
+        [&] { multiplyTiles(rows / 2 / MatrixTile::columns, first, count, activations, weight, activation, elementOf); },
+        [&] { multiplyTiles(rows / MatrixTile::columns, first, count, activations, weight, activation, elementOf); });
   };
   b.ifThenElse(
       activations <= MatrixTile::columns, [&] { multiplyTiles(1, first, count, activations, weight, activation, elementOf); },

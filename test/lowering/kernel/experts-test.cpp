@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+using namespace moec;
 using namespace moec::test;
 
 namespace {
@@ -42,7 +45,14 @@ std::vector<Routing> routings() {
   return all;
 }
 
-std::string hidden(int64_t in, int64_t intermediate, int64_t shared, const char *compute, bool bias, bool weighted = false) {
+struct Mixture {
+  int64_t experts, k;
+};
+constexpr Mixture usual{experts, k};
+
+std::string hidden(int64_t in, int64_t intermediate, int64_t shared, const char *compute, bool bias, bool weighted = false,
+                   Mixture mixture = usual) {
+  auto [experts, k] = mixture;
   int64_t width = k * intermediate + shared;
   std::string text = llvm::formatv("plan.kernel @k items {0} per constant rows tokens parts [array<i64>, array<i64>, array<i64>, "
                                    "array<i64: 1>, array<i64: 1>",
@@ -73,7 +83,8 @@ std::string hidden(int64_t in, int64_t intermediate, int64_t shared, const char 
 }
 
 std::string combine(int64_t intermediate, int64_t out, int64_t shared, const char *compute, bool bias, bool residual,
-                    bool weighted = true) {
+                    bool weighted = true, Mixture mixture = usual) {
+  auto [experts, k] = mixture;
   int64_t width = k * intermediate + shared;
   std::string weight = llvm::formatv("tensor<{0}x{1}x{2}xbf16>", experts, out, intermediate);
   std::string biasType = llvm::formatv("tensor<{0}x{1}xf32>", experts, out),
@@ -238,6 +249,62 @@ TEST(Combine, SharedExperts) {
 /// Of one expert and of the shared ones.
 TEST(ExpertHidden, ManyRowsInNarrowBlocks) { check(hidden(264, 20, 20, "bf16", true), 1, 1e-5, Tiles::asTheyPay); }
 TEST(Combine, ManyRowsInNarrowBlocks) { check(combine(264, 20, 264, "bf16", true, true), 2, 1e-5, Tiles::asTheyPay); }
+
+/// What a step of `tokens` does whose tokens choose eight of 64 experts, and how many experts that are.
+struct Step {
+  runtime::emulator::Counters counters;
+  int64_t chosen;
+};
+constexpr Mixture many{64, 8};
+
+Step countStep(const std::string &text, unsigned offsets, int64_t tokens) {
+  // Distinct ones, as odd steps through 64 give them, as uneven as chance.
+  Routing routing = route(tokens, many.k, many.experts, [](int64_t token, int64_t slot) {
+    uint64_t mixed = (uint64_t(token) + 1) * 0x9e3779b97f4a7c15u;
+    mixed = (mixed ^ (mixed >> 31)) * 0xbf58476d1ce4e5b9u;
+    return int64_t((mixed >> 40) + uint64_t(slot) * (mixed >> 50 | 1)) & (many.experts - 1);
+  });
+  KernelRun run(text, Tiles::asTheyPay);
+  run.setStep({{0, tokens}});
+  run.give(offsets, routing.offsets);
+  run.give(offsets + 1, routing.order);
+  run.makeUp(5);
+  Step step{run.count("sm_80"), 0};
+  for (int64_t e = 0; e < many.experts; ++e)
+    step.chosen += routing.offsets.elements[e + 1] > routing.offsets.elements[e];
+  return step;
+}
+
+/// Weights of the chosen experts are read once, with whole sectors and without conflicts over banks in the loop over them; of rows
+/// that matrix units compute with, which are 8 at least, half and more are useful where experts have tokens enough.
+void expectLittleTraffic(const std::string &text, unsigned offsets, double bytesOfExpert, double bytesOfToken,
+                         double productsOfRow) {
+  for (int64_t tokens : {1, 8, 64}) {
+    SCOPED_TRACE(tokens);
+    auto [counters, chosen] = countStep(text, offsets, tokens);
+    EXPECT_GE(chosen, tokens == 64 ? 60 : tokens == 8 ? 25 : many.k);
+    double compulsory = double(chosen) * bytesOfExpert + double(tokens) * bytesOfToken;
+    EXPECT_LE(double(counters.uniqueSectorsLoaded * 32), 1.05 * compulsory);
+    // A lane's activations are two loads of half a sector each, one behind the other, which shows when there are many of them.
+    EXPECT_LE(double(counters.globalSectorsLoaded * 32), (tokens < 64 ? 1.05 : 1.15) * double(counters.globalBytesLoaded));
+    double products = 0;
+    for (uint64_t count : counters.matrixOperations)
+      products += double(count);
+    double rows = products / productsOfRow * 8, useful = double(tokens * many.k);
+    EXPECT_LE(rows, std::max(2 * useful, 8. * double(chosen)));
+  }
+}
+
+TEST(ExpertHidden, TrafficOnMatrixUnits) {
+  constexpr double in = 512, intermediate = 64;
+  expectLittleTraffic(hidden(int64_t(in), int64_t(intermediate), 0, "bf16", false, false, many), 1, 2 * in * intermediate * 2,
+                      in * 4, in / 16 * 2 * intermediate / 16);
+}
+TEST(Combine, TrafficOnMatrixUnits) {
+  constexpr double intermediate = 256, out = 128; // a token's products are written, and read again
+  expectLittleTraffic(combine(int64_t(intermediate), int64_t(out), 0, "bf16", false, true, true, many), 2, intermediate * out * 2,
+                      many.k * (intermediate + out) * 4 + out * 4, intermediate / 16 * out / 16);
+}
 
 /// A row does not change with the tokens around it.
 TEST(Combine, RowsAlone) {
