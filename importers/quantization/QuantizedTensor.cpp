@@ -38,8 +38,8 @@ struct Layout {
   int64_t group = 0;
   /// The bytes of such neighbours are a dimension of their own.
   bool splitsRows = false;
-  /// `.weight_g_idx` may say which columns are a group.
-  bool listsGroups = false;
+  /// `.weight_shape` says its sizes, `.weight_g_idx` may say which columns are a group.
+  bool isDescribed = false;
 };
 
 constexpr StringRef scalesOfE4M3[] = {"F32", "BF16", "F16", "F8_E8M0"}, e4m3[] = {"F8_E4M3"}, powersOfTwo[] = {"F8_E8M0", "U8"};
@@ -62,7 +62,7 @@ constexpr Layout layouts[] = {
      .scales = ".weight_scale",
      .scaleTypes = plainFloats,
      .zeroPoint = 8,
-     .listsGroups = true},
+     .isDescribed = true},
     // NVFP4 as ModelOpt and as compressed-tensors spell it.
     {".weight", "U8", Number::E2M1, ".weight_scale", e4m3, ".weight_scale_2"},
     {".weight_packed", "U8", Number::E2M1, ".weight_scale", e4m3, ".weight_global_scale", /*globalDivides=*/true},
@@ -78,8 +78,7 @@ constexpr Layout layouts[] = {
 };
 
 /// What lies beside a quantised matrix and does not concern its numbers.
-constexpr StringRef companions[] = {".activation_scale", ".input_scale",  ".input_global_scale",
-                                    ".qscale_act",       ".weight_shape", "_activation_scale"};
+constexpr StringRef companions[] = {".activation_scale", ".input_scale", ".input_global_scale", ".qscale_act", "_activation_scale"};
 
 } // namespace
 
@@ -123,7 +122,7 @@ int64_t moec::importers::parametersIn(const Tensor &stored, const Quantization &
   StringRef name = stored.name.val();
   auto ends = [&](StringRef suffix) { return !suffix.empty() && name.ends_with(suffix); };
   bool isBeside = llvm::any_of(layouts, [&](const Layout &layout) { return ends(layout.scales) || ends(layout.global); }) ||
-                  llvm::any_of(companions, ends) || ends(".weight_g_idx") || isBesideWords(name);
+                  llvm::any_of(companions, ends) || ends(".weight_shape") || ends(".weight_g_idx") || isBesideWords(name);
   if (isBeside)
     return 0;
   int64_t elements = 1;
@@ -298,19 +297,40 @@ static llvm::Error takeGlobal(Checkpoint &checkpoint, StringRef stem, const Layo
   return llvm::Error::success();
 }
 
-/// What lies beside the matrix `of` is one number for its activations, or one for each of a stack; or its shape.
+/// What lies beside the matrix `of` is one number for its activations, or one for each of a stack.
 static llvm::Error checkCompanion(const Tensor &stored, const QuantizedTensor &of) {
   ArrayRef<int64_t> shape = of.values.shape;
   auto product = [](ArrayRef<int64_t> sizes) { return std::accumulate(sizes.begin(), sizes.end(), int64_t(1), std::multiplies()); };
-  bool isShape = stored.name.val().ends_with(".weight_shape");
-  bool fits = isShape ? ArrayRef<int64_t>(stored.shape) == ArrayRef(int64_t(shape.size()))
-                      : llvm::is_contained({int64_t(1), product(shape.drop_back(2))}, product(stored.shape));
-  bool isOfType = isShape ? stored.type == "I64" || stored.type == "I32" : llvm::is_contained(plainFloats, stored.type);
-  if (fits && isOfType)
+  bool fits = llvm::is_contained({int64_t(1), product(shape.drop_back(2))}, product(stored.shape));
+  if (fits && llvm::is_contained(plainFloats, stored.type))
     return llvm::Error::success();
-  std::string expected = isShape ? std::to_string(shape.size()) + " sizes, I64 or I32"
-                                 : "one number of the activations, " + llvm::join(ArrayRef(plainFloats), " or ");
-  return refuseTensor(stored, "expected " + expected + ", got " + stored.type + " " + spelled(stored.shape));
+  return refuseTensor(stored, "expected one number of the activations, " + llvm::join(ArrayRef(plainFloats), " or ") + ", got " +
+                                  stored.type + " " + spelled(stored.shape));
+}
+
+/// The sizes of a matrix, which packed rows do not tell to the last number. Zeros are no sizes but what a file has that was made
+/// with its header alone.
+static llvm::Error takeSizes(Checkpoint &checkpoint, StringRef stem, bool isOptional, const QuantizedTensor &of) {
+  ArrayRef<int64_t> shape = of.values.shape;
+  std::string name = (stem + ".weight_shape").str();
+  const Tensor *stored = checkpoint.take(name);
+  if (!stored && isOptional)
+    return llvm::Error::success();
+  if (!stored)
+    return refuseTensor(*of.values.stored, "expected its sizes in '" + checkpoint.nameInFiles(name) + "', got none");
+  if (ArrayRef<int64_t>(stored->shape) != ArrayRef(int64_t(shape.size())) || (stored->type != "I64" && stored->type != "I32"))
+    return refuseTensor(*stored, "expected " + Twine(shape.size()) + " sizes, I64 or I32, got " + stored->type + " " +
+                                     spelled(stored->shape));
+  llvm::Expected<std::vector<char>> bytes = checkpoint.read(*stored);
+  if (!bytes)
+    return bytes.takeError();
+  llvm::SmallVector<int64_t, 3> sizes;
+  for (size_t i = 0, width = bytes->size() / shape.size(); i < shape.size(); ++i)
+    sizes.push_back(width == 4 ? int32_t(llvm::support::endian::read32le(bytes->data() + i * width))
+                               : int64_t(llvm::support::endian::read64le(bytes->data() + i * width)));
+  if (ArrayRef<int64_t>(sizes) == shape || llvm::all_of(sizes, [](int64_t size) { return size == 0; }))
+    return llvm::Error::success();
+  return refuseTensor(*stored, "expected the sizes " + spelled(shape) + ", got " + spelled(sizes));
 }
 
 llvm::Expected<QuantizedTensor> moec::importers::takeQuantized(Checkpoint &checkpoint, const Quantization &quantization,
@@ -343,7 +363,9 @@ llvm::Expected<QuantizedTensor> moec::importers::takeQuantized(Checkpoint &check
     llvm::Error error = takeValues(*values, layout, shape, context, result);
     if (!error)
       error = takeScales(*checkpoint.take(scales), layout, quantization, context, result);
-    if (!error && layout.listsGroups)
+    if (!error)
+      error = takeSizes(checkpoint, stem, /*isOptional=*/!layout.isDescribed, result);
+    if (!error && layout.isDescribed)
       error = takeColumnGroups(checkpoint, stem, context, result);
     if (!error && !layout.global.empty())
       error = takeGlobal(checkpoint, stem, layout, context, result);
