@@ -6,6 +6,7 @@
 #include "importers/tokenizer/TokenizerImporter.h"
 #include "lowering/artifact/ArtifactWriter.h"
 #include "lowering/artifact/RequantizedFiles.h"
+#include "runtime/schema/Tokenizer_generated.h"
 
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringMap.h"
@@ -66,12 +67,31 @@ void reportRounding(mlir::ModuleOp plan, ArrayRef<lowering::RequantizedFiles::Re
                       reports.size(), share(sum), share(worst->error), worst->file);
 }
 
+/// Says how many of a tokenizer's ids the model has no rows for. Releases have such: ids of images or of padding that were added to
+/// the tokenizer alone. Texts without them are computed, and a step refuses the others; it is for people to see that a tokenizer
+/// may be another model's.
+void reportIdsBeyond(StringRef section, plan::ModelOp model) {
+  const auto *tokens = artifact::GetTokenizer(section.data())->tokens();
+  int64_t vocabulary = int64_t(model.getVocabulary()), beyond = 0, most = 0;
+  for (int64_t id = vocabulary; id < int64_t(tokens->size()); ++id)
+    if (!tokens->Get(uint32_t(id))->string_view().empty())
+      ++beyond, most = id;
+  if (beyond)
+    errs() << formatv(
+        "moe-compile: warning: ids of the tokenizer beyond the model's vocabulary of {0}: {1}, up to {2}; a run refuses "
+        "texts with them\n",
+        vocabulary, beyond, most);
+}
+
 /// The tokenizer and the chat template of a language model.
-Error addText(lowering::ArtifactContents &contents, const importers::ModelFolder &folder) {
+Error addText(lowering::ArtifactContents &contents, const importers::ModelFolder &folder, mlir::ModuleOp plan) {
   Expected<std::optional<std::string>> tokenizer = importers::importTokenizer(folder);
   if (!tokenizer)
     return tokenizer.takeError();
   contents.tokenizer = std::move(*tokenizer);
+  for (plan::ModelOp model : plan.getOps<plan::ModelOp>())
+    if (contents.tokenizer)
+      reportIdsBeyond(*contents.tokenizer, model);
   Expected<std::optional<std::string>> chatTemplate = importers::importChatTemplate(folder);
   if (!chatTemplate)
     return chatTemplate.takeError();
@@ -106,7 +126,7 @@ Error moec::compile::writeArtifact(Compilation &compilation, const Options &opti
     folder = std::move(*opened);
   }
   if (hasSteps)
-    if (Error error = addText(contents, *folder))
+    if (Error error = addText(contents, *folder, plan))
       return error;
   FolderWeights stored(std::move(folder));
   lowering::RequantizedFiles weights(plan, stored);
