@@ -81,8 +81,17 @@ void readMerges(const Node &merges, const Vocabulary &vocabulary, artifact::Toke
   }
 }
 
+} // namespace
+
+void moec::importers::tokenizer::readFallback(const Vocabulary &vocabulary, artifact::TokenizerT &into) {
+  for (int byte = 0; byte < 256; ++byte) {
+    auto found = vocabulary.ids.find("<0x" + utohexstr(uint64_t(byte), /*LowerCase=*/false, /*Width=*/2) + ">");
+    into.fallback_tokens.push_back(found == vocabulary.ids.end() ? -1 : found->second);
+  }
+}
+
 /// What stands for characters without a token. With a byte-level vocabulary of all bytes there are none, whatever the file says.
-void readUnknown(const Node &model, const Vocabulary &vocabulary, artifact::TokenizerT &into) {
+static void readUnknown(const Node &model, const Vocabulary &vocabulary, artifact::TokenizerT &into) {
   bool fallback = model.flag("byte_fallback", false), fuse = model.flag("fuse_unk", false);
   Node unknown = model.member("unk_token");
   StringRef token = unknown.isNull() ? StringRef() : unknown.text();
@@ -91,10 +100,7 @@ void readUnknown(const Node &model, const Vocabulary &vocabulary, artifact::Toke
   if (into.byte_level && fallback)
     return model.member("byte_fallback").refuse("not supported for a byte-level vocabulary that lacks bytes");
   if (fallback)
-    for (int byte = 0; byte < 256; ++byte) {
-      auto found = vocabulary.ids.find("<0x" + utohexstr(uint64_t(byte), /*LowerCase=*/false, /*Width=*/2) + ">");
-      into.fallback_tokens.push_back(found == vocabulary.ids.end() ? -1 : found->second);
-    }
+    readFallback(vocabulary, into);
   into.fuse_unknown = fuse;
   if (unknown.isNull())
     return;
@@ -103,13 +109,15 @@ void readUnknown(const Node &model, const Vocabulary &vocabulary, artifact::Toke
     return unknown.refuse("'" + token + "' is not in the vocabulary");
   into.unknown_token = found->second;
 }
-} // namespace
 
 Vocabulary moec::importers::tokenizer::readModel(const Node &model, artifact::TokenizerT &into) {
   Vocabulary vocabulary;
   Node type = model.member("type");
+  if (type.json() && type.text() == "Unigram")
+    return readUnigram(model, into);
   if (type.json() && type.text() != "BPE") // old files leave it out
-    type.refuse("expected BPE, got '" + type.text() + "'; move the file away for a model that takes and gives token ids alone");
+    type.refuse("expected BPE or Unigram, got '" + type.text() +
+                "'; move the file away for a model that takes and gives token ids alone");
   model.onlyKnown({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback",
                    "ignore_merges", "vocab", "merges"});
   for (StringRef key : {"continuing_subword_prefix", "end_of_word_suffix"})

@@ -19,8 +19,11 @@ struct Vocabulary {
 /// Each fills its part of `into` and refuses what it cannot say exactly.
 /// `pre_tokenizer`; says in `into.byte_level` how the rest is to be read.
 void readPreTokenizer(const Node &preTokenizer, artifact::TokenizerT &into);
-/// `model`: a BPE's vocabulary and merges.
+/// `model`: a BPE's vocabulary and merges, or a list of tokens with scores.
 Vocabulary readModel(const Node &model, artifact::TokenizerT &into);
+Vocabulary readUnigram(const Node &model, artifact::TokenizerT &into);
+/// The tokens <0x00> to <0xFF> of bytes, for characters without one.
+void readFallback(const Vocabulary &vocabulary, artifact::TokenizerT &into);
 void readAddedTokens(const Node &addedTokens, Vocabulary &vocabulary, artifact::TokenizerT &into);
 void readNormalizer(const Node &normalizer, artifact::TokenizerT &into);
 void readDecoder(const Node &decoder, artifact::TokenizerT &into);

@@ -1,7 +1,8 @@
-// A sentencepiece model as a tokenizer: spaces by normalizers, pieces as tokens, scores as ranks of merges.
+// A sentencepiece model as a tokenizer: spaces by normalizers, pieces as tokens, scores as ranks of merges or as they are.
 #include "importers/tokenizer/SentencePiece.h"
 #include "importers/Refusal.h"
 #include "importers/tokenizer/RankedTokens.h"
+#include "importers/tokenizer/ScoredTokens.h"
 #include "importers/tokenizer/SentencePieceModel.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -11,6 +12,7 @@
 #include "llvm/Support/ConvertUTF.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace llvm;
 using namespace moec;
@@ -35,7 +37,7 @@ public:
     if (problem.empty())
       checkPieces();
     if (problem.empty())
-      addMerges();
+      isUnigram() ? addScores() : addMerges();
     addDecoder();
     if (int32_t bos = model.trainer.bos; bos >= 0 && problem.empty()) {
       if (size_t(bos) < model.pieces.size() && model.pieces[size_t(bos)].type == control)
@@ -58,12 +60,15 @@ private:
       refuse(otherwise);
   }
 
+  bool isUnigram() const { return model.trainer.modelType == unigram; }
+
   void checkKind() {
     static constexpr StringRef kinds[] = {"UNIGRAM", "BPE", "WORD", "CHAR"};
     int32_t kind = model.trainer.modelType;
     bool isKnown = kind >= unigram && kind <= character;
-    require(kind == bpe, "trainer_spec: model_type: expected BPE, got " + (isKnown ? kinds[kind - 1].str() : std::to_string(kind)) +
-                             ", which is not supported; move the file away for a model that takes and gives token ids alone");
+    require(kind == bpe || kind == unigram,
+            "trainer_spec: model_type: expected BPE or UNIGRAM, got " + (isKnown ? kinds[kind - 1].str() : std::to_string(kind)) +
+                ", which is not supported; move the file away for a model that takes and gives token ids alone");
     require(!model.trainer.spaceAsSuffix, "trainer_spec: treat_whitespace_as_suffix is not supported");
     require(!model.normalizer.hasCharacterMap,
             "normalizer_spec: expected 'identity', got '" + model.normalizer.name + "': maps of characters are not supported");
@@ -118,7 +123,10 @@ private:
     case control:
     case userDefined:
       require(!piece.text.contains(' '), name + ": a space in such a piece is not supported");
-      addToken(id, piece);
+      if (piece.type == control || !isUnigram())
+        addToken(id, piece);
+      else
+        into.vocabulary.push_back(id);
       break;
     case byte:
       addByte(id, piece.text, name);
@@ -159,7 +167,7 @@ private:
     if (model.trainer.byteFallback != !into.fallback_tokens.empty() || is_contained(into.fallback_tokens, -1))
       return refuse("trainer_spec: byte_fallback: expected pieces for all bytes with it, none without");
     // Merging begins with the pieces of single characters; the library's own trainer makes one of each.
-    for (const Piece &piece : model.pieces)
+    for (const Piece &piece : isUnigram() ? ArrayRef<Piece>() : ArrayRef(model.pieces))
       for (StringRef rest = piece.text; piece.type == normal && !rest.empty();) {
         StringRef character = rest.take_front(getNumBytesForUTF8(uint8_t(rest.front())));
         if (!textual.contains(character))
@@ -177,6 +185,25 @@ private:
     for (size_t i = 1; i < ranked.size(); ++i)
       ranked[i].rank = ranked[i - 1].rank + (score(ranked[i]) != score(ranked[i - 1]));
     tokenizer::addMerges(ranked, into);
+  }
+
+  /// As the library scores them: what a user defined is likelier than nearly all else.
+  void addScores() {
+    float least = std::numeric_limits<float>::max(), most = std::numeric_limits<float>::min();
+    for (const Piece &piece : model.pieces)
+      if (piece.type == normal)
+        least = std::min(least, piece.score), most = std::max(most, piece.score);
+    std::vector<artifact::ScoredToken> tokens;
+    for (int32_t id : std::exchange(into.vocabulary, {})) {
+      const Piece &piece = model.pieces[size_t(id)];
+      float bonus = float(double(float(piece.text.size()) * most) + 0.1);
+      tokens.emplace_back(id, piece.type == normal ? piece.score : bonus);
+    }
+    if (least == std::numeric_limits<float>::max())
+      return refuse("pieces: expected one that is normal");
+    into.unknown_score = least - float(unknownPenalty);
+    into.single_precision = true;
+    setScores(std::move(tokens), into);
   }
 
   void addDecoder() {

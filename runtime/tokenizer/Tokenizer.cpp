@@ -4,25 +4,39 @@
 #include "runtime/tokenizer/Utf8.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace moec;
 using namespace moec::runtime;
 
-/// Why the parts of a well-formed section do not fit together; ok when they do.
-static Status verify(const artifact::Tokenizer &model) {
+/// The same of tokens with scores.
+static Status verifyScores(const artifact::Tokenizer &model) {
+  if (model.vocabulary() || model.merges()->size() || model.byte_level())
+    return Status::invalidData("expected scores of tokens or merges of them, got both");
+  if (model.unknown_token() < 0 || !std::isfinite(model.unknown_score()))
+    return Status::invalidData("expected an unknown token with a score beside tokens with scores");
+  std::string_view before;
+  for (const artifact::ScoredToken *token : *model.scored_tokens()) {
+    if (token->id() < 0 || uint32_t(token->id()) >= model.tokens()->size() || !std::isfinite(token->score()))
+      return Status::invalidData("a scored token that does not exist or has no score");
+    std::string_view text = model.tokens()->Get(uint32_t(token->id()))->string_view();
+    if (text <= before || text.size() > Unigram::maxTokenBytes)
+      return Status::invalidData("expected scored tokens of 1 to " + std::to_string(Unigram::maxTokenBytes) +
+                                 " bytes in the order of their texts");
+    before = text;
+  }
+  return {};
+}
+
+static Status verifyMerges(const artifact::Tokenizer &model) {
   int64_t size = model.tokens()->size();
   auto known = [&](int64_t id) { return id >= 0 && id < size; };
-  auto knownOrNone = [&](int64_t id) { return id == -1 || known(id); };
   auto tokenOf = [&](int32_t id) { return model.tokens()->Get(uint32_t(id))->string_view(); };
   auto isBoth = [](std::string_view whole, std::string_view left, std::string_view right) {
     return whole.size() == left.size() + right.size() && whole.starts_with(left) && whole.ends_with(right);
   };
-  if (model.fallback_tokens() && model.fallback_tokens()->size() != 256)
-    return Status::invalidData("expected 256 fallback tokens, got " + std::to_string(model.fallback_tokens()->size()));
-  if (model.fallback_tokens() && !std::ranges::all_of(*model.fallback_tokens(), knownOrNone))
-    return Status::invalidData("a fallback token that does not exist");
-  if (!knownOrNone(model.unknown_token()))
-    return Status::invalidData("no token " + std::to_string(model.unknown_token()));
+  if (!model.vocabulary())
+    return Status::invalidData("expected a vocabulary or scores of tokens, got neither");
   for (const artifact::Merge *merge : *model.merges())
     if (!known(merge->left()) || !known(merge->right()) || !known(merge->result()))
       return Status::invalidData("a merge of tokens that do not exist");
@@ -35,6 +49,21 @@ static Status verify(const artifact::Tokenizer &model) {
     if (!std::ranges::all_of(*ranks, [&](uint32_t rank) { return rank < ranks->size(); }))
       return Status::invalidData("a merge's rank is not below the number of merges");
   }
+  return {};
+}
+
+/// Why the parts of a well-formed section do not fit together; ok when they do.
+static Status verify(const artifact::Tokenizer &model) {
+  int64_t size = model.tokens()->size();
+  auto known = [&](int64_t id) { return id >= 0 && id < size; };
+  auto knownOrNone = [&](int64_t id) { return id == -1 || known(id); };
+  if (model.fallback_tokens() && model.fallback_tokens()->size() != 256)
+    return Status::invalidData("expected 256 fallback tokens, got " + std::to_string(model.fallback_tokens()->size()));
+  if (model.fallback_tokens() && !std::ranges::all_of(*model.fallback_tokens(), knownOrNone))
+    return Status::invalidData("a fallback token that does not exist");
+  if (!knownOrNone(model.unknown_token()))
+    return Status::invalidData("no token " + std::to_string(model.unknown_token()));
+  MOEC_RETURN_IF_ERROR(model.scored_tokens() ? verifyScores(model) : verifyMerges(model));
   for (const auto *ids : {model.vocabulary(), model.prefix_ids(), model.suffix_ids()})
     if (ids)
       for (int32_t id : *ids)
@@ -46,8 +75,14 @@ static Status verify(const artifact::Tokenizer &model) {
   return {};
 }
 
+static std::variant<Bpe, Unigram> encoderOf(const artifact::Tokenizer &model) {
+  if (model.scored_tokens())
+    return Unigram(model);
+  return Bpe(model);
+}
+
 Tokenizer::Tokenizer(const artifact::Tokenizer &model, Normalizer normalizer, PreTokenizer preTokenizer, Decoder decoder)
-    : model(model), normalizer(std::move(normalizer)), preTokenizer(std::move(preTokenizer)), bpe(model),
+    : model(model), normalizer(std::move(normalizer)), preTokenizer(std::move(preTokenizer)), pieceEncoder(encoderOf(model)),
       decoder(std::move(decoder)), special(model.tokens()->size()) {}
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::create(std::span<const std::byte> section) {
@@ -94,11 +129,14 @@ Status Tokenizer::readAddedTokens() {
 }
 
 Status Tokenizer::encodeSegment(std::string text, bool beginsText, const Deadline &deadline, std::vector<int32_t> &ids) const {
+  auto encodePiece = [&](std::string_view part) {
+    std::visit([&](const auto &encoder) { encoder.encode(part, ids); }, pieceEncoder);
+  };
   std::vector<Range> pieces;
   MOEC_RETURN_IF_ERROR(preTokenizer.cut(text, beginsText, deadline, pieces));
   for (const Range &piece : pieces)
     insideTokens.split(
-        std::string_view(text).substr(piece.begin, piece.end - piece.begin), [&](std::string_view part) { bpe.encode(part, ids); },
+        std::string_view(text).substr(piece.begin, piece.end - piece.begin), [&](std::string_view part) { encodePiece(part); },
         [&](int32_t id) { ids.push_back(id); });
   return {};
 }

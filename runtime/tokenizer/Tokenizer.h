@@ -8,14 +8,16 @@
 #include "runtime/tokenizer/Decoder.h"
 #include "runtime/tokenizer/Normalizer.h"
 #include "runtime/tokenizer/PreTokenizer.h"
+#include "runtime/tokenizer/Unigram.h"
 
 #include <memory>
 #include <span>
+#include <variant>
 
 namespace moec::runtime {
 
-/// BPE over bytes or characters, behind normalizers and pre-tokenizers, as the library that the tokenizer comes from computes it.
-/// Not thread-safe.
+/// BPE over bytes or characters, or a cut by scores, behind normalizers and pre-tokenizers, as the library that the tokenizer comes
+/// from computes it. Not thread-safe.
 class Tokenizer {
 public:
   /// From the section "tokenizer", which is untrusted: verified here. The bytes must outlive the result.
@@ -43,7 +45,7 @@ private:
   const artifact::Tokenizer &model;
   Normalizer normalizer;
   PreTokenizer preTokenizer;
-  Bpe bpe;
+  std::variant<Bpe, Unigram> pieceEncoder;
   Decoder decoder;
   AddedTokens rawTokens, normalizedTokens, insideTokens;
   std::vector<bool> special; ///< by id

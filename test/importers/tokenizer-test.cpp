@@ -4,6 +4,7 @@
 #include "test/importers/TemporaryFolder.h"
 
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -89,8 +90,9 @@ TEST_P(TokenizerLayout, agreesWithTheReferenceOnEveryLine) {
 INSTANTIATE_TEST_SUITE_P(Tokenizer, TokenizerLayout,
                          testing::Values("added", "deepseek-v2", "deepseek-v3", "empty-matches", "fallback-holes", "gpt2",
                                          "gpt2-prefix", "llama3", "metaspace-first", "metaspace-unknown", "mixtral", "nfkd",
-                                         "o200k", "qwen2", "sentencepiece", "sentencepiece-bare", "sentencepiece-spaces", "tekken",
-                                         "tekken-v3", "tiktoken", "tiktoken-source"));
+                                         "o200k", "qwen2", "sentencepiece", "sentencepiece-bare", "sentencepiece-spaces",
+                                         "sentencepiece-unigram", "sentencepiece-unigram-spaces", "tekken", "tekken-v3", "tiktoken",
+                                         "tiktoken-source", "unigram", "unigram-metaspace"));
 
 /// A folder may have its tokenizer in several files: the first of tokenizer.json, tekken.json, tiktoken.model and tokenizer.model
 /// counts.
@@ -126,6 +128,30 @@ TEST(Tokenizer, refusesRanksThatAreNone) {
   EXPECT_NE(refusal().find("a merge's rank is not below the number of merges"), std::string::npos);
   model->merge_ranks.pop_back();
   EXPECT_NE(refusal().find("expected a rank for each of"), std::string::npos);
+}
+
+/// Whoever wrote an artifact: tokens with scores that are not in order, have none, or come beside merges are refused.
+TEST(Tokenizer, refusesScoresThatAreNone) {
+  std::unique_ptr<Imported> imported = import(MOEC_TEST_DATA "/fixtures/tokenizer/layouts/unigram");
+  auto refusal = [&](auto change) {
+    std::unique_ptr<artifact::TokenizerT> model(artifact::GetTokenizer(imported->section.data())->UnPack());
+    change(*model);
+    flatbuffers::FlatBufferBuilder builder;
+    artifact::FinishTokenizerBuffer(builder, artifact::CreateTokenizer(builder, model.get()));
+    auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+    return runtime::Tokenizer::create(bytes).status().message();
+  };
+  using artifact::ScoredToken, artifact::TokenizerT;
+  auto expect = [&](auto change, const char *message) { EXPECT_NE(refusal(change).find(message), std::string::npos) << message; };
+  EXPECT_EQ(refusal([](TokenizerT &) {}), "");
+  expect([](TokenizerT &model) { model.vocabulary = {0}; }, "expected scores of tokens or merges of them, got both");
+  expect([](TokenizerT &model) { model.scored_tokens.clear(); }, "expected a vocabulary or scores of tokens, got neither");
+  expect([](TokenizerT &model) { std::swap(model.scored_tokens[1], model.scored_tokens[2]); }, "in the order of their texts");
+  expect([](TokenizerT &model) { model.scored_tokens[2] = model.scored_tokens[1]; }, "in the order of their texts");
+  expect([](TokenizerT &model) { model.tokens[size_t(model.scored_tokens[0].id())].clear(); }, "scored tokens of 1 to 1024 bytes");
+  expect([](TokenizerT &model) { model.scored_tokens[0] = ScoredToken(int32_t(model.tokens.size()), 0); }, "does not exist");
+  expect([](TokenizerT &model) { model.scored_tokens[0] = ScoredToken(model.scored_tokens[0].id(), NAN); }, "has no score");
+  expect([](TokenizerT &model) { model.unknown_token = -1; }, "expected an unknown token with a score");
 }
 
 TEST_F(ShippedTokenizer, mergesLongWordsInTimeThatGrowsLikeTheirLength) {
