@@ -215,7 +215,8 @@ private:
     into.decoder->broken_bytes = true;
     if (model.normalizer.addsPrefix || model.normalizer.removesSpaces) {
       into.decoder->strip = " ";
-      into.decoder->strip_count = 1;
+      // A piece loses one; where repeated spaces go, no piece has more, and all lose theirs until the text begins.
+      into.decoder->strip_count = model.normalizer.removesSpaces ? std::numeric_limits<int32_t>::max() : 1;
     }
   }
 

@@ -130,6 +130,16 @@ TEST(Tokenizer, refusesRanksThatAreNone) {
   EXPECT_NE(refusal().find("expected a rank for each of"), std::string::npos);
 }
 
+/// Where a model removes spaces, every piece loses its own until the text begins; elsewhere the first alone does.
+TEST(Tokenizer, leavesOutSpacesBeforeATextAsItsModelSays) {
+  for (auto [layout, expected] : {std::pair("sentencepiece-spaces", "a"), {"sentencepiece", "\u0020a"}}) {
+    std::unique_ptr<Imported> imported = import(MOEC_TEST_DATA "/fixtures/tokenizer/layouts/" + std::string(layout));
+    std::vector<int32_t> ids = *imported->tokenizer->encode("\u2581a", /*special=*/false);
+    EXPECT_EQ(ids.size(), 2u) << layout;
+    EXPECT_EQ(imported->tokenizer->decode(ids, /*skipSpecial=*/false), expected) << layout;
+  }
+}
+
 /// Whoever wrote an artifact: tokens with scores that are not in order, have none, or come beside merges are refused.
 TEST(Tokenizer, refusesScoresThatAreNone) {
   std::unique_ptr<Imported> imported = import(MOEC_TEST_DATA "/fixtures/tokenizer/layouts/unigram");
