@@ -9,11 +9,13 @@ using llvm::StringRef;
 using llvm::Twine;
 
 /// Keys that describe training, provenance, what a Python call returns or how text is sampled.
-static constexpr StringRef withoutEffect[] = {"_name_or_path",
+static constexpr StringRef withoutEffect[] = {"_attn_implementation_autoset",
+                                              "_name_or_path",
                                               "attention_dropout",
                                               "auto_map",
                                               "bad_words_ids",
                                               "begin_suppress_tokens",
+                                              "cache_implementation",
                                               "chunk_size_feed_forward",
                                               "decoder_start_token_id",
                                               "diversity_penalty",

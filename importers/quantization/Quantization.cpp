@@ -29,7 +29,32 @@ static void readFp8(Config &config, Quantization &result) {
   config.choice("scale_fmt", {"float", "ue8m0"}); // how the scales were rounded
   result.block = readBlock(config, "weight_block_size");
   config.choice("activation_scheme", {"dynamic", "static"});
-  config.leaveAside({"modules_to_not_convert", "ignored_layers"});
+  // Which matrices are quantised and how, they say themselves; `dequantize` is for whoever loads them.
+  config.leaveAside({"modules_to_not_convert", "modules_to_convert", "ignored_layers", "expert_dtype", "dequantize"});
+}
+
+/// What the library writes of how GPTQ's and AWQ's numbers were found, and of kernels for them.
+static void leaveMakingAside(Config &config) {
+  config.leaveAside({"act_group_aware",
+                     "backend",
+                     "batch_size",
+                     "block_name_to_quantize",
+                     "cache_block_outputs",
+                     "damp_percent",
+                     "dataset",
+                     "disable_exllama",
+                     "exllama_config",
+                     "max_input_length",
+                     "meta",
+                     "model_seqlen",
+                     "module_name_preceding_first_block",
+                     "modules_in_block_to_quantize",
+                     "modules_to_not_convert",
+                     "pad_token_id",
+                     "tokenizer",
+                     "true_sequential",
+                     "use_cuda_fp16",
+                     "use_exllama"});
 }
 
 static std::optional<int64_t> readGroupSize(Config &config) {
@@ -46,12 +71,16 @@ static void readGptq(Config &config, Quantization &result) {
   config.require(words.bits == 4 || words.bits == 8, "bits: expected 4 or 8, got " + llvm::Twine(words.bits));
   words.listsGroups = config.flag("desc_act", false); // what it lists counts, whatever was said
   words.hasZeros = !config.flag("sym", true);
-  bool isFirst = config.choice("checkpoint_format", {"gptq", "gptq_v2"}) == "gptq";
+  bool isFirst = config.choice({"checkpoint_format", "format"}, {"gptq", "gptq_v2"}) == "gptq";
   words.zeroPoint = !words.hasZeros ? int64_t(1) << (words.bits - 1) : isFirst ? 1 : 0;
   result.words = words;
   result.group = readGroupSize(config);
-  config.leaveAside({"damp_percent", "static_groups", "true_sequential", "model_name_or_path", "model_file_base_name", "meta",
-                     "quantizer", "modules_in_block_to_quantize", "modules_to_not_convert"});
+  // Of some matrices otherwise, in words of another size, or of the head, too.
+  config.expect("dynamic", json::Value());
+  config.expect("pack_dtype", json::Value(std::string("int32")));
+  config.expect("lm_head", json::Value(false));
+  config.leaveAside({"static_groups", "model_name_or_path", "model_file_base_name", "quantizer"});
+  leaveMakingAside(config);
 }
 
 /// AWQ as AutoAWQ writes it for its matrix products.
@@ -59,10 +88,11 @@ static void readAwq(Config &config, Quantization &result) {
   config.requireGiven({"bits", "group_size", "zero_point"});
   config.expect("bits", json::Value(int64_t(4)));
   config.expect("zero_point", json::Value(true));
-  config.choice("version", {"gemm"});
+  config.choice({"version", "format"}, {"gemm"});
   result.words = {.holdRowsInTurns = true};
   result.group = readGroupSize(config);
-  config.leaveAside({"backend", "do_fuse", "exllama_config", "fuse_max_seq_len", "modules_to_fuse", "modules_to_not_convert"});
+  config.leaveAside({"desc_act", "do_fuse", "fuse_max_seq_len", "modules_to_fuse", "sym"});
+  leaveMakingAside(config);
 }
 
 namespace {
@@ -114,6 +144,15 @@ static void readScheme(Config &config, const PackedFormat &format, Quantization 
   weights->checkConsumed();
 }
 
+/// Keys whose schemes nothing here computes may be there without any: null or an empty object.
+static void expectNone(Config &config, ArrayRef<StringRef> keys) {
+  for (StringRef key : keys) {
+    const json::Value *value = config.take(Spelling{key});
+    config.require(!value || value->isNull() || (value->object() && value->object()->empty()),
+                   key + ": expected null or an empty object, as such a scheme is not supported");
+  }
+}
+
 static void readCompressedTensors(Config &config, Quantization &result) {
   const PackedFormat formats[] = {{"float-quantized", "float", 8, {"tensor", "channel", "block"}},
                                   {"pack-quantized", "int", 4, {"group", "channel"}},
@@ -123,6 +162,7 @@ static void readCompressedTensors(Config &config, Quantization &result) {
   const PackedFormat &format = *llvm::find_if(formats, [&](const PackedFormat &each) { return each.name == name; });
   config.expect("kv_cache_scheme", json::Value());
   config.expect("quantization_status", json::Value(std::string("compressed")));
+  expectNone(config, {"sparsity_config", "transform_config"});
   config.leaveAside({"ignore", "version", "global_compression_ratio"});
   std::optional<Config> groups = objectIn(config, "config_groups");
   const json::Value *value = config.take("config_groups");
@@ -133,6 +173,26 @@ static void readCompressedTensors(Config &config, Quantization &result) {
   for (const json::Member &member : *value->object())
     if (std::optional<Config> scheme = objectIn(*groups, member.key))
       readScheme(*scheme, format, result);
+}
+
+/// ModelOpt's formats, in config.json or in its own file.
+static void readModelOpt(Config &config, Quantization &result) {
+  config.requireGiven({"quant_algo"});
+  config.choice("quant_algo", {"NVFP4", "FP8"});
+  result.group = config.countOrNull("group_size", most::width);
+  config.leaveAside({"exclude_modules", "ignore", "kv_cache_quant_algo", "kv_cache_scheme", "producer"});
+  if (!config.has("config_groups"))
+    return;
+  std::optional<Config> groups = objectIn(config, "config_groups");
+  const json::Value *value = config.take("config_groups");
+  if (!groups)
+    return;
+  config.require(value->object()->size() == 1,
+                 "config_groups: expected one scheme for all weights, got " + llvm::Twine(value->object()->size()));
+  for (const json::Member &member : *value->object())
+    if (std::optional<Config> scheme = objectIn(*groups, member.key))
+      if (std::optional<Config> weights = objectIn(*scheme, "weights"))
+        result.group = weights->countOrNull("group_size", most::width, result.group);
 }
 
 Quantization moec::importers::readQuantization(Config &config) {
@@ -146,7 +206,7 @@ Quantization moec::importers::readQuantization(Config &config) {
   // Mistral's own form names a format of the weights instead of a method.
   if (!inner->has("qformat_weight")) {
     inner->requireGiven({"quant_method"});
-    StringRef method = inner->choice("quant_method", {"fp8", "compressed-tensors", "gptq", "awq", "mxfp4"});
+    StringRef method = inner->choice("quant_method", {"fp8", "compressed-tensors", "gptq", "awq", "mxfp4", "modelopt"});
     if (method == "fp8")
       readFp8(*inner, result);
     else if (method == "compressed-tensors")
@@ -155,6 +215,8 @@ Quantization moec::importers::readQuantization(Config &config) {
       readGptq(*inner, result);
     else if (method == "awq")
       readAwq(*inner, result);
+    else if (method == "modelopt")
+      readModelOpt(*inner, result);
     else
       inner->leaveAside({"modules_to_not_convert"});
   } else {
@@ -170,9 +232,7 @@ Quantization moec::importers::readQuantizationFile(Config &config) {
   result.place = config.placeOf("quantization");
   config.leaveAside({"producer"});
   if (std::optional<Config> inner = objectIn(config, "quantization")) {
-    inner->choice("quant_algo", {"NVFP4"});
-    result.group = inner->countOrNull("group_size", most::width);
-    inner->leaveAside({"exclude_modules", "kv_cache_quant_algo"});
+    readModelOpt(*inner, result);
     inner->checkConsumed();
   }
   return result;
