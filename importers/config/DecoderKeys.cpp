@@ -89,7 +89,11 @@ static std::vector<int64_t> readTokens(Config &config, const Spelling &key, int6
   return value->array() ? config.counts(key, vocabulary - 1) : std::vector{config.count(key, vocabulary - 1, std::nullopt, 0)};
 }
 
-void moec::importers::readSurroundings(Config &config) { config.leaveAside(withoutEffect); }
+void moec::importers::readSurroundings(Config &config) {
+  config.leaveAside(withoutEffect);
+  for (const char *key : {"is_encoder_decoder", "is_decoder", "add_cross_attention", "tie_encoder_decoder"})
+    config.expect(key, json::Value(false));
+}
 
 Decoder moec::importers::readDecoder(Config &config, mlir::MLIRContext *context, StringRef family,
                                      const DecoderDefaults &defaults) {
@@ -97,8 +101,6 @@ Decoder moec::importers::readDecoder(Config &config, mlir::MLIRContext *context,
   decoder.family = family.str();
   readSurroundings(config);
   decoder.quantization = readQuantization(config);
-  for (const char *key : {"is_encoder_decoder", "is_decoder", "add_cross_attention", "tie_encoder_decoder"})
-    config.expect(key, json::Value(false));
   decoder.vocabulary = config.count("vocab_size", most::vocabulary, defaults.vocabulary);
   decoder.hidden = config.count("hidden_size", most::width, defaults.hidden);
   int64_t layers = config.count("num_hidden_layers", most::layers, defaults.layers);

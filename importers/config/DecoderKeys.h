@@ -16,10 +16,11 @@ struct DecoderDefaults {
 };
 
 /// The keys of every decoder: sizes, norm, activation, tied embeddings, tokens. Leaves aside what no trained model's arithmetic
-/// depends on, and refuses what we do not compute (cross attention).
+/// depends on, and refuses what we do not compute.
 Decoder readDecoder(Config &config, mlir::MLIRContext *context, llvm::StringRef family, const DecoderDefaults &defaults);
 
-/// Leaves aside the keys that describe training, provenance, what a Python call returns or how text is sampled.
+/// Leaves aside the keys that describe training, provenance, what a Python call returns or how text is sampled, and refuses
+/// encoders and cross attention.
 void readSurroundings(Config &config);
 
 /// Overrides the tokens that begin and end a text by those that are given; ids are below `vocabulary`.

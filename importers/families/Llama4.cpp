@@ -92,7 +92,10 @@ Decoder moec::importers::describeLlama4Wrapper(Config &config, mlir::MLIRContext
   Config inner = config.within(*text, "text_config");
   inner.leaveAside({"architectures"});
   Decoder decoder = describeLlama4(inner, context);
+  if (decoder.quantization.place.empty())
+    decoder.quantization = readQuantization(config);
   inner.checkConsumed();
+  readTextTokens(config, decoder.vocabulary, decoder.bos, decoder.eos); // the wrapper's own come first
   config.expect("tie_word_embeddings", json::Value(decoder.tied));
   decoder.prefix = "language_model.";
   decoder.otherParts = {"vision_model.", "multi_modal_projector."};

@@ -22,6 +22,7 @@ Decoder moec::importers::describeMistral3(Config &config, mlir::MLIRContext *con
     if (decoder.quantization.place.empty())
       decoder.quantization = readQuantization(config);
     inner.checkConsumed();
+    readTextTokens(config, decoder.vocabulary, decoder.bos, decoder.eos); // the wrapper's own come first
     config.requireGiven({"tie_word_embeddings"});
     config.expect("tie_word_embeddings", json::Value(decoder.tied));
     decoder.prefix = "language_model.";
