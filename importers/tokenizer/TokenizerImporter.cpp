@@ -90,6 +90,30 @@ Expected<std::optional<std::string>> moec::importers::importTokenizer(const Mode
   return std::string(reinterpret_cast<const char *>(builder.GetBufferPointer()), builder.GetSize());
 }
 
+/// `chat_template` in one of a folder's files: a template, or several with names, of which the one called "default" is for talks
+/// without tools.
+static Expected<std::optional<std::string>> readTemplateIn(const ModelFolder &folder, StringRef file) {
+  Expected<json::Value> config = folder.readJson(file);
+  if (!config)
+    return config.takeError();
+  const json::Value *given = config->find("chat_template");
+  if (!given || given->isNull())
+    return std::nullopt;
+  if (given->string())
+    return std::optional<std::string>(*given->string());
+  auto refuseHere = [&](const Twine &why) { return refuse(folder.path() + "/" + file + ": chat_template: " + why); };
+  if (!given->array())
+    return refuseHere("expected a string or a list of templates with names, got " + given->kind());
+  for (const json::Value &each : *given->array()) {
+    const json::Value *name = each.find("name"), *text = each.find("template");
+    if (!name || !name->string() || !text || !text->string())
+      return refuseHere("expected objects with a name and a template, both strings");
+    if (*name->string() == "default")
+      return std::optional<std::string>(*text->string());
+  }
+  return refuseHere("expected one of the templates to be called 'default'");
+}
+
 static Expected<std::optional<std::string>> readChatTemplate(const ModelFolder &folder) {
   if (folder.has("chat_template.jinja")) {
     Expected<File> file = folder.open("chat_template.jinja");
@@ -103,17 +127,11 @@ static Expected<std::optional<std::string>> readChatTemplate(const ModelFolder &
       return error;
     return std::optional<std::string>(std::move(text));
   }
-  if (!folder.has("tokenizer_config.json"))
-    return std::nullopt;
-  Expected<json::Value> config = folder.readJson("tokenizer_config.json");
-  if (!config)
-    return config.takeError();
-  const json::Value *text = config->find("chat_template");
-  if (!text || text->isNull())
-    return std::nullopt;
-  if (!text->string())
-    return refuse(folder.path() + "/tokenizer_config.json: chat_template: expected a string, got " + text->kind());
-  return std::optional<std::string>(*text->string());
+  for (StringRef file : {"tokenizer_config.json", "chat_template.json"}) // the latter beside models that also see
+    if (folder.has(file))
+      if (Expected<std::optional<std::string>> found = readTemplateIn(folder, file); !found || *found)
+        return found;
+  return std::nullopt;
 }
 
 Expected<std::optional<std::string>> moec::importers::importChatTemplate(const ModelFolder &folder) {

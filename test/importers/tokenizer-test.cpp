@@ -130,6 +130,36 @@ TEST(Tokenizer, refusesRanksThatAreNone) {
   EXPECT_NE(refusal().find("expected a rank for each of"), std::string::npos);
 }
 
+/// A chat template is a file of its own, or a string or a list of named ones in either of two files.
+TEST(ChatTemplate, isTheFirstOfSeveralFiles) {
+  const TemporaryFolder temporary;
+  const std::filesystem::path &folder = temporary.path();
+  auto templateWith = [&](const char *file, const char *contents) {
+    std::ofstream(folder / file) << contents;
+    llvm::Expected<ModelFolder> model = ModelFolder::at(folder.string());
+    EXPECT_TRUE(bool(model));
+    llvm::Expected<std::optional<std::string>> found = importChatTemplate(*model);
+    return !found ? llvm::toString(found.takeError()) : found->value_or("none");
+  };
+  EXPECT_EQ(templateWith("tokenizer_config.json", "{}"), "none");
+  EXPECT_EQ(templateWith("chat_template.json", R"({"chat_template": "a"})"), "a");
+  EXPECT_EQ(templateWith("tokenizer_config.json", R"({"chat_template": null})"), "a");
+  EXPECT_EQ(templateWith("tokenizer_config.json", R"({"chat_template": "b"})"), "b");
+  EXPECT_EQ(templateWith("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "t"},
+                                                                        {"name": "default", "template": "d"}]})"),
+            "d");
+  auto expectRefusal = [&](const char *contents, const char *message) {
+    std::string got = templateWith("tokenizer_config.json", contents);
+    EXPECT_NE(got.find(message), std::string::npos) << got;
+  };
+  expectRefusal(R"({"chat_template": [{"name": "tool_use", "template": "t"}]})",
+                "chat_template: expected one of the templates to be called 'default'");
+  expectRefusal(R"({"chat_template": [{"name": "default"}]})", "expected objects with a name and a template");
+  expectRefusal(R"({"chat_template": ["d"]})", "expected objects with a name and a template");
+  expectRefusal(R"({"chat_template": 1})", "expected a string or a list of templates with names, got an integer");
+  EXPECT_EQ(templateWith("chat_template.jinja", "c"), "c");
+}
+
 /// Where a model removes spaces, every piece loses its own until the text begins; elsewhere the first alone does.
 TEST(Tokenizer, leavesOutSpacesBeforeATextAsItsModelSays) {
   for (auto [layout, expected] : {std::pair("sentencepiece-spaces", "a"), {"sentencepiece", "\u0020a"}}) {
