@@ -13,22 +13,25 @@ using namespace moec::importers;
 using llvm::StringRef;
 
 /// The frequencies of `plain`, some of them divided.
-static mlir::DenseF64ArrayAttr divided(moe::RotaryAttr plain, const RampOfTurns &ramp) {
+static mlir::DenseF64ArrayAttr divided(moe::RotaryAttr plain, const Rope &rope) {
   std::vector<double> frequencies = moe::rotaryFrequencies(plain);
   for (double &frequency : frequencies) {
-    double turns = frequency * ramp.originalPositions / (2 * std::numbers::pi);
-    double kept = std::clamp((turns - ramp.low) / (ramp.high - ramp.low), 0.0, 1.0);
-    frequency *= kept + (1 - kept) / ramp.factor;
+    frequency /= rope.divisor;
+    if (!rope.ramp)
+      continue;
+    double turns = frequency * rope.ramp->originalPositions / (2 * std::numbers::pi);
+    double kept = std::clamp((turns - rope.ramp->low) / (rope.ramp->high - rope.ramp->low), 0.0, 1.0);
+    frequency *= kept + (1 - kept) / rope.ramp->factor;
   }
   return mlir::DenseF64ArrayAttr::get(plain.getContext(), frequencies);
 }
 
 moe::RotaryAttr Rope::attr(mlir::MLIRContext *context, int64_t dims, moe::RotaryLayout layout, int64_t offset) const {
   auto plain = moe::RotaryAttr::get(context, dims, theta, layout, offset, multiplier, /*inverse=*/false, yarn);
-  if (!ramp)
+  if (!ramp && divisor == 1)
     return plain;
   return moe::RotaryAttr::get(context, dims, std::nullopt, layout, offset, multiplier, /*inverse=*/false, /*yarn=*/{},
-                              divided(plain, *ramp));
+                              divided(plain, *this));
 }
 
 static double mscale(double factor, double strength) { return factor <= 1 ? 1 : 0.1 * strength * std::log(factor) + 1; }
@@ -120,7 +123,9 @@ Rope moec::importers::readRopeObject(Config &keys, mlir::MLIRContext *context, c
                                                                   spelled(*partial));
     rope.partial = partial;
   }
-  StringRef type = keys.choice({"rope_type", "type"}, {"default", "yarn", "llama3"});
+  StringRef type = keys.choice({"rope_type", "type"}, {"default", "linear", "yarn", "llama3"});
+  if (type == "linear")
+    rope.divisor = keys.positive("factor");
   if (type == "yarn")
     readYarn(keys, context, maxPositions, allowed.yarnScales, rope);
   if (type == "llama3")

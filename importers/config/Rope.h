@@ -19,6 +19,8 @@ struct Rope {
   /// Null without YaRN.
   moe::YarnAttr yarn;
   std::optional<RampOfTurns> ramp;
+  /// What every frequency is divided by.
+  double divisor = 1;
   /// What cos and sin are multiplied with.
   double multiplier = 1;
   /// What families with latent attention multiply their softmax scale with: mscale(factor, mscale_all_dim)^2.
@@ -44,7 +46,8 @@ struct RopeKeys {
 };
 
 /// Reads the flat spelling (`rope_theta`, `rope_scaling` with `type` or `rope_type`) and the nested one of transformers 5
-/// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding, YaRN, and Llama 3's.
+/// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding, one
+/// whose positions are divided, YaRN, and Llama 3's.
 Rope readRope(Config &config, mlir::MLIRContext *context, const RopeKeys &allowed, int64_t maxPositions);
 
 /// Reads all keys of one such object but `rope_theta`, which `rope` has already.

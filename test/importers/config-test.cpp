@@ -84,6 +84,17 @@ TEST_F(ConfigTest, YarnMultipliers) {
   EXPECT_EQ(rope(R"({"rope_scaling": {"type": "yarn", "factor": 4}})").yarn.getOriginalPositions(), 2048);
 }
 
+// All frequencies divided by the same.
+TEST_F(ConfigTest, DividedFrequencies) {
+  Rope read = rope(R"({"rope_theta": 500000, "rope_scaling": {"type": "linear", "factor": 2.5}})");
+  EXPECT_EQ(read.multiplier, 1);
+  std::vector<double> plain =
+      moe::rotaryFrequencies(moe::RotaryAttr::get(&context, 128, 5e5, moe::RotaryLayout::Half, 0, 1, false, {}));
+  std::vector<double> divided = moe::rotaryFrequencies(read.attr(&context, 128, moe::RotaryLayout::Half));
+  for (size_t i = 0; i < plain.size(); ++i)
+    EXPECT_DOUBLE_EQ(divided[i], plain[i] / 2.5) << i;
+}
+
 // A step between frequencies that are kept and those that are divided.
 TEST_F(ConfigTest, StepOfFrequencies) {
   Rope read = rope(R"({"rope_theta": 500000, "rope_scaling": {"rope_type": "llama3", "factor": 16, "low_freq_factor": 1,
