@@ -24,8 +24,11 @@ static std::vector<bool> readTurning(Config &config, size_t layers) {
 static moe::PositionScaleAttr readTemperature(Config &config, mlir::MLIRContext *context) {
   double strength = config.nonNegative("attn_scale", 0.1);
   int64_t positions = config.count("floor_scale", most::positions, 8192);
-  bool given = config.flag("attn_temperature_tuning", true);
-  return given && strength > 0 ? moe::PositionScaleAttr::get(context, strength, positions, /*shift=*/1) : moe::PositionScaleAttr();
+  // The class asks for its truth; its first version had 4 for true.
+  const json::Value *tuning = config.take("attn_temperature_tuning");
+  bool isNumber = tuning && tuning->integer();
+  bool tunes = isNumber ? *tuning->integer() != 0 : config.flag("attn_temperature_tuning", true);
+  return tunes && strength > 0 ? moe::PositionScaleAttr::get(context, strength, positions, /*shift=*/1) : moe::PositionScaleAttr();
 }
 
 static std::vector<Attention> readLayers(Config &config, mlir::MLIRContext *context, const Decoder &decoder) {
