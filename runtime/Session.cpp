@@ -125,7 +125,8 @@ Status Session::check(Phase phase, std::span<const Piece> pieces) const {
     int64_t length = sequences[size_t(piece.sequence)].length + int64_t(piece.ids.size());
     if (length > int64_t(model().max_sequence()))
       return Status::invalidArgument("a sequence of " + std::to_string(length) + " tokens exceeds the compiled maximum of " +
-                                     std::to_string(model().max_sequence()) + "; compile with a larger --max-sequence");
+                                     std::to_string(model().max_sequence()) +
+                                     "; compile with a larger --max-sequence if the model has more positions");
     tokens += int64_t(piece.ids.size());
     outputs += piece.outputs == Wanted::all ? int64_t(piece.ids.size()) : piece.outputs != Wanted::none;
   }

@@ -66,7 +66,7 @@ Status Options::fitTo(const artifact::Model &model) {
   if (prefill.value_or(0) > positions || decode.value_or(0) >= positions)
     return Status::invalidArgument("expected at most " + std::to_string(positions) +
                                    " tokens for --prefill and one less for --decode, "
-                                   "which begins behind one; compile with a larger --max-sequence");
+                                   "which begins behind one; compile with a larger --max-sequence if the model has more positions");
   prefill = prefill.value_or(std::min<int64_t>(512, positions));
   decode = decode.value_or(std::min<int64_t>(128, positions - 1));
   for (int64_t batch : batches)
