@@ -1,7 +1,7 @@
 // What an op costs: arithmetic, memory traffic, launches.
 #include "passes/Cost.h"
 
-#include "passes/OutputRows.h"
+#include "dialects/moe/OutputRows.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <algorithm>
@@ -303,6 +303,6 @@ Cost passes::costOf(func::FuncOp function, Workload workload) {
   Cost cost;
   // One sequence has one output; the bodies of groups are part of their op's cost.
   for (Operation &op : function.getBody().front())
-    cost += costOf(&op, workload, outputs.contains(&op) ? 1 : workload.tokens, symbols);
+    cost += costOf(&op, workload, outputs.areReadBy(&op) ? 1 : workload.tokens, symbols);
   return cost;
 }

@@ -1,9 +1,9 @@
 // Groups the row-wise ops between matrix products into the fewest moe.rowwise that dependences allow.
-#include "passes/OutputRows.h"
 #include "passes/Passes.h"
 #include "passes/Placement.h"
 #include "passes/Remarks.h"
 
+#include "dialects/moe/OutputRows.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/MapVector.h"
@@ -73,7 +73,7 @@ private:
       for (StringRef cache : cachesOf(&op))
         earliest = std::max({earliest, touched.lookup(cache), fence});
       if (isRowwise(&op)) {
-        items.push_back({&op, earliest, 0, 0, outputs.contains(&op)});
+        items.push_back({&op, earliest, 0, 0, outputs.areReadBy(&op)});
       } else {
         kernels.push_back(&op);
         earliest = int64_t(kernels.size());

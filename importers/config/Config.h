@@ -91,8 +91,8 @@ std::string spelled(llvm::ArrayRef<int64_t> shape);
 
 /// Hard bounds on what a config may ask for.
 namespace most {
-constexpr int64_t layers = 4096, experts = 4096, heads = 4096, width = 1 << 20, vocabulary = 1 << 22, positions = 1 << 27,
-                  streams = 64, iterations = 1000;
+constexpr int64_t layers = 4096, experts = 4096, heads = 4096, width = 1 << 20, positions = 1 << 27, streams = 64,
+                  iterations = 1000;
 }
 
 } // namespace moec::importers

@@ -1,6 +1,8 @@
 // The keys of decoders, of grouped and of latent attention.
 #include "importers/config/DecoderKeys.h"
 
+#include "runtime/schema/Artifact_generated.h"
+
 #include <cmath>
 
 using namespace moec;
@@ -101,7 +103,7 @@ Decoder moec::importers::readDecoder(Config &config, mlir::MLIRContext *context,
   decoder.family = family.str();
   readSurroundings(config);
   decoder.quantization = readQuantization(config);
-  decoder.vocabulary = config.count("vocab_size", most::vocabulary, defaults.vocabulary);
+  decoder.vocabulary = config.count("vocab_size", int64_t(artifact::Layout::max_vocabulary), defaults.vocabulary);
   decoder.hidden = config.count("hidden_size", most::width, defaults.hidden);
   int64_t layers = config.count("num_hidden_layers", most::layers, defaults.layers);
   decoder.isMixture.assign(layers, true);

@@ -2,6 +2,7 @@
 #include "importers/onnx/ExportFolder.h"
 #include "importers/Refusal.h"
 #include "importers/config/DecoderKeys.h"
+#include "runtime/schema/Artifact_generated.h"
 
 #include "mlir/IR/Builders.h"
 
@@ -21,7 +22,7 @@ struct Text {
   void read(Config config, StringRef positionsKey) {
     if (std::optional<int64_t> given = config.countOrNull(positionsKey, most::positions))
       positions = given;
-    readTextTokens(config, most::vocabulary, bos, eos);
+    readTextTokens(config, int64_t(moec::artifact::Layout::max_vocabulary), bos, eos);
   }
 };
 

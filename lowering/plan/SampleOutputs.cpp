@@ -1,7 +1,9 @@
 // Lets a step choose the next token of each output.
 #include "lowering/plan/Passes.h"
 
+#include "dialects/moe/OutputRows.h"
 #include "mlir/IR/Builders.h"
+#include "runtime/schema/Artifact_generated.h"
 
 using namespace mlir;
 using namespace moec;
@@ -13,38 +15,17 @@ namespace moec::lowering {
 
 namespace {
 
-/// Weights of more ids could add up to more than 64 bits.
-constexpr int64_t largestVocabulary = 1 << 22;
-
-/// Whether all rows that `rows` is computed from are those of a moe.gather_outputs: then it has one for each output.
-bool hasRowsOfOutputs(Value rows) {
-  SmallVector<Value> pending{rows};
-  DenseSet<Value> seen;
-  while (!pending.empty()) {
-    Value value = pending.pop_back_val();
-    Operation *op = value.getDefiningOp();
-    if (!seen.insert(value).second || isa_and_nonnull<moe::GatherOutputsOp>(op))
-      continue;
-    auto operands = op ? op->getOperands() : ValueRange();
-    if (llvm::none_of(operands, [](Value operand) { return moe::isRows(operand.getType()); }))
-      return false;
-    for (Value operand : operands)
-      if (moe::isRows(operand.getType()))
-        pending.push_back(operand);
-  }
-  return true;
-}
-
 struct SampleOutputs : lowering::impl::SampleOutputsBase<SampleOutputs> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
     if (function.isExternal())
       return;
+    const moe::OutputRows outputs(function);
     Operation *end = function.getBody().front().getTerminator();
     for (OpOperand &result : end->getOpOperands()) {
       auto name = function.getResultAttrOfType<StringAttr>(result.getOperandNumber(), "moe.output");
       if (name && name == "logits" && moe::isRows(result.get().getType()) &&
-          moe::widthOf(result.get().getType()) <= largestVocabulary && hasRowsOfOutputs(result.get())) {
+          moe::widthOf(result.get().getType()) <= int64_t(artifact::Layout::max_vocabulary) && outputs.contains(result.get())) {
         if (failed(sample(function, end, result.get())))
           signalPassFailure();
         return;

@@ -11,7 +11,7 @@ using namespace moec::artifact;
 namespace {
 constexpr uint64_t maxCount = uint64_t(1) << 32;
 constexpr uint64_t maxScratch = uint64_t(1) << 30;
-constexpr auto maxPages = uint64_t(Layout::max_pages);
+constexpr auto maxPages = uint64_t(Layout::max_pages), maxVocabulary = uint64_t(Layout::max_vocabulary);
 constexpr uint64_t maxParts = 1 << 24; // of all weights: their addresses stay within 128 MiB
 constexpr uint32_t maxRank = 8;
 constexpr ElementType lastInKernels = ElementType::i64;
@@ -66,7 +66,7 @@ private:
   Status checkModel() const {
     const Model &model = *manifest.model();
     if (model.vocabulary() == 0 || model.max_sequence() == 0 || model.max_batch() == 0 || model.page_size() == 0 ||
-        model.vocabulary() > (1u << 22) || model.max_sequence() > (1u << 30) || model.max_batch() > (1u << 20) ||
+        model.vocabulary() > maxVocabulary || model.max_sequence() > (1u << 30) || model.max_batch() > (1u << 20) ||
         model.page_size() > (1u << 20))
       return refuse("model: vocabulary, max_sequence, max_batch or page_size out of range");
     if (uint64_t pages = pagesFor(model, model.max_sequence()) * model.max_batch(); pages > maxPages)
