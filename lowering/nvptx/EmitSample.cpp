@@ -1,6 +1,7 @@
 // The next token of each output, a block to a row: threads add up ids side by side, and search stretches of them. Ids that a search
 // has left are listed in shared memory when they are few.
 #include "lowering/kernel/TokenChoice.h"
+#include "lowering/nvptx/BlockReduction.h"
 #include "lowering/nvptx/Emit.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -29,11 +30,9 @@ namespace {
 class BlockChoice : public TokenChoice {
 public:
   BlockChoice(KernelFrame &frame, Pointer logits, int64_t vocabulary)
-      : TokenChoice(frame.b, logits, vocabulary), b(frame.b), threads(threadsFor(vocabulary)),
-        lanesOfWarps(int64_t(llvm::PowerOf2Ceil(uint64_t(threads / warpSize)))),
-        ofWarps(frame.allocateShared(b.i64, threads / warpSize)), found(frame.allocateShared(b.i32, 1)),
-        listed(frame.allocateShared(b.i32, 1)), listedIds(frame.allocateShared(b.i32, mostListed)),
-        listedLogits(frame.allocateShared(b.f32, mostListed)) {
+      : TokenChoice(frame.b, logits, vocabulary), b(frame.b), threads(threadsFor(vocabulary)), reduction(frame, threads, b.i64),
+        found(frame.allocateShared(b.i32, 1)), listed(frame.allocateShared(b.i32, 1)),
+        listedIds(frame.allocateShared(b.i32, mostListed)), listedLogits(frame.allocateShared(b.f32, mostListed)) {
     b.ifThen(b.thread() == 0, [&] { listed.store(b.integer32(0)); });
     b.barrier();
   }
@@ -45,44 +44,6 @@ private:
     return b.number(arith::ConstantOp::create(b, b.getI32VectorAttr(values)));
   }
 
-  /// The `value` of another lane, of 32 or 64 bits.
-  template <typename Shuffle> Number exchange(Number value, Shuffle shuffle) {
-    if (value.type() == b.i32)
-      return shuffle(value);
-    Number low = shuffle(value.toInteger(b.i32)), high = shuffle((value >> 32).toInteger(b.i32));
-    return (high.toUnsigned(b.i64) << 32) | low.toUnsigned(b.i64);
-  }
-
-  /// The numbers of all warps: lane i has that of warp i, or `none`, and as many lanes behind have the same again.
-  Number fromWarps(Number ofWarp, Number none) {
-    Pointer place = ofWarps.as(ofWarp.type());
-    b.ifThen(b.lane() == 0, [&] { (place + b.warp()).store(ofWarp); });
-    b.barrier();
-    Number warp = b.lane() % lanesOfWarps, all = b.loadIf(warp < threads / warpSize, place + warp, none);
-    b.barrier(); // before anyone writes them again
-    return all;
-  }
-
-  /// What `combine` makes of the numbers of so many neighbouring lanes, in each of them.
-  Number fold(Number value, int64_t lanes, function_ref<Number(Number, Number)> combine) {
-    for (int64_t mask = lanes / 2; mask; mask /= 2)
-      value = combine(value, exchange(value, [&](Number part) { return b.shuffleXor(part, mask); }));
-    return value;
-  }
-  Number foldBlock(Number own, Number none, function_ref<Number(Number, Number)> combine) {
-    return fold(fromWarps(fold(own, warpSize, combine), none), lanesOfWarps, combine);
-  }
-
-  /// The sum over the lanes before this one, of so many.
-  Number sumBefore(Number value, int64_t lanes) {
-    Number lane = b.lane().toInteger(b.i32), upTo = value;
-    for (int64_t distance = 1; distance < lanes; distance *= 2) {
-      Number other = exchange(upTo, [&](Number part) { return b.shuffleFrom(part, lane - distance); });
-      upTo = upTo + select(lane >= distance, other, value.like(int64_t(0)));
-    }
-    return upTo - value;
-  }
-
   /// A thread's share of all ids, side by side with the other threads', added up by `body`.
   Number overOwnIds(Number initial, function_ref<Number(Number, const Ids &)> body) {
     int64_t lanes = vocabulary % idsAtOnce ? 0 : idsAtOnce, atOnce = std::max<int64_t>(lanes, 1);
@@ -91,8 +52,6 @@ private:
                         return KernelBuilder::Numbers{body(before[0], idsFrom(i, lanes, atOnce * sizeof(float)))};
                       })[0];
   }
-
-  static Number add(Number x, Number y) { return x + y; }
 
   Ids listedAt(Number i) { return idsOf(0, (listedIds + i).load(), (listedLogits + i).load()); }
 
@@ -106,7 +65,7 @@ private:
           })[0];
         },
         [&] { return overOwnIds(zero, [&](Number before, const Ids &ids) { return before + b.sumOfElements(measure(ids)); }); });
-    return foldBlock(own, zero, add);
+    return reduction.sum(own);
   }
 
   Number largestKey() override {
@@ -117,13 +76,12 @@ private:
       return ids.lanes ? before : maximum(before, ids.key);
     });
     largestOwn = own;
-    return foldBlock(own, lowest, maximum);
+    return reduction.maximum(own);
   }
 
   /// As many threads have an id with such a key.
   Number keyReachedBy(Number most) override {
-    return leastReaching(lowestKey(), most,
-                         [&](Number key) { return foldBlock((largestOwn >= key).toUnsigned(b.i32), b.integer32(0), add); });
+    return leastReaching(lowestKey(), most, [&](Number key) { return reduction.sum((largestOwn >= key).toUnsigned(b.i32)); });
   }
 
   /// Lists the ids in order, a stretch for each warp, if there is room.
@@ -140,9 +98,8 @@ private:
       })[0];
     };
     b.ifThen(listed.load() == 0, [&] {
-      Number ofWarps = fromWarps(overStretch([](Number, const Ids &, Number) {}, none), none);
-      Number before = b.shuffleFrom(sumBefore(ofWarps, lanesOfWarps), b.warp().toInteger(b.i32)),
-             count = fold(ofWarps, lanesOfWarps, add);
+      Number ofWarps = reduction.byLane(overStretch([](Number, const Ids &, Number) {}, none), none);
+      Number before = b.shuffleFrom(b.sumBefore(ofWarps), b.warp().toInteger(b.i32)), count = b.sumOverWarp(ofWarps);
       b.ifThen(count <= mostListed, [&] {
         overStretch(
             [&](Number isOne, const Ids &ids, Number place) {
@@ -173,10 +130,7 @@ private:
     Number zero = bound.like(int64_t(0)), own = b.forRange(first, end, 1, {zero}, [&](Number i, ArrayRef<Number> before) {
       return KernelBuilder::Numbers{before[0] + measure(at(i))};
     })[0];
-    // What the threads before this one add up to: those of the warps before, then of its own.
-    Number ofWarpsBefore = sumBefore(fromWarps(fold(own, warpSize, add), zero), lanesOfWarps);
-    Number before = sumBefore(own, warpSize) +
-                    exchange(ofWarpsBefore, [&](Number part) { return b.shuffleFrom(part, b.warp().toInteger(b.i32)); });
+    Number before = reduction.sumBefore(own);
     b.ifThen((before <= bound) & (bound < before + own), [&] {
       KernelBuilder::Numbers reached = b.repeatWhile(
           {first, before + measure(at(first))}, [&](ArrayRef<Number> reached) { return reached[1] <= bound; },
@@ -191,11 +145,10 @@ private:
 
   KernelBuilder &b;
   const int64_t threads;
-  const int64_t lanesOfWarps; ///< enough to have one for each warp
-  Pointer ofWarps;            ///< a number of each warp
-  Pointer found;              ///< what a search is for
-  Number largestOwn;          ///< key of the thread's ids
-  Pointer listed;             ///< how many ids are listed; 0 where none are
+  BlockReduction reduction;
+  Pointer found;     ///< what a search is for
+  Number largestOwn; ///< key of the thread's ids
+  Pointer listed;    ///< how many ids are listed; 0 where none are
   Pointer listedIds, listedLogits;
 };
 } // namespace

@@ -60,6 +60,10 @@ void KernelBuilder::sleep() {
 }
 
 static Number shuffle(KernelBuilder &b, Number value, Value offset, NVVM::ShflKind kind) {
+  if (value.type() == b.i64) {
+    Number low = shuffle(b, value.toInteger(b.i32), offset, kind), high = shuffle(b, (value >> 32).toInteger(b.i32), offset, kind);
+    return (high.toUnsigned(b.i64) << 32) | low.toUnsigned(b.i64);
+  }
   Value everyLane = b.integer32(-1), clamp = b.integer32(warpSize - 1);
   return {b, NVVM::ShflOp::create(b, value.type(), everyLane, value.value, offset, clamp, kind, UnitAttr())};
 }
@@ -92,7 +96,7 @@ Number KernelBuilder::maximumOverWarp(Number value) {
 Number KernelBuilder::sumBefore(Number value) {
   Number own = lane().toInteger(i32), sum = value;
   for (int64_t distance = 1; distance < warpSize; distance *= 2)
-    sum = sum + select(own >= distance, shuffleFrom(sum, own - distance), integer32(0));
+    sum = sum + select(own >= distance, shuffleFrom(sum, own - distance), value.like(int64_t(0)));
   return sum - value;
 }
 

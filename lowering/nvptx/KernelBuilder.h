@@ -36,9 +36,8 @@ public:
   void syncWarp();
   /// Lets others have their turn, about a tenth of a microsecond: for loops that wait for what another block does.
   void sleep();
-  /// The 32-bit `value` of the lane whose number differs in the bits of `mask`.
+  /// The `value`, of 32 bits or an i64, of the lane whose number differs in the bits of `mask`; of lane `from`.
   Number shuffleXor(Number value, int64_t mask);
-  /// The i32 `value` of lane `from`.
   Number shuffleFrom(Number value, Number from);
   /// An i32 with a bit for each lane, set where its `condition` holds.
   Number ballot(Number condition);
@@ -49,7 +48,7 @@ public:
   /// The sum (largest) over the lanes of a warp, in every lane: lane i meets lane i ^ 16, then i ^ 8, and so on.
   Number sumOverWarp(Number value);
   Number maximumOverWarp(Number value);
-  /// The sum of an i32 over the lanes before this one.
+  /// The sum of integers over the lanes before this one.
   Number sumBefore(Number value);
   /// Scalars as a vector.
   Number gather(llvm::ArrayRef<Number> elements);

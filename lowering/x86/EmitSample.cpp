@@ -23,13 +23,22 @@ private:
   Number sum(Number zero, Measure measure) override { return sum(zero, b.integer(0), b.integer(vocabulary), measure); }
 
   Number sum(Number zero, Number begin, Number end, Measure measure) {
+    return overIds(
+        zero, begin, end, [&](Number before, const Ids &ids) { return before + measure(ids); },
+        [&](Number ofLanes) { return b.sumOfLanes(ofLanes); });
+  }
+
+  /// What `body` makes of the ids in [begin, end), one lane beside the other, and then one id after the other from what `fold`
+  /// makes of the lanes.
+  Number overIds(Number initial, Number begin, Number end, function_ref<Number(Number, const Ids &)> body,
+                 function_ref<Number(Number)> fold) {
     Number whole = begin + (end - begin) / b.lanes * b.lanes;
-    Number ofLanes = b.forRange(begin, whole, b.lanes, {zero.splat(b.lanes)}, [&](Number i, ArrayRef<Number> before) {
-      return KernelBuilder::Numbers{before[0] + measure(idsFrom(i, b.lanes))};
-    })[0];
-    return b.forRange(whole, end, 1, {b.sumOfLanes(ofLanes)}, [&](Number i, ArrayRef<Number> before) {
-      return KernelBuilder::Numbers{before[0] + measure(idsFrom(i, 0))};
-    })[0];
+    auto pass = [&](Number from, Number to, int64_t lanes, Number start) {
+      return b.forRange(from, to, std::max<int64_t>(lanes, 1), {start}, [&](Number i, ArrayRef<Number> before) {
+        return KernelBuilder::Numbers{body(before[0], idsFrom(i, lanes))};
+      })[0];
+    };
+    return pass(whole, end, 0, fold(pass(begin, whole, b.lanes, initial.splat(b.lanes))));
   }
 
   Number find(Number bound, Measure measure) override {
@@ -51,15 +60,10 @@ private:
   }
 
   Number largestKey() override {
-    Number lowest = b.integer32(std::numeric_limits<int32_t>::min());
-    int64_t whole = vocabulary / b.lanes * b.lanes;
-    Number ofLanes =
-        b.forRange(b.integer(0), b.integer(whole), b.lanes, {lowest.splat(b.lanes)}, [&](Number i, ArrayRef<Number> before) {
-          return KernelBuilder::Numbers{maximum(before[0], idsFrom(i, b.lanes).key)};
-        })[0];
-    return b.forRange(
-        b.integer(whole), b.integer(vocabulary), 1, {b.maximumOfLanes(ofLanes)},
-        [&](Number i, ArrayRef<Number> before) { return KernelBuilder::Numbers{maximum(before[0], idsFrom(i, 0).key)}; })[0];
+    return overIds(
+        b.integer32(std::numeric_limits<int32_t>::min()), b.integer(0), b.integer(vocabulary),
+        [](Number before, const Ids &ids) { return maximum(before, ids.key); },
+        [&](Number ofLanes) { return b.maximumOfLanes(ofLanes); });
   }
 
   KernelBuilder &b;
