@@ -117,6 +117,8 @@ public:
   /// Elements converted to f32, and f32 converted to elements.
   Number loadF32(int64_t lanes = 0) const { return widen(load(lanes)); }
   void storeF32(Number value) const { store(narrow(value, element)); }
+  /// An integer as the i64 that indices are.
+  Number loadIndex() const { return load().toInteger(builder->getI64Type()); }
   /// As an integer.
   Number address() const;
   /// The pointer stored here.

@@ -116,7 +116,7 @@ private:
   }
 
   Number find(Number bound, Measure measure) override {
-    Number count = listed.load().toInteger(b.i64);
+    Number count = listed.loadIndex();
     auto inList = [&] { findAmong(count, [&](Number i) { return listedAt(i); }, bound, measure); };
     auto inAll = [&] { findAmong(b.integer(vocabulary), [&](Number i) { return idsFrom(i, 0); }, bound, measure); };
     b.ifThenElse(count > 0, inList, inAll);

@@ -43,7 +43,7 @@ public:
 
   /// Rows [from, end), all of `token`, take the entries that the token sees, gathered from their pages.
   void takeEntries(Number sequence, Number keyHead, Number from, Number end, Number token) {
-    Number position = (given.batch.positions + token).load().toInteger(b.i64);
+    Number position = (given.batch.positions + token).loadIndex();
     Number visible = given.listed ? lengthOf(token) : (position + 1) / given.entries->block;
     b.forRange(from, end, 1, [&](Number row) { softmax.look(row, b.integer(0), visible - 1); });
     b.forRange(b.integer(0), visible, pageSize, [&](Number start) {
@@ -73,9 +73,7 @@ private:
     softmax.takePage(from, end, start, count, values);
   }
 
-  Number listedAt(Number token, Number index) const {
-    return (given.lists + (token * given.listed + index)).load().toInteger(b.i64);
-  }
+  Number listedAt(Number token, Number index) const { return (given.lists + (token * given.listed + index)).loadIndex(); }
   /// How many entries of a token's list are any.
   Number lengthOf(Number token) const {
     return b.forRange(b.integer(0), b.integer(given.listed), 1, {b.integer(0)}, [&](Number i, ArrayRef<Number> before) {
@@ -105,9 +103,9 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AttentionOp op) {
     Number sequence = item / (given.keyHeads * headBlocks), keyHead = item / headBlocks % given.keyHeads;
     Number firstHead = item % headBlocks * headsPerItem,
            heads = minimum(b.integer(given.group) - firstHead, b.integer(headsPerItem));
-    Number firstToken = (given.batch.starts + sequence).load().toInteger(b.i64);
-    Number rows = ((given.batch.starts + sequence + 1).load().toInteger(b.i64) - firstToken) * heads;
-    Number firstPosition = b.number((given.batch.positions + firstToken).load().toInteger(b.i64));
+    Number firstToken = (given.batch.starts + sequence).loadIndex();
+    Number rows = ((given.batch.starts + sequence + 1).loadIndex() - firstToken) * heads;
+    Number firstPosition = b.number((given.batch.positions + firstToken).loadIndex());
     b.forRange(b.integer(0), rows, blockRows, [&](Number firstRow) {
       Number count = minimum(rows - firstRow, b.integer(blockRows));
       auto tokenOf = [&](Number row) { return (firstRow + row) / heads; };

@@ -19,7 +19,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::DispatchOp op) {
   Pointer ids = frame.buffer(op.getIds()), offsets = frame.result(0), order = frame.result(1);
   Pointer cursors = frame.allocate(b.i64, experts);
   Number assignments = frame.rows * k;
-  auto expertOf = [&](Number assignment) { return (ids + assignment).load().toInteger(b.i64); };
+  auto expertOf = [&](Number assignment) { return (ids + assignment).loadIndex(); };
 
   b.forRange(frame.begin, frame.end, 1, [&](Number) {
     b.forRange(experts, [&](Number e) { (cursors + e).store(b.integer(0)); });
@@ -53,7 +53,7 @@ struct ChosenExpert {
 } // namespace
 
 static void forChosenExperts(KernelBuilder &b, Pointer offsets, int64_t experts, function_ref<void(const ChosenExpert &)> body) {
-  auto offset = [&](Number e) { return (offsets + e).load().toInteger(b.i64); };
+  auto offset = [&](Number e) { return (offsets + e).loadIndex(); };
   b.forRange(experts, [&](Number e) {
     Number first = offset(e), end = offset(e + 1);
     b.ifThen(first < end, [&] {
@@ -90,7 +90,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   auto [sharedBegin, sharedEnd] = sharedItems(frame, sharedColumns, itemsOfColumns(given.intermediate));
   forChosenExperts(b, given.offsets, given.experts, [&, sharedBegin](const ChosenExpert &chosen) {
     Number expert = chosen.index;
-    auto assignmentAt = [&](Number i) { return (given.order + chosen.first + i).load().toInteger(b.i64); };
+    auto assignmentAt = [&](Number i) { return (given.order + chosen.first + i).loadIndex(); };
     auto source = [&](Number i) { return given.input + assignmentAt(i) / given.k * given.in; };
     Number row = frame.begin * columnsPerItem, sharedRow = sharedBegin * columnsPerItem;
     Number afterwards[] = {rowAfter(b, given.gate, chosen.next, given.experts, row, given.sharedGate, sharedRow),
@@ -160,7 +160,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::CombineOp op) {
   BlockedProduct product(frame, given.down.storage(), op.getCompute(), given.intermediate, 1);
   forChosenExperts(b, given.offsets, given.experts, [&](const ChosenExpert &chosen) {
     Number expert = chosen.index;
-    auto assignmentAt = [&](Number i) { return (given.order + chosen.first + i).load().toInteger(b.i64); };
+    auto assignmentAt = [&](Number i) { return (given.order + chosen.first + i).loadIndex(); };
     auto source = [&](Number i) { return given.hidden.slot(assignmentAt(i)); };
     Number firstRow = frame.begin * columnsPerItem;
     Number afterwards = rowAfter(b, given.down, chosen.next, given.experts, firstRow, given.sharedDown, firstRow);

@@ -80,7 +80,7 @@ public:
     b.forRange(from, end, 1, [&](Number row) {
       Pointer list = (lists + row).loadPointer(b.i32), ofRow = marks + row * pageSize;
       b.forColumns(pageSize, [&](Number column, int64_t lanes) { (ofRow + column).store(b.integer32(0).splat(lanes)); });
-      auto at = [&](Number cursor) { return (list + minimum(cursor, b.integer(listed - 1))).load().toInteger(b.i64); };
+      auto at = [&](Number cursor) { return (list + minimum(cursor, b.integer(listed - 1))).loadIndex(); };
       auto isInPage = [&](ArrayRef<Number> cursor) {
         Number position = at(cursor[0]);
         return (cursor[0] < listed) & (position >= pageStart) & (position < pageStart + pageSize);
@@ -145,9 +145,9 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::LatentAttentionOp op) {
   b.forRange(pageSize, [&](Number i) { keyRows.set(i, {keys.row(i)}); });
   b.forRange(frame.begin, frame.end, 1, [&](Number item) {
     Number sequence = item / sizes.heads, head = item % sizes.heads;
-    Number firstToken = (batch.starts + sequence).load().toInteger(b.i64);
-    Number tokens = (batch.starts + sequence + 1).load().toInteger(b.i64) - firstToken;
-    Number firstPosition = (batch.positions + firstToken).load().toInteger(b.i64);
+    Number firstToken = (batch.starts + sequence).loadIndex();
+    Number tokens = (batch.starts + sequence + 1).loadIndex() - firstToken;
+    Number firstPosition = (batch.positions + firstToken).loadIndex();
     b.forRange(b.integer(0), tokens, expandedRows, [&](Number firstRow) {
       Number count = minimum(tokens - firstRow, b.integer(expandedRows)), blockPosition = firstPosition + firstRow;
       auto headAt = [&](Pointer rows, Number row, int64_t width) {
@@ -222,8 +222,8 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
 
   // A thread's items, token by token: heads of one token share the pages they read.
   b.forRange(frame.begin / sizes.heads, (frame.end + (sizes.heads - 1)) / sizes.heads, 1, [&](Number token) {
-    Number sequence = (batch.tokenSequence + token).load().toInteger(b.i64);
-    Number position = (batch.positions + token).load().toInteger(b.i64);
+    Number sequence = (batch.tokenSequence + token).loadIndex();
+    Number position = (batch.positions + token).loadIndex();
     Pointer list = listed ? positions + token * listed : Pointer();
     Number count = listed ? lengthOf(b, list, listed) : position + 1;
     Number firstHead = maximum(frame.begin - token * sizes.heads, b.integer(0));
@@ -246,8 +246,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::AbsorbedAttentionOp op) 
         Pointer latents = listed ? gathered.base : frame.cacheRow(cache, batch, sequence, pageStart);
         if (listed)
           b.forRange(visible, [&](Number i) {
-            Pointer from = frame.cacheRow(cache, batch, sequence, (list + pageStart + i).load().toInteger(b.i64)),
-                    to = gathered.row(i);
+            Pointer from = frame.cacheRow(cache, batch, sequence, (list + pageStart + i).loadIndex()), to = gathered.row(i);
             b.forColumns(cache.width, [&](Number column, int64_t lanes) { (to + column).store((from + column).load(lanes)); });
           });
         b.forRange(pageSize, [&](Number i) { cacheRows.set(i, {latents + i * cache.width}); });

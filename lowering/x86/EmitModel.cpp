@@ -12,7 +12,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::EmbedOp op) {
   Pointer ids = frame.buffer(op.getIds()), result = frame.result(0);
   int64_t width = table.width(), times = moe::widthOf(op.getType()) / width;
   b.forRange(frame.begin, frame.end, 1, [&](Number token) {
-    Pointer source = table.row((ids + token).load().toInteger(b.i64));
+    Pointer source = table.row((ids + token).loadIndex());
     b.forRange(times, [&](Number i) {
       Pointer destination = result + (token * times + i) * width;
       b.forColumns(width, [&](Number column, int64_t lanes) { (destination + column).store((source + column).loadF32(lanes)); });
@@ -25,7 +25,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::GatherOutputsOp op) {
   Pointer input = frame.buffer(op.getInput()), outputTokens = frame.batch(op.getBatch()).outputTokens, result = frame.result(0);
   int64_t width = moe::widthOf(op.getType());
   b.forRange(frame.begin, frame.end, 1, [&](Number output) {
-    Pointer source = input + (outputTokens + output).load().toInteger(b.i64) * width, destination = result + output * width;
+    Pointer source = input + (outputTokens + output).loadIndex() * width, destination = result + output * width;
     b.forColumns(width, [&](Number column, int64_t lanes) { (destination + column).store((source + column).load(lanes)); });
   });
 }

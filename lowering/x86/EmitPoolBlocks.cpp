@@ -21,7 +21,7 @@ public:
 
   /// Looks up those of the entry of the block that ends with `token`, at `position`.
   void find(Number token, Number position) {
-    Number sequence = (batch.tokenSequence + token).load().toInteger(b.i64), begin = position + 1 - count();
+    Number sequence = (batch.tokenSequence + token).loadIndex(), begin = position + 1 - count();
     first = overlaps ? maximum(-begin, b.integer(0)) : b.integer(0);
     b.forRange(first, b.integer(count()), 1, [&](Number i) {
       // Of the block before, the first halves; of the entry's own, the second.
@@ -71,7 +71,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::PoolBlocksOp op) {
   PooledRows rows(frame, op);
   b.forRange(frame.begin, frame.end, 1, [&](Number token) {
     Pointer result = frame.result(0) + token * width;
-    Number position = (positions + token).load().toInteger(b.i64);
+    Number position = (positions + token).loadIndex();
     auto pool = [&] {
       rows.find(token, position);
       b.forColumns(width, [&](Number column, int64_t lanes) { (result + column).store(rows.entry(column, lanes)); });

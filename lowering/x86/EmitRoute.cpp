@@ -89,7 +89,7 @@ void moec::lowering::x86::emitRoute(KernelFrame &frame, moe::RouteOp op, Pointer
       dropGroups(frame, routing, keys, experts);
   }
   b.forRange(k, [&](Number j) {
-    Number id = table ? nearestExpert((table.row(token) + j).load().toInteger(b.i64), experts) : takeLargest(b, keys, experts);
+    Number id = table ? nearestExpert((table.row(token) + j).loadIndex(), experts) : takeLargest(b, keys, experts);
     (ids + j).store(id.toInteger(b.i32));
     Number score = (scores + id).load();
     bool isApart = routing.getScore() == moe::Score::SparseMixer;

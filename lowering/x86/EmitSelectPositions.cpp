@@ -27,7 +27,7 @@ public:
 
   /// Fills in the keys of positions [0, count) of the token's sequence; those of the last page beyond are the lowest.
   void fill(Number token, Number count) {
-    Number sequence = (batch.tokenSequence + token).load().toInteger(b.i64);
+    Number sequence = (batch.tokenSequence + token).loadIndex();
     b.forRange(heads, [&](Number head) {
       form.convertRow(query + (token * heads + head) * cache.width, activations.plusBytes(head * form.rowBytes(cache.width)),
                       cache.width);
@@ -53,7 +53,7 @@ public:
     });
   }
 
-  Number at(Number position) const { return (keys + position).load().toInteger(b.i64); }
+  Number at(Number position) const { return (keys + position).loadIndex(); }
 
   /// How many of the keys of positions [0, count) are at least `least`.
   Number countFrom(Number least, Number count) const {
@@ -101,7 +101,7 @@ void moec::lowering::x86::emit(KernelFrame &frame, moe::SelectPositionsOp op) {
 
   b.forRange(frame.begin, frame.end, 1, [&](Number token) {
     Pointer list = frame.result(0) + token * k;
-    Number count = ((batch.positions + token).load().toInteger(b.i64) + 1) / block;
+    Number count = ((batch.positions + token).loadIndex() + 1) / block;
     auto selectBest = [&] {
       scores.fill(token, count);
       Number threshold = thresholdOf(b, scores, k, count);

@@ -99,7 +99,7 @@ void AttentionByMatrix::attend(Number piece) {
 Number AttentionByMatrix::lastEntryOf(Number token) {
   if (lists)
     return lists->lengthOf(token) - 1;
-  return ((operands.batch.positions + token).load().toInteger(b.i64) + 1) / operands.entries->block - 1;
+  return ((operands.batch.positions + token).loadIndex() + 1) / operands.entries->block - 1;
 }
 
 void AttentionByMatrix::attendToEntries(Number piece) {
@@ -117,7 +117,7 @@ void AttentionByMatrix::attendToEntries(Number piece) {
 /// The heads of one token that share keys.
 void AttentionByMatrix::addSpans(Number piece) {
   Number token = piece / operands.keyHeads, firstHead = piece % operands.keyHeads * operands.group;
-  Number position = (operands.batch.positions + token).load().toInteger(b.i64);
+  Number position = (operands.batch.positions + token).loadIndex();
   SmallVector<SpanSums::Range> ranges{sums.rangeOf(0, firstVisible(op, position), position)};
   if (entrySpans)
     ranges.push_back(sums.rangeOf(1, b.integer(0), lastEntryOf(token)));

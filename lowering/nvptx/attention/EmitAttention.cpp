@@ -16,8 +16,7 @@ static void emitByThreads(KernelFrame &frame, moe::AttentionOp op, const Attenti
   frame.launch(PagedSoftmax::threads, {KernelFrame::constant(given.keyHeads * given.group), frame.perRow()});
 
   Number head = b.block(0), token = b.block(1), keyHead = head / given.group;
-  Number sequence = (given.batch.tokenSequence + token).load().toInteger(b.i64),
-         position = (given.batch.positions + token).load().toInteger(b.i64);
+  Number sequence = (given.batch.tokenSequence + token).loadIndex(), position = (given.batch.positions + token).loadIndex();
   PagedSoftmax softmax(frame, given.headDim, given.valueDim);
   Pointer query = given.query + token * given.queryWidth + head * given.headDim;
   b.forThreads(b.integer(given.headDim), PagedSoftmax::threads, [&](Number i) {

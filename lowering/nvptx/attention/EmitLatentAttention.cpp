@@ -22,8 +22,7 @@ static void emitByThreads(KernelFrame &frame, LatentOp op, const LatentOperands 
   auto rounded = [&](Number x) { return rounds ? b.roundToBf16(x) : x; };
 
   Number head = b.block(0), token = b.block(1);
-  Number sequence = (batch.tokenSequence + token).load().toInteger(b.i64),
-         position = (batch.positions + token).load().toInteger(b.i64);
+  Number sequence = (batch.tokenSequence + token).loadIndex(), position = (batch.positions + token).loadIndex();
   Pointer query = queries + (token * sizes.heads + head) * sizes.query;
 
   // The query over a cache row: [q_nope W_UK | q_pe].

@@ -63,8 +63,8 @@ ExpandedByMatrix::ExpandedByMatrix(KernelFrame &frame, const LatentOperands &ope
 
 /// New tokens are neighbours, so those below the limit are the first.
 ExpandedByMatrix::Tokens ExpandedByMatrix::tokensOf(Number sequence) {
-  Number first = load(operands.batch.starts, sequence), count = load(operands.batch.starts, sequence + 1) - first;
-  Number position = load(operands.batch.positions, minimum(first, frame.tokens - 1));
+  Number first = (operands.batch.starts + sequence).loadIndex(), count = (operands.batch.starts + sequence + 1).loadIndex() - first;
+  Number position = (operands.batch.positions + minimum(first, frame.tokens - 1)).loadIndex();
   return {first, position, maximum(minimum(count, b.integer(layout.limit) - position), b.integer(0))};
 }
 

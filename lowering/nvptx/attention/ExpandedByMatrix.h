@@ -29,7 +29,7 @@ public:
                                                 double scale, int64_t warps);
 
   /// Whether a token is computed otherwise.
-  Number leaves(Number token) { return load(operands.batch.positions, token) >= layout.limit; }
+  Number leaves(Number token) { return (operands.batch.positions + token).loadIndex() >= layout.limit; }
 
   /// Blocks that make keys and values, each of which takes every so many-th page of positions.
   Number makingBlocks() { return groups() * columnPieces(); }
@@ -74,7 +74,6 @@ private:
   int64_t rowsOfTile() const { return layout.rowTiles * MatrixTile::rows; }
   void makeColumns(Number group, Number head, Number piece, const Weight &weight, const Rows &rows, int64_t columns);
   void copyRotary(Pointer cached, Pointer made, Number positions);
-  Number load(Pointer from, Number index) { return (from + index).load().toInteger(b.i64); }
 
   KernelFrame &frame;
   KernelBuilder &b;

@@ -81,8 +81,8 @@ void LatentByMatrix::storeLengths() {
 /// The last of the positions that a token attends to, or the number of it in the token's list.
 Number LatentByMatrix::lastOf(Number token) {
   if (lists)
-    return (lengths + token).load().toInteger(b.i64) - 1;
-  return (operands.batch.positions + token).load().toInteger(b.i64);
+    return (lengths + token).loadIndex() - 1;
+  return (operands.batch.positions + token).loadIndex();
 }
 
 LatentByMatrix::Tokens LatentByMatrix::tokensOf(Number group) {

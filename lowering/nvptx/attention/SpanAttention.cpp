@@ -27,14 +27,15 @@ SpanAttention::Rows SpanAttention::rowsAt(Number piece, const Inputs &inputs) {
   rows.keyHead = piece / (spans * tile.groups) % heads.ofKeys;
   rows.group = piece / spans % tile.groups;
   rows.token = piece / piecesOfToken();
-  rows.sequence = load(batch.tokenSequence, rows.token);
-  rows.position = inputs.lastGathered ? inputs.lastGathered(rows.token) : load(batch.positions, rows.token);
+  rows.sequence = (batch.tokenSequence + rows.token).loadIndex();
+  rows.position = inputs.lastGathered ? inputs.lastGathered(rows.token) : (batch.positions + rows.token).loadIndex();
   rows.tokens = b.integer(1);
   rows.lengthBits = sums.lengthBits(kind, rows.position);
   rows.spans = sums.countUpTo(rows.position, rows.lengthBits);
   if (tile.tokens > 1) {
-    Number inTile = rows.position % tile.tokens, isFirst = (inTile == 0) | (load(batch.starts, rows.sequence) == rows.token);
-    rows.tokens = minimum(b.integer(tile.tokens) - inTile, load(batch.starts, rows.sequence + 1) - rows.token);
+    Number inTile = rows.position % tile.tokens,
+           isFirst = (inTile == 0) | ((batch.starts + rows.sequence).loadIndex() == rows.token);
+    rows.tokens = minimum(b.integer(tile.tokens) - inTile, (batch.starts + rows.sequence + 1).loadIndex() - rows.token);
     rows.spans = select(isFirst, rows.spans, b.integer(0));
   }
   return rows;

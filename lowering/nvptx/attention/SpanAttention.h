@@ -59,7 +59,6 @@ private:
   };
   Rows rowsAt(Number piece, const Inputs &inputs);
   void attendToSpan(const Rows &rows, Number span, const Inputs &inputs);
-  Number load(Pointer from, Number index) { return (from + index).load().toInteger(b.i64); }
 
   KernelFrame &frame;
   KernelBuilder &b;

@@ -41,7 +41,7 @@ ChosenExperts::Piece ChosenExperts::at(Number place) const {
   for (Pointer stored : firsts)
     lookAt(stored.load());
   Number expert = count.toInteger(b.i64) - 1;
-  auto offset = [&](int64_t i) { return (offsets + expert + i).load().toInteger(b.i64); };
+  auto offset = [&](int64_t i) { return (offsets + expert + i).loadIndex(); };
   if (!longest)
     return {expert, offset(0), offset(1)};
   Number begin = offset(0) + (wanted - first).toInteger(b.i64) * *longest;

@@ -102,7 +102,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::ExpertHiddenOp op) {
   products.forShare(
       b.block(0),
       [&](Product::Blocks cut, Number block, ChosenExperts::Piece piece) {
-        auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).load().toInteger(b.i64); };
+        auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).loadIndex(); };
         frame.alternative([&] {
           Product product(frame, products.strategy, given.gate.storage(), op.getCompute(), given.in, {}, 2);
           product.multiply(
@@ -194,7 +194,7 @@ private:
         [&](Product::Blocks cut, Number block, ChosenExperts::Piece piece) {
           frame.alternative([&] {
             Product product(frame, expertProducts.strategy, given.down.storage(), compute, given.intermediate, {hiddenWidth}, 1);
-            auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).load().toInteger(b.i64); };
+            auto assignmentAt = [&](Number i) { return (given.order + piece.begin + i).loadIndex(); };
             product.multiply(
                 cut, block, given.out, piece.end - piece.begin,
                 [&](int64_t, Number column) { return given.down.matrixRow(piece.expert, column); },

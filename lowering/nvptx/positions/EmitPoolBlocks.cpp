@@ -21,7 +21,7 @@ public:
   PooledRows(KernelFrame &frame, moe::PoolBlocksOp op, Number token, Number position)
       : frame(frame), b(frame.b), batch(frame.batch(op.getBatch())), cache(frame.cache(op.getCacheAttr())),
         bias(frame.weight(op.getBias())), block(op.getBlockSize()), width(moe::widthOf(op.getType())), overlaps(op.overlaps()),
-        sequence((batch.tokenSequence + token).load().toInteger(b.i64)), begin(position + 1 - count()),
+        sequence((batch.tokenSequence + token).loadIndex()), begin(position + 1 - count()),
         first(overlaps ? select(begin < 0, b.integer(block), b.integer(0)) : b.integer(0)) {}
 
   /// A column of the entry: a softmax over its gates, then the sum of its values.
@@ -71,7 +71,7 @@ void moec::lowering::nvptx::emit(KernelFrame &frame, moe::PoolBlocksOp op) {
   int64_t width = moe::widthOf(op.getType());
   frame.launch(threads, {KernelFrame::constant(int64_t(llvm::divideCeil(uint64_t(width), threads))), frame.perRow()});
   Number column = b.block(0) * threads + b.thread(), token = b.block(1);
-  Number position = (frame.batch(op.getBatch()).positions + token).load().toInteger(b.i64);
+  Number position = (frame.batch(op.getBatch()).positions + token).loadIndex();
   b.ifThen(column < width, [&] {
     Number entry = b.computeIf((position + 1) % op.getBlockSize() == 0,
                                [&] { return PooledRows(frame, op, token, position).entry(column); }, b.real(0));

@@ -41,14 +41,14 @@ public:
   }
 
 private:
-  Number positionOf(Number token) { return (batch.positions + token).load().toInteger(b.i64); }
+  Number positionOf(Number token) { return (batch.positions + token).loadIndex(); }
   /// How many positions, or blocks of them, a token sees.
   Number countOf(Number token) { return (positionOf(token) + 1) / cache.block; }
   Pointer keysOf(Number slot) { return keys + slot * positions; }
 
   /// Every share-th part of a token's scores, as integers of the same order; where all positions are chosen, none is asked for.
   void scoreShare(Number token, Pointer keys, Number share) {
-    Number count = countOf(token), sequence = (batch.tokenSequence + token).load().toInteger(b.i64);
+    Number count = countOf(token), sequence = (batch.tokenSequence + token).loadIndex();
     auto rowOf = [&](Number position) { return frame.cacheRow(cache, batch, sequence, position * cache.block); };
     auto store = [&](Number position, Number score) { (keys + position).store(orderedBits(score)); };
     Number first = share * atOnce, stride = b.integer(shares * atOnce);

@@ -11,7 +11,7 @@ public:
   /// `listed` entries for each token.
   PositionLists(KernelBuilder &b, Pointer lists, int64_t listed) : b(b), lists(lists), listed(listed) {}
 
-  Number at(Number token, Number index) const { return (listOf(token) + index).load().toInteger(b.i64); }
+  Number at(Number token, Number index) const { return (listOf(token) + index).loadIndex(); }
   /// How many of a token's list are not -1. For all lanes of a warp.
   Number lengthOf(Number token) const;
 
