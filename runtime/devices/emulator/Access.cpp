@@ -5,6 +5,9 @@
 #include "runtime/devices/emulator/Symbols.h"
 #include "runtime/devices/emulator/Traffic.h"
 
+#include <array>
+#include <type_traits>
+
 using namespace moec::runtime::emulator;
 
 namespace {
@@ -14,11 +17,33 @@ std::string sizeAt(const Access &access, unsigned lane) {
   return text;
 }
 
+/// Calls `body` with the bytes of a lane, as a constant where they are a power of two, so that it moves them at once.
+template <class Body> auto withBytes(unsigned bytes, Body body) {
+  switch (bytes) {
+  case 1:
+    return body(std::integral_constant<unsigned, 1>());
+  case 2:
+    return body(std::integral_constant<unsigned, 2>());
+  case 4:
+    return body(std::integral_constant<unsigned, 4>());
+  case 8:
+    return body(std::integral_constant<unsigned, 8>());
+  case 16:
+    return body(std::integral_constant<unsigned, 16>());
+  case 32:
+    return body(std::integral_constant<unsigned, 32>());
+  default:
+    return body(bytes);
+  }
+}
+
 bool allWritten(const uint8_t *written, unsigned bytes) {
-  unsigned together = isWritten;
-  for (unsigned byte = 0; byte < bytes; ++byte)
-    together &= written[byte];
-  return together == isWritten;
+  static constexpr auto all = [] {
+    std::array<uint8_t, stagingBytes> all{};
+    all.fill(isWritten);
+    return all;
+  }();
+  return withBytes(bytes, [&](auto size) { return std::memcmp(written, all.data(), size) == 0; });
 }
 
 /// Whether [address, address + bytes) ends before `limit`.
@@ -207,44 +232,28 @@ uint64_t moec::runtime::emulator::digestOf(const Access &access, const Staging &
   return digest;
 }
 
-namespace {
-template <unsigned bytes> void copyIn(const Resolved &from, Staging &values) {
-  forEachLane(from.lanes, [&](unsigned lane) { std::memcpy(values[lane], from.data[lane], bytes); });
-}
-} // namespace
-
 void moec::runtime::emulator::load(Warp &warp, const Access &access, Staging &values) {
   Resolved from;
   resolve(warp, access, from);
   if (from.lanes != allLanes)
     std::memset(values, 0, sizeof values);
-  switch (access.bytes) {
-  case 1:
-    return copyIn<1>(from, values);
-  case 2:
-    return copyIn<2>(from, values);
-  case 4:
-    return copyIn<4>(from, values);
-  case 8:
-    return copyIn<8>(from, values);
-  case 16:
-    return copyIn<16>(from, values);
-  default:
-    return copyIn<32>(from, values);
-  }
+  withBytes(access.bytes,
+            [&](auto size) { forEachLane(from.lanes, [&](unsigned lane) { std::memcpy(values[lane], from.data[lane], size); }); });
 }
 
 void moec::runtime::emulator::store(Warp &warp, Access &access, const Staging &values, LaneMask known) {
   access.stored = &values;
   Resolved to;
   resolve(warp, access, to);
-  forEachLane(to.lanes, [&](unsigned lane) {
-    bool isKnown = known >> lane & 1;
-    if (to.written[lane])
-      std::memset(to.written[lane], isKnown ? isWritten : unwritten, access.bytes);
-    else if (!isKnown)
-      warp.report(ReportKind::uninitialised, lane, "stores what has not been written");
-    std::memcpy(to.data[lane], values[lane], access.bytes);
+  withBytes(access.bytes, [&](auto size) {
+    forEachLane(to.lanes, [&](unsigned lane) {
+      bool isKnown = known >> lane & 1;
+      if (to.written[lane])
+        std::memset(to.written[lane], isKnown ? isWritten : unwritten, size);
+      else if (!isKnown)
+        warp.report(ReportKind::uninitialised, lane, "stores what has not been written");
+      std::memcpy(to.data[lane], values[lane], size);
+    });
   });
   if (to.lanes)
     noteProgress(warp);

@@ -23,11 +23,11 @@ using GridStamps = std::shared_ptr<const std::vector<GridStamp>>;
 /// Whether `a` knows all that `b` does.
 inline bool covers(const std::vector<GridStamp> &a, const std::vector<GridStamp> &b) {
   auto left = a.begin();
-  return std::ranges::all_of(b, [&](const GridStamp &right) {
-    while (left != a.end() && left->warp < right.warp)
-      ++left;
-    return left != a.end() && left->warp == right.warp && left->stamp >= right.stamp;
-  });
+  return a.size() >= b.size() && std::ranges::all_of(b, [&](const GridStamp &right) {
+           while (left != a.end() && left->warp < right.warp)
+             ++left;
+           return left != a.end() && left->warp == right.warp && left->stamp >= right.stamp;
+         });
 }
 
 /// What any of the two knows.

@@ -105,13 +105,14 @@ GlobalRaces::Page &GlobalRaces::page(uint64_t index) {
 
 void GlobalRaces::check(Warp &warp, const Access &access, LaneMask lanes) {
   GlobalEvent now;
+  describe(now, warp, access);
+  now.launch = warp.launch.number;
+  now.block = uint32_t(warp.block.index);
   Holding holding; // of a page, while neighbouring lanes touch it
   forEachLane(lanes, [&](unsigned lane) {
     uint64_t address = access.address[lane];
     uint64_t first = address / 4 - firstWord, last = (address + access.bytes - 1) / 4 - firstWord;
-    describe(now, warp, access, lane, access.bytes >= 4 ? 15 : uint8_t(((1u << access.bytes) - 1) << address % 4));
-    now.launch = warp.launch.number;
-    now.block = uint32_t(warp.block.index);
+    describeLane(now, warp, access, lane);
     Page &touched = page(first / pageWords);
     holding.take(touched.busy);
     // An access is aligned to its size, so it lies within a page, or starts with the allocation within a word.

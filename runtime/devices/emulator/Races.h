@@ -29,14 +29,17 @@ template <class Event> struct Word {
   Event write, read, otherRead;
 };
 
-/// Notes what an access of a lane to `bytes` of a word is for those who come later.
-inline void describe(Event &event, const Warp &warp, const Access &access, unsigned lane, uint8_t bytes) {
+/// Notes what an access is for those who come later, of all its lanes.
+inline void describe(Event &event, const Warp &warp, const Access &access) {
   event.stamp = warp.clock[warp.number];
   event.line = warp.current->line;
-  event.thread = uint16_t(warp.number * laneCount + lane);
-  event.bytes = bytes;
   event.strong = access.strong;
   event.scope = access.scope;
+}
+/// Likewise of one lane, in each word that it touches.
+inline void describeLane(Event &event, const Warp &warp, const Access &access, unsigned lane) {
+  event.thread = uint16_t(warp.number * laneCount + lane);
+  event.bytes = access.bytes < 4 ? uint8_t(((1u << access.bytes) - 1) << access.address[lane] % 4) : 15;
 }
 
 /// Whether an event of the same block came before, in the order of the program or as barriers tell. Threads of one warp are ordered
@@ -64,7 +67,7 @@ inline bool storesTheSame(const Access &access, unsigned lane, const std::byte *
 ///   report(event, does)   that the access races with it.
 template <class Event, class Memory> void checkWord(Word<Event> &word, Event now, bool writes, const Memory &memory) {
   auto meets = [&](const Event &event) {
-    return (event.bytes & now.bytes) && !(event.strong && now.strong && memory.isWithinScope(event)) && !memory.isOrdered(event);
+    return !memory.isOrdered(event) && (event.bytes & now.bytes) && !(event.strong && now.strong && memory.isWithinScope(event));
   };
   if (meets(word.write) && !(writes && memory.isHarmless(word.write)))
     memory.report(word.write, "writes");

@@ -10,12 +10,10 @@ struct SharedAccess {
   const Access &access;
   unsigned lane;
   const std::byte *contents;
-  Stamp firstStamp;
+  Stamp known; ///< events up to this stamp came before, whosever they are
 
   bool isSameWarp(const Event &event) const { return event.warp() == warp.number; }
-  bool isOrdered(const Event &event) const {
-    return event.stamp <= firstStamp || event.stamp < warp.clock.oldest() || isOrderedInBlock(warp, lane, event);
-  }
+  bool isOrdered(const Event &event) const { return event.stamp <= known || isOrderedInBlock(warp, lane, event); }
   bool isWithinScope(const Event &) const { return true; }
   bool isHarmless(const Event &event) const {
     unsigned other = event.lane();
@@ -31,13 +29,16 @@ struct SharedAccess {
 } // namespace
 
 void SharedMemory::check(Warp &warp, const Access &access, const Resolved &resolved) {
-  bool writes = access.kind != AccessKind::load;
+  const bool writes = access.kind != AccessKind::load;
+  const Stamp known = std::max(firstStamp + 1, warp.clock.oldest()) - 1;
+  Event now;
+  describe(now, warp, access);
   forEachLane(resolved.lanes & access.lanes, [&](unsigned lane) {
     uint32_t address = uint32_t(access.address[lane]);
-    Event now;
-    describe(now, warp, access, lane, access.bytes < 4 ? uint8_t(((1 << access.bytes) - 1) << address % 4) : 15);
+    touched = std::max(touched, address + access.bytes);
+    describeLane(now, warp, access, lane);
     for (unsigned byte = 0; byte < access.bytes; byte += 4)
-      checkWord(words[(address + byte) / 4], now, writes, SharedAccess{warp, access, lane, contents.data(), firstStamp});
+      checkWord(words[(address + byte) / 4], now, writes, SharedAccess{warp, access, lane, contents.data(), known});
   });
 }
 

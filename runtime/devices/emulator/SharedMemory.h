@@ -4,6 +4,7 @@
 
 #include "runtime/devices/emulator/Races.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -14,9 +15,12 @@ class SharedMemory {
 public:
   /// For a block whose warps' stamps are all above `since`; older events are those of other blocks.
   void start(uint32_t bytes, Stamp since) {
-    contents.assign(bytes, std::byte(0));
-    written.assign(bytes, 0);
+    std::fill_n(contents.begin(), touched, std::byte(0));
+    std::fill_n(written.begin(), touched, 0);
+    contents.resize(bytes);
+    written.resize(bytes);
     words.resize((bytes + 3) / 4);
+    touched = 0;
     firstStamp = since;
   }
 
@@ -31,6 +35,7 @@ public:
 private:
   std::vector<Word<Event>> words;
   Stamp firstStamp = 0;
+  uint32_t touched = 0; ///< bytes, from the first on, beyond which nobody has accessed any since the block started
 };
 
 } // namespace moec::runtime::emulator

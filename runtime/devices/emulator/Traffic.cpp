@@ -32,7 +32,7 @@ unsigned sectorsOf(const Access &access, LaneMask lanes, uint64_t (&sectors)[2 *
 }
 
 /// The most words that one bank has to serve for a group of lanes.
-unsigned wavefronts(const Access &access, unsigned firstLane, unsigned lanes) {
+unsigned mostWords(const Access &access, unsigned firstLane, unsigned lanes) {
   uint32_t words[laneCount][4]; // of a bank, the different ones: more than four are looked for in all
   uint8_t count[laneCount] = {};
   unsigned most = 0;
@@ -50,6 +50,25 @@ unsigned wavefronts(const Access &access, unsigned firstLane, unsigned lanes) {
     }
   }
   return most;
+}
+
+/// The same, quickly where no bank is asked for a second word.
+unsigned wavefronts(const Access &access, unsigned firstLane, unsigned lanes) {
+  uint32_t words[laneCount]; // of the banks that are asked
+  LaneMask asked = 0;
+  for (unsigned lane = firstLane; lane < firstLane + lanes; ++lane) {
+    if (!(access.lanes >> lane & 1))
+      continue;
+    for (unsigned byte = 0; byte < access.bytes; byte += 4) {
+      uint32_t word = uint32_t(access.address[lane] + byte) / 4, bank = word % laneCount;
+      if (!(asked >> bank & 1))
+        words[bank] = word;
+      else if (words[bank] != word)
+        return mostWords(access, firstLane, lanes);
+      asked |= LaneMask(1) << bank;
+    }
+  }
+  return asked != 0;
 }
 } // namespace
 

@@ -19,7 +19,7 @@ void Warp::start(unsigned newNumber, unsigned threads) {
   executed = 0;
   state = State::ready;
   registerFile.resize(launch.entry.depthRegisterBytes);
-  writtenFile.assign(launch.entry.depthSlotCount, 0);
+  writtenFile.resize(launch.entry.depthSlotCount);
   localBytes = module.functionLocalBytes + launch.entry.localBytes;
   local.assign(size_t(localBytes) * laneCount, std::byte(0));
   localWritten.assign(size_t(localBytes) * laneCount, 0);
