@@ -15,9 +15,10 @@ namespace moec::test {
 
 /// A buffer of a launch, or the part of a weight.
 struct Region {
+  enum Use { read, changed, result };
   void *address;
   size_t bytes;
-  bool isResult;
+  Use use;
 };
 
 struct KernelLaunch {

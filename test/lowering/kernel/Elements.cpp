@@ -44,6 +44,20 @@ void test::write(char *place, Type element, double value) {
   std::memcpy(place, &bits, bytesOf(element));
 }
 
+void test::write(char *place, Type element, std::span<const double> values) {
+  const size_t bytes = bytesOf(element);
+  const bool isSingle = element.isF32(), isBfloat = element.isBF16(); // asked once: most elements are exactly so
+  for (double value : values) {
+    float single = float(value);
+    uint32_t bits = std::bit_cast<uint32_t>(single);
+    if (isSingle || (isBfloat && double(single) == value && !(bits & 0xffff)))
+      std::memcpy(place, reinterpret_cast<char *>(&bits) + sizeof bits - bytes, bytes); // a bf16 is the upper half of an f32
+    else
+      write(place, element, value);
+    place += bytes;
+  }
+}
+
 double test::read(const char *place, Type element) {
   uint64_t bits = 0;
   std::memcpy(&bits, place, bytesOf(element));

@@ -4,6 +4,8 @@
 
 #include "mlir/IR/BuiltinTypes.h"
 
+#include <span>
+
 namespace moec::test {
 
 size_t bytesOf(mlir::Type element);
@@ -15,6 +17,8 @@ uint64_t bitsOf(mlir::Type element, double value);
 double valueOf(mlir::Type element, uint64_t bits);
 
 void write(char *place, mlir::Type element, double value);
+/// One behind the other.
+void write(char *place, mlir::Type element, std::span<const double> values);
 double read(const char *place, mlir::Type element);
 
 } // namespace moec::test

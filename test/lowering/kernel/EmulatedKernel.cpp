@@ -28,10 +28,13 @@ void EmulatedKernel::run(const KernelLaunch &launch) {
                                .blocksAtOnce = blocksAtOnce,
                                .mostInstructions = mostInstructions,
                                .mostReports = mostReports});
-  Result<const emulator::Module *> module = emulator.load(code.text, code.section);
-  if (!module.ok()) {
-    ADD_FAILURE() << module.status().message();
-    return;
+  if (!decoded || decoded->text != code.text) {
+    Result<std::unique_ptr<emulator::Module>> result = emulator::parseModule(code.text, code.section);
+    if (!result.ok()) {
+      ADD_FAILURE() << result.status().message();
+      return;
+    }
+    decoded = std::move(*result);
   }
   const lowering::LaunchShape &shape = code.shapes.front();
   std::vector<char> memory(sizeOf(shape.workspace, launch.numbers) + 2 * alignment());
@@ -43,10 +46,14 @@ void EmulatedKernel::run(const KernelLaunch &launch) {
       EXPECT_TRUE(status.ok()) << status.message();
     }
   };
+  using enum emulator::Contents;
+  constexpr emulator::Contents contents[] = {readOnly, written, fresh}; // by Region::Use
   for (const Region &region : launch.regions)
-    add(region.address, region.bytes, region.isResult ? emulator::Contents::fresh : emulator::Contents::written);
-  add(workspace.data(), workspace.size(), emulator::Contents::fresh);
-  add(&numbers, sizeof numbers, emulator::Contents::readOnly);
+    add(region.address, region.bytes, contents[region.use]);
+  add(workspace.data(), workspace.size(), fresh);
+  add(&numbers, sizeof numbers, readOnly);
+  for (const auto &variable : decoded->variables)
+    add(variable->data, variable->bytes, variable->readOnly ? readOnly : written);
   emulator.memory().markWritten(workspace.data(), uint64_t(shape.counterBytes));
 
   std::vector<void *> parameters = launch.buffers;
@@ -58,7 +65,7 @@ void EmulatedKernel::run(const KernelLaunch &launch) {
   if (!grid[0] || !grid[1] || !grid[2])
     return;
   counted = {};
-  Status status = emulator.launch(**module, symbol,
+  Status status = emulator.launch(*decoded, symbol,
                                   {.grid = {grid[0], grid[1], grid[2]},
                                    .block = {uint32_t(shape.threads), 1, 1},
                                    .dynamicSharedBytes = uint32_t(shape.sharedBytes),

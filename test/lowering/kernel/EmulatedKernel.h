@@ -5,6 +5,7 @@
 #include "CompiledKernel.h"
 
 #include "lowering/GpuCode.h"
+#include "runtime/devices/emulator/Module.h"
 
 namespace moec::test {
 
@@ -21,10 +22,11 @@ public:
 protected:
   const std::string symbol;
   lowering::GpuCode code;
-  uint64_t blocksAtOnce = 1;                ///< that start, of which the last one then runs first
-  uint64_t mostInstructions = ~uint64_t(0); ///< of a warp
-  uint64_t mostReports = 10000;             ///< after which a run ends
-  bool hasReports = false;                  ///< of any run
+  uint64_t blocksAtOnce = 1;                          ///< that start, of which the last one then runs first
+  uint64_t mostInstructions = ~uint64_t(0);           ///< of a warp
+  uint64_t mostReports = 10000;                       ///< after which a run ends
+  bool hasReports = false;                            ///< of any run
+  std::unique_ptr<runtime::emulator::Module> decoded; ///< the text that ran last, or is to run
 
 private:
   runtime::emulator::Counters counted;

@@ -95,9 +95,9 @@ struct KernelRun::Implementation {
   }
   bool gathers() { return !kernel.getBody().front().getOps<moe::GatherOutputsOp>().empty(); }
 
-  char *allocate(size_t bytes, bool isResult = false) {
+  char *allocate(size_t bytes, Region::Use use = Region::read) {
     char *place = memory.emplace_back(bytes, alignment).data();
-    regions.push_back({place, bytes, isResult});
+    regions.push_back({place, bytes, use});
     return place;
   }
   char *fill(Type element, std::span<const double> values) {
@@ -106,8 +106,7 @@ struct KernelRun::Implementation {
       for (size_t i = 0; i < values.size(); i += 2)
         place[i / 2] = char(bitsOf(element, values[i]) | bitsOf(element, values[i + 1]) << 4);
     else
-      for (size_t i = 0, bytes = bytesOf(element); i < values.size(); ++i)
-        write(place + i * bytes, element, values[i]);
+      write(place, element, values);
     return place;
   }
   void *bindWeight(unsigned argument, const Tensor &value);
@@ -242,7 +241,7 @@ void KernelRun::Implementation::bindBatch(std::vector<void *> &buffers) {
 void *KernelRun::Implementation::bindCache(moe::CacheOp cache) {
   auto type = cast<RankedTensorType>(cache.getType());
   size_t rowBytes = type.getShape().back() * bytesOf(type.getElementType());
-  char *base = allocate(pages.size() * lowering::rowsOfPage(int64_t(cache.getBlock())) * rowBytes);
+  char *base = allocate(pages.size() * lowering::rowsOfPage(int64_t(cache.getBlock())) * rowBytes, Region::changed);
   for (size_t s = 0; s < sequences.size(); ++s) {
     auto &rows = pasts.rows(cache.getSymName().str(), int64_t(s));
     for (size_t r = 0; r < rows.size(); ++r) {
@@ -304,7 +303,7 @@ std::vector<Bits> KernelRun::run(CompiledKernel &kernel, int64_t pieces) {
   std::vector<std::pair<char *, size_t>> results;
   for (Value value : self->kernel.getResults()) {
     Tensor shape(self->shapeOf(self->typeOf(value), self->rows()));
-    results.push_back({self->allocate(shape.elements.size() * 4, /*isResult=*/true), shape.elements.size()});
+    results.push_back({self->allocate(shape.elements.size() * 4, Region::result), shape.elements.size()});
     buffers.push_back(results.back().first);
   }
   self->bindTables(buffers);

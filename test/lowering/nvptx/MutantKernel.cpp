@@ -2,7 +2,6 @@
 #include "MutantKernel.h"
 
 #include "../kernel/EmulatedKernel.h"
-#include "runtime/devices/emulator/Emulator.h"
 
 #include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
@@ -45,8 +44,10 @@ public:
 
 class MutantKernel : public OriginalKernel {
 public:
-  MutantKernel(const std::string &symbol, const lowering::GpuCode &code, Mutation mutation, std::string text)
-      : OriginalKernel(symbol, code), mutation(std::move(mutation)), original(code.text), text(std::move(text)) {
+  MutantKernel(const std::string &symbol, const lowering::GpuCode &code, Mutation mutation,
+               std::unique_ptr<runtime::emulator::Module> mutant)
+      : OriginalKernel(symbol, code), mutation(std::move(mutation)), original(code.text), text(mutant->text) {
+    decoded = std::move(mutant);
     mostInstructions = 2'000'000; // several times what any of the tests needs
     mostReports = 1;
   }
@@ -85,8 +86,6 @@ private:
   bool wasChecked = false, isCaught = false, isCaughtByReport = false, isReached = false;
 };
 
-/// Whether the text is still PTX.
-bool isSound(const std::string &text) { return runtime::emulator::Emulator().load(text, "mutant").ok(); }
 } // namespace
 
 std::vector<std::unique_ptr<CompiledKernel>> moec::test::compileKernel(mlir::ModuleOp plan, Tiles tiles) {
@@ -97,8 +96,8 @@ std::vector<std::unique_ptr<CompiledKernel>> moec::test::compileKernel(mlir::Mod
     if (!known.insert(code.text).second)
       continue;
     for (Mutation &mutation : chooseMutations(code.text, mutantChoice.share.value_or(mutantChoice.usualShare), mutantChoice.seed))
-      if (std::string text = mutated(code.text, mutation); isSound(text))
-        mutants.push_back(std::make_unique<MutantKernel>(symbol, code, std::move(mutation), std::move(text)));
+      if (auto mutant = runtime::emulator::parseModule(mutated(code.text, mutation), "mutant"); mutant.ok()) // if it is still PTX
+        mutants.push_back(std::make_unique<MutantKernel>(symbol, code, std::move(mutation), std::move(*mutant)));
   }
   return mutants;
 }
