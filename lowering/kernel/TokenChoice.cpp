@@ -161,9 +161,10 @@ Number TokenChoice::choose(Pointer settings) {
   constexpr int64_t infinity = std::bit_cast<int32_t>(std::numeric_limits<float>::infinity());
   largest = largestKey();
   highest = fromOrderedBits(largest);
-  Number draws = ((settings + moe::SamplingWord::choice).load() == int64_t(moe::SamplingChoice::draw)) & (largest > -infinity) &
-                 (largest < infinity);
-  return b.computeIf(
-      draws, [&] { return draw(settings); },
-      [&] { return find(b.integer32(0), [&](const Ids &ids) { return count(ids.key == largest.splat(ids.lanes)); }); });
+  Number choice = (settings + moe::SamplingWord::choice).load();
+  Number takesLargest = (choice != int64_t(moe::SamplingChoice::draw)) | (largest <= -infinity) | (largest >= infinity);
+  return b.computeIf( // first, what is emitted where no ids have been left aside
+      takesLargest,
+      [&] { return find(b.integer32(0), [&](const Ids &ids) { return count(ids.key == largest.splat(ids.lanes)); }); },
+      [&] { return draw(settings); });
 }

@@ -56,6 +56,11 @@ private:
   Ids listedAt(Number i) { return idsOf(0, (listedIds + i).load(), (listedLogits + i).load()); }
 
   Number sum(Number zero, Measure measure) override {
+    auto ofAll = [&] {
+      return overOwnIds(zero, [&](Number before, const Ids &ids) { return before + b.sumOfElements(measure(ids)); });
+    };
+    if (!mayBeListed)
+      return reduction.sum(ofAll());
     Number count = listed.load();
     Number own = b.computeIf(
         count > 0,
@@ -64,7 +69,7 @@ private:
             return KernelBuilder::Numbers{before[0] + measure(listedAt(i))};
           })[0];
         },
-        [&] { return overOwnIds(zero, [&](Number before, const Ids &ids) { return before + b.sumOfElements(measure(ids)); }); });
+        ofAll);
     return reduction.sum(own);
   }
 
@@ -86,6 +91,7 @@ private:
 
   /// Lists the ids in order, a stretch for each warp, if there is room.
   void restrictTo(Number least) override {
+    mayBeListed = true;
     int64_t ofWarp = int64_t(llvm::alignTo(llvm::divideCeil(vocabulary, threads / warpSize), warpSize));
     Number first = b.warp() * ofWarp, end = minimum(first + ofWarp, b.integer(vocabulary)), none = b.integer32(0);
     auto overStretch = [&](function_ref<void(Number isOne, const Ids &, Number place)> body, Number before) {
@@ -116,10 +122,13 @@ private:
   }
 
   Number find(Number bound, Measure measure) override {
-    Number count = listed.loadIndex();
-    auto inList = [&] { findAmong(count, [&](Number i) { return listedAt(i); }, bound, measure); };
-    auto inAll = [&] { findAmong(b.integer(vocabulary), [&](Number i) { return idsFrom(i, 0); }, bound, measure); };
-    b.ifThenElse(count > 0, inList, inAll);
+    auto amongAll = [&] { findAmong(b.integer(vocabulary), [&](Number i) { return idsFrom(i, 0); }, bound, measure); };
+    if (mayBeListed) {
+      Number count = listed.loadIndex();
+      b.ifThenElse(count > 0, [&] { findAmong(count, [&](Number i) { return listedAt(i); }, bound, measure); }, amongAll);
+    } else {
+      amongAll();
+    }
     Number id = found.load();
     b.barrier(); // before anyone writes it again
     return id;
@@ -146,9 +155,10 @@ private:
   KernelBuilder &b;
   const int64_t threads;
   BlockReduction reduction;
-  Pointer found;     ///< what a search is for
-  Number largestOwn; ///< key of the thread's ids
-  Pointer listed;    ///< how many ids are listed; 0 where none are
+  Pointer found;            ///< what a search is for
+  Number largestOwn;        ///< key of the thread's ids
+  bool mayBeListed = false; ///< where the code runs that is emitted next
+  Pointer listed;           ///< how many ids are listed; 0 where none are
   Pointer listedIds, listedLogits;
 };
 } // namespace
