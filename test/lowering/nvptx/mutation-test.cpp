@@ -35,8 +35,9 @@ void check(const std::string &text, double tolerance, const Steps &steps, const 
 
 /// Sequences with and without a past, shorter and longer than a page, and than a span of them.
 const Steps sequences = {{{0, 5}, {60, 10}, {270, 1}}};
-/// Few tokens, and what fills the two sizes of blocks, as nothing shows what happens to rows behind the last; then one more.
-const Steps tokens = {{{0, 3}}, {{0, 32}}, {{0, 65}}};
+/// Few tokens, what is more than half of a block's, and what fills one, as nothing shows what happens to rows behind the last; then
+/// a tile full and one more.
+const Steps tokens = {{{0, 3}}, {{0, 12}}, {{0, 32}}, {{0, 65}}};
 
 std::string attention(const char *type, const char *extra, bool sinks) {
   return llvm::formatv("plan.kernel @k items 2 per sequences rows tokens parts [array<i64>, array<i64>{2}] {{\n"
@@ -150,7 +151,7 @@ std::string combine(const char *compute) {
 /// one none: of few tokens the last.
 void checkRouted(const std::string &text, unsigned offsets, double tolerance) {
   KernelRun run(text);
-  for (int64_t count : {2, 33, 65}) { // few rows of an expert, a block full of them and one more, tiles and one row more
+  for (int64_t count : {2, 12, 32, 65}) { // as `tokens`
     const int64_t none = count < 33 ? experts - 1 : 2;
     auto expertOf = [&](int64_t token, int64_t slot) {
       int64_t other = slot ? (token + slot) % (experts - 2) + 1 : 0;

@@ -141,36 +141,43 @@ TEST(Mutants, PooledBlocks) {
   checkPooled(pooledBlocks(4, 272, 136, "bf16"));
 }
 
-/// Of logits some of which are equal, around where the kept ones end and at both ends of what can be drawn.
+/// Of logits some of which are equal, around where the kept ones end and at both ends of what can be drawn; of more ids than are
+/// ever listed, some of the choices are left with so many.
 TEST(Mutants, Sample) {
   using Words = moec::runtime::SamplingWords;
-  constexpr int64_t vocabulary = 270;
-  constexpr float scale = 1.5f;
+  constexpr int64_t vocabulary = 4102;
   std::vector<Words> settings(12, {Words::largest, 0, 0, 0, 0});
   std::mt19937 random(1);
-  for (int32_t kept : {0, 3, 35, 200, int32_t(vocabulary)})
-    for (uint32_t share : {0u, 1u, 0x30000000u, 0xe0000000u})
-      for (int draw = 0; draw < 5; ++draw)
-        settings.push_back({Words::draw, draw == 4 ? 0.01f : scale, kept, share, draw ? uint32_t(random()) : 0xffffffff});
+  int draw = 0;
+  for (uint32_t share : {0u, 1u, 0x30000000u, 0xe0000000u, 0xfffff000u})
+    for (int32_t kept : {0, 3, 35, int32_t(vocabulary) - 2, int32_t(vocabulary)})
+      for (float scale : {4.0f, 0.6f, 0.01f})
+        settings.push_back({Words::draw, scale, kept, share, draw++ % 4 ? uint32_t(random()) : 0xffffffff});
   settings.emplace_back();
-  Tensor logits({int64_t(settings.size()), vocabulary});
-  std::vector<int64_t> outputs;
-  for (int64_t row = 0; row < logits.rows(); ++row) {
-    outputs.push_back(row);
-    const int ofUnit = row % 2 ? 1 << 12 : 3; // of which few or many are equal
-    for (double &logit : logits.row(row))
-      logit = std::round((double(random()) / 0x1p32 * 12 - 6) * ofUnit) / ofUnit;
-    if (row % 7 == 0)
-      for (double &logit : logits.row(row))
-        logit -= 7; // none is positive
-    logits.row(row)[random() % vocabulary] = NAN;
-  }
   KernelRun run(sampledTokens(vocabulary));
-  run.setStep({{0, logits.rows()}}, outputs);
-  run.give(0, logits);
-  run.give(1, tensorOf(settings));
-  run.makeUp(0);
-  run.expectAsEvaluated(0);
+  // A few of different kinds at a time: most mistakes show with the first.
+  constexpr size_t atOnce = 8, stride = 17;
+  for (size_t first = 0; first < settings.size(); first += atOnce) {
+    std::vector<Words> some;
+    std::vector<int64_t> outputs;
+    Tensor logits({int64_t(std::min(atOnce, settings.size() - first)), vocabulary});
+    for (int64_t row = 0; row < logits.rows(); ++row) {
+      some.push_back(settings[(first + size_t(row)) * stride % settings.size()]);
+      outputs.push_back(row);
+      const int ofUnit = row % 2 ? 1 << 12 : 3; // of which few or many are equal
+      for (double &logit : logits.row(row))
+        logit = std::round((double(random()) / 0x1p32 * 12 - 6) * ofUnit) / ofUnit;
+      if (row % 3 == 1)
+        for (double &logit : logits.row(row))
+          logit -= 7; // none is positive
+      logits.row(row)[random() % vocabulary] = NAN;
+    }
+    run.setStep({{0, logits.rows()}}, outputs);
+    run.give(0, logits);
+    run.give(1, tensorOf(some));
+    run.makeUp(0);
+    run.expectAsEvaluated(0);
+  }
 }
 
 /// Kernels that take long to check: fewer of their mistakes are made.
