@@ -10,7 +10,9 @@ Status moec::runtime::generate(Session &session, const GenerationOptions &option
   for (int sequence : options.sequences)
     pieces.push_back({sequence, {&id, 1}, options.keepsLogits ? Wanted::last : Wanted::sampled});
   for (int64_t left = options.tokens; left > 0; --left) {
-    id = session.sampled(session.outputs() - 1);
+    id = session.outputs() ? session.sampled(session.outputs() - 1) : -1;
+    if (id < 0)
+      return Status::invalidArgument("expected a step before that chose a token");
     bool last = left == 1 || (!options.ignoreEnd && endsSequence(session.model(), id));
     std::string text;
     if (stream) {

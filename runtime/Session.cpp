@@ -232,7 +232,8 @@ Status Session::prefill(const Piece &all, int64_t chunk, void (*perStep)(void *)
     most = std::min(most, maxOutputs(Phase::prefill));
   if (chunk > 0)
     most = std::min(most, chunk);
-  for (size_t done = 0; done < all.ids.size();) {
+  size_t done = 0;
+  do { // none at all is refused by the step
     size_t count = std::min(size_t(most), all.ids.size() - done);
     Piece piece{all.sequence, all.ids.subspan(done, count), all.outputs};
     if (done + count == all.ids.size())
@@ -243,7 +244,7 @@ Status Session::prefill(const Piece &all, int64_t chunk, void (*perStep)(void *)
     if (perStep)
       perStep(context);
     done += count;
-  }
+  } while (done < all.ids.size());
   return {};
 }
 

@@ -97,7 +97,9 @@ TokenChoice::Kept TokenChoice::keepMost(Number most) {
   Number least = b.computeIf(
       applies,
       [&] {
-        return leastKeyReaching(keyReachedBy(most), most, [&](Number key) {
+        Number low = keyReachedBy(most);
+        restrictTo(low);
+        return leastReaching(low, most, [&](Number key) {
           return sum(b.integer32(0), [&](const Ids &ids) { return count(ids.key >= key.splat(ids.lanes)); });
         });
       },

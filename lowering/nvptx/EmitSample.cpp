@@ -32,7 +32,8 @@ public:
   BlockChoice(KernelFrame &frame, Pointer logits, int64_t vocabulary)
       : TokenChoice(frame.b, logits, vocabulary), b(frame.b), threads(threadsFor(vocabulary)), reduction(frame, threads, b.i64),
         found(frame.allocateShared(b.i32, 1)), listed(frame.allocateShared(b.i32, 1)),
-        listedIds(frame.allocateShared(b.i32, mostListed)), listedLogits(frame.allocateShared(b.f32, mostListed)) {
+        listedIds(frame.allocateShared(b.i32, std::min(mostListed, vocabulary))),
+        listedLogits(frame.allocateShared(b.f32, std::min(mostListed, vocabulary))) {
     b.ifThen(b.thread() == 0, [&] { listed.store(b.integer32(0)); });
     b.barrier();
   }

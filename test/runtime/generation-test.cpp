@@ -92,6 +92,14 @@ TEST_F(GenerationTest, passesErrorsOn) {
   EXPECT_EQ(status.message(), "no room");
 }
 
+TEST_F(GenerationTest, needsATokenToBeginWith) {
+  session->releaseSequence(sequence);
+  sequence = *session->addSequence();
+  ASSERT_TRUE(session->prefill({sequence, ids, Wanted::last}).ok()); // which chooses none
+  EXPECT_NE(write(1).message().find("expected a step before that chose a token"), std::string::npos);
+  EXPECT_TRUE(written.empty());
+}
+
 TEST_F(GenerationTest, extendsEverySequence) {
   int second = *session->addSequence();
   const int both[] = {sequence, second};

@@ -87,6 +87,11 @@ TEST_F(SessionTest, choosesBehindTheLastPartOfAPrompt) {
   EXPECT_EQ(session->sampled(0), largestLogit(expectedLogits(text)));
 }
 
+TEST_F(SessionTest, refusesAPromptOfNothing) {
+  Status status = session->prefill({*session->addSequence(), {}, Wanted::sampled, Draws({}).next()});
+  EXPECT_NE(status.message().find("expected tokens of sequence 0, got 0"), std::string::npos) << status.message();
+}
+
 TEST_F(SessionTest, keepsSequencesOfABatchApart) {
   std::vector<std::vector<int32_t>> texts{{1}, {2, 3, 4}, {5, 6}};
   std::vector<Piece> pieces;

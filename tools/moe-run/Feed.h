@@ -13,7 +13,7 @@ struct FeedOptions {
   int64_t prefill = -1;                         ///< ids through prefill; -1 for all
   int64_t chunk = 0;                            ///< of prefill; 0 for as large as possible
   bool everyPosition = false;                   ///< logits of every given position
-  runtime::Wanted last = runtime::Wanted::last; ///< else what is wanted of the last, its logits or the token behind it
+  runtime::Wanted last = runtime::Wanted::last; ///< else what is wanted of the last, and of each in decode: logits or a token
   runtime::SamplingWords sampling = {};         ///< how tokens behind the last given one of a step are chosen
 };
 

@@ -134,6 +134,8 @@ Result<int> moec::run::generate(const Options &options, Session &session, const 
     return interruptedCode;
   if (!records.expected())
     return 0;
+  if (!records.otherChoice().empty())
+    std::fprintf(stderr, "moe-run: %s\n", records.otherChoice().c_str());
   std::fprintf(stderr, "moe-run: %s\n", records.expected()->report().c_str());
-  return records.expected()->holds() ? 0 : 1;
+  return records.expected()->holds() && records.otherChoice().empty() ? 0 : 1;
 }

@@ -99,7 +99,9 @@ void addResults(CLI::App &app, Options &options) {
       ->type_name("FILE.npy")
       ->group(group);
   CLI::Option *expect =
-      app.add_option("--expect", options.expect, "compare the logits, or an output, with these; exit code 1 when they differ")
+      app.add_option("--expect", options.expect,
+                     "compare the logits (and tokens chosen with what logits say), or an output, with these; exit code 1 "
+                     "when they differ")
           ->type_name("[NAME=@]FILE.npy")
           ->allow_extra_args(false)
           ->group(group);

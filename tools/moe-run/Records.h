@@ -22,15 +22,18 @@ public:
 
   /// Whether logits of every position are wanted.
   bool wantLogits() const { return logits || expectation; }
+  /// What is compared, if anything is; and where the device chose another token than its logits say, a sentence about the first.
   const std::optional<Expectation> &expected() const { return expectation; }
+  const std::string &otherChoice() const { return choice; }
 
 private:
-  runtime::Status checkChoice(const Feed &feed, const runtime::Session &session);
+  void checkChoice(const Feed &feed, const runtime::Session &session);
 
   std::optional<runtime::NpyWriter> logits, routing;
   std::optional<Expectation> expectation;
   std::optional<runtime::Sampler> sampler; ///< beside an expectation, for what is chosen
   runtime::SamplingWords sampling = {};
+  std::string choice;
 };
 
 } // namespace moec::run

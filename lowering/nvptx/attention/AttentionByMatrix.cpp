@@ -37,19 +37,22 @@ static MatrixAttention::Shape entryShapeOf(const AttentionOperands &operands, mo
   return shape;
 }
 
-/// That the spans of all kinds of one more number are added with.
+/// Of rows that a token attends to: positions, and entries if there are any.
+static int64_t kindCount(const AttentionOperands &operands) { return operands.entries ? 2 : 1; }
+
+/// Shared memory of the factors of one more span of each kind.
 static int64_t bytesOfFactors(const AttentionOperands &operands) {
-  return operands.group * (operands.entries ? 2 : 1) * int64_t(sizeof(float));
+  return operands.group * kindCount(operands) * int64_t(sizeof(float));
 }
 
-/// Of positions, and of entries if there are any.
 static SmallVector<Spans, 2> kindsOf(const KernelFrame &frame, const AttentionOperands &operands, moe::AttentionOp op) {
   int64_t window = int64_t(op.getWindow().value_or(op.getChunk().value_or(0))), heads = operands.keyHeads * operands.group;
   const SpanSizes sizes{.blocks = operands.keyHeads * SpanAttention::tileOf(headsOf(operands)).groups,
                         .bytesOfRow = operands.keyHeads * (operands.headDim + operands.valueDim) * bytesOf(frame.b.bf16),
-                        .bytesOfSums = SpanSums::bytesOf(heads, operands.valueDim),
+                        .bytesOfSums = kindCount(operands) * SpanSums::bytesOf(heads, operands.valueDim),
                         .mostSpans = frame.b.target.sharedBytes / bytesOfFactors(operands)};
-  int64_t most = chooseMostSpans(frame, sizes, shortestSpan, operands.keys, window ? std::optional(window) : std::nullopt);
+  // A window fills few, which are as long as at any position.
+  int64_t most = window ? usualSpansOf(sizes) : chooseMostSpans(frame, sizes, shortestSpan, operands.keys);
   SmallVector<Spans, 2> kinds{Spans::forRows(shortestSpan, most, window)};
   if (operands.entries)
     kinds.push_back(Spans::forList(shortestSpan, most, operands.listed));

@@ -13,7 +13,7 @@ using namespace moec::lowering::nvptx;
 static constexpr double pageStep = 0.5, spanStep = 0.25, around = 1;
 /// The model knows little of what keeps a multiprocessor waiting: more blocks are taken for so much.
 static constexpr double forMoreBlocks = 1.1;
-static constexpr int64_t fewSpans = 16, manySpans = 128;
+static constexpr int64_t manySpans = 128;
 /// What the spans of a step's tokens leave takes at most.
 static constexpr int64_t mostBytes = 512 << 20;
 
@@ -33,8 +33,8 @@ Cost moec::lowering::nvptx::costOf(const SpanSizes &sizes, const Spans &spans, i
 int64_t moec::lowering::nvptx::mostSpans(const SpanSizes &sizes, int64_t shortest, int64_t positions, int64_t rows,
                                          const Machine &machine) {
   llvm::SmallVector<Cost> costs; // of 1, 2, 4, ...
-  for (int64_t most = 1;
-       most == 1 || (most <= std::min(sizes.mostSpans, manySpans) && most * sizes.bytesOfSums <= mostBytes / rows); most *= 2)
+  int64_t affordable = std::max(mostBytes / rows / sizes.bytesOfSums, usualSpans);
+  for (int64_t most = 1; most <= std::min({sizes.mostSpans, affordable, manySpans}); most *= 2)
     costs.push_back(costOf(sizes, {shortest, most}, positions, machine));
   auto isFaster = [](const Cost &a, const Cost &b) { return a.microseconds < b.microseconds; };
   double least = llvm::min_element(costs, isFaster)->microseconds;
@@ -45,12 +45,16 @@ int64_t moec::lowering::nvptx::mostSpans(const SpanSizes &sizes, int64_t shortes
   return int64_t(1) << best;
 }
 
+int64_t moec::lowering::nvptx::usualSpansOf(const SpanSizes &sizes) {
+  return int64_t(llvm::bit_floor(uint64_t(std::min(sizes.mostSpans, usualSpans))));
+}
+
 int64_t moec::lowering::nvptx::chooseMostSpans(const KernelFrame &frame, const SpanSizes &sizes, int64_t shortest,
-                                               const Cache &cache, std::optional<int64_t> window) {
+                                               const Cache &cache, std::optional<int64_t> listed) {
   if (frame.kernel->getParentOfType<ModuleOp>().getOps<plan::ModelOp>().empty())
-    return int64_t(llvm::bit_floor(uint64_t(std::min(sizes.mostSpans, fewSpans))));
+    return usualSpansOf(sizes);
   const Target &target = frame.b.target;
-  int64_t cached = frame.mostCachedRows(cache), positions = std::min(cached, window.value_or(cached)),
+  int64_t cached = frame.mostCachedRows(cache), positions = std::min(cached, listed.value_or(cached)),
           most = mostSpans(sizes, shortest, positions, frame.mostRows, target.machine);
   auto describe = [&](int64_t most) { return costOf(sizes, {shortest, most}, positions, target.machine).describe(); };
   frame.remark("cut-attention", most > 1,

@@ -21,14 +21,18 @@ struct SpanSizes {
 /// What the token takes behind so many positions: its spans, then their sum.
 Cost costOf(const SpanSizes &sizes, const Spans &spans, int64_t positions, const Machine &machine);
 
-/// The most spans, a power of two, that a token is to have: with them one behind `positions` positions takes least, of numbers for
-/// which there is memory in a step of `rows` tokens.
+/// Where nothing is known of contexts, and what there is always memory for.
+inline constexpr int64_t usualSpans = 16;
+int64_t usualSpansOf(const SpanSizes &sizes); ///< fewer if shared memory is little
+
+/// The most spans, a power of two, that a token is to have: with them one behind `positions` positions takes least, or little more
+/// in more blocks; of numbers for which there is memory in a step of `rows` tokens.
 int64_t mostSpans(const SpanSizes &sizes, int64_t shortest, int64_t positions, int64_t rows, const Machine &machine);
 
-/// The same for a kernel that attends to `cache`, with a remark; to so many positions, if not to all. A kernel by itself, without
-/// a model's longest sequence, gets a few.
+/// The same for a kernel that attends to `cache`, with a remark; to lists of so many positions, if not to all. A kernel by itself,
+/// without a model's longest sequence, gets the usual number.
 int64_t chooseMostSpans(const KernelFrame &frame, const SpanSizes &sizes, int64_t shortest, const Cache &cache,
-                        std::optional<int64_t> window = {});
+                        std::optional<int64_t> listed = {});
 
 } // namespace moec::lowering::nvptx
 

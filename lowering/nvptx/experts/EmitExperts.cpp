@@ -48,7 +48,7 @@ public:
 private:
   void forShare(Blocks cut, Number piece, ForExpert forExpert, ForShared forShared) const {
     std::optional<int64_t> longest; // rows of a piece
-    if (strategy.tilesFrom)
+    if (strategy.byMatrix && frame.mostRows > TileProduct::rows)
       longest = TileProduct::rows;
     auto blocksOf = [&](int64_t columns) {
       return cut == Blocks::tiles ? Product::tilesOf(columns, groups) : Product::blocksOf(columns, strategy.byMatrix);

@@ -76,14 +76,14 @@ void MatrixProduct::multiply(Number first, int64_t count, Number activations, We
   if (mostRows <= MatrixTile::columns) // and no registers for more
     return multiplyTiles(1, first, count, activations, weight, activation, elementOf);
   // Sums of blocks that are scaled need registers beside the totals: of two groups, half the rows at a time.
-  const int64_t rowsAtOnce = storage.scale && groups > 1 ? rows / 2 : rows;
+  const int64_t rowsAtOnce = (storage.scale && groups > 1) || mostRows <= rows / 2 ? rows / 2 : rows;
   auto multiplyRows = [&](Number begin) {
     multiplyTiles(
         rowsAtOnce / MatrixTile::columns, first, count, minimum(activations - begin, b.integer(rowsAtOnce)), weight,
         [&](Number row) { return activation(begin + row); },
         [&](Number row, Number column, ArrayRef<Number> sums) { return elementOf(begin + row, column, sums); });
   };
-  // A tile, two or all, so that no more than half of the rows is for nothing.
+  // Where more than a tile is needed, two or all: no more than half of the rows is for nothing.
   auto multiplyAll = [&] {
     if (rowsAtOnce != rows)
       return b.forRange(b.integer(0), activations, rowsAtOnce, multiplyRows);

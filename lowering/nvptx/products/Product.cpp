@@ -14,7 +14,7 @@ ProductSizes Product::sizesOf(const Storage &storage, int64_t columns, int64_t w
 
 Product::Strategy Product::choose(const KernelFrame &frame, moe::Compute compute, bool byMatrix, ArrayRef<ProductSizes> products) {
   if (!byMatrix)
-    frame.noteThreads(compute, "rows of weights or their blocks are no whole chunks");
+    frame.noteThreads(compute, "format or width of the weights does not suit");
   if (!byMatrix || frame.mostRows <= MatrixProduct::rows)
     return {.byMatrix = byMatrix, .tilesFrom = {}};
   const Target &target = frame.b.target;

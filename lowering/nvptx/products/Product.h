@@ -51,7 +51,7 @@ public:
   void forShare(KernelFrame &frame, int64_t columns, int64_t planes, Share share) const;
 
   /// Rows that a block takes while it has the weights at hand.
-  int64_t rowsOfBlock() const { return tile ? TileProduct::rows : matrix ? MatrixProduct::rows : productRows; }
+  int64_t rowsOfBlock() const { return matrix ? TileProduct::rows : productRows; }
 
   using Element = MatrixProduct::Element;
   using ElementOf = MatrixProduct::ElementOf;

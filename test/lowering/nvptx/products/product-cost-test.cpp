@@ -47,7 +47,7 @@ TEST(ProductCost, ShortStepsHaveNoTiles) {
   EXPECT_EQ(from({wide}, 33), 33);
 }
 
-/// Six of 64: tiles pay when an expert has about a third of a tile's rows, and later with the shared experts alone.
+/// Six of 64: tiles pay when an expert has about a third of a tile's rows.
 TEST(ProductCost, ExpertsShareTheTokens) {
   const ProductSizes routed{.columns = 1408, .width = 2048, .bytesOfWeight = 2, .groups = 2, .planes = 64, .chosenPlanes = 6};
   std::optional<int64_t> tokens = from({routed});
