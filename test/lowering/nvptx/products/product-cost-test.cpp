@@ -5,20 +5,20 @@
 
 using namespace moec::lowering::nvptx;
 
-static const Machine &machine = findTarget("sm_80")->machine;
+static const Machine &machineOfProducts = findTarget("sm_80")->machine;
 static constexpr int64_t anyRows = 8192;
 
 static std::optional<int64_t> from(std::vector<ProductSizes> products, int64_t mostRows = anyRows) {
-  return tilesFrom(products, mostRows, machine);
+  return tilesFrom(products, mostRows, machineOfProducts);
 }
 
 /// 2,048 columns of 2,048 numbers, by hand.
 TEST(ProductCost, BlocksWavesAndBytes) {
-  ProductCosts costs = costsOf(ProductSizes{.columns = 2048, .width = 2048, .bytesOfWeight = 2}, 64, machine);
+  ProductCosts costs = costsOf(ProductSizes{.columns = 2048, .width = 2048, .bytesOfWeight = 2}, 64, machineOfProducts);
   EXPECT_EQ(costs.narrow.blocks, 128);
   EXPECT_EQ(costs.narrow.waves, 1); // two blocks at once on each of 108
   EXPECT_EQ(costs.narrow.bytes, 128 * (2 * 16 * 4096. + 64 * 8192.));
-  EXPECT_NEAR(costs.narrow.microseconds, 128 * (2 * 16 * 4096. + 64 * 8192.) / machine.cacheBandwidth, 1e-9);
+  EXPECT_NEAR(costs.narrow.microseconds, 128 * (2 * 16 * 4096. + 64 * 8192.) / machineOfProducts.cacheBandwidth, 1e-9);
   EXPECT_EQ(costs.tiles.blocks, 16);
   EXPECT_EQ(costs.tiles.waves, 1);
   EXPECT_EQ(costs.tiles.bytes, 16 * (128 * 4096. + 64 * 8192.));
@@ -67,7 +67,7 @@ TEST(ProductCost, IsWhereTheCostsCross) {
       for (double bytes : {0.5, 1., 2.}) {
         const ProductSizes sizes{.columns = columns, .width = width, .bytesOfWeight = bytes};
         auto tilesPay = [&](int64_t rows) {
-          ProductCosts costs = costsOf(sizes, rows, machine);
+          ProductCosts costs = costsOf(sizes, rows, machineOfProducts);
           return costs.tiles.microseconds < costs.narrow.microseconds;
         };
         std::optional<int64_t> rows = from({sizes}, 2000);
