@@ -187,17 +187,16 @@ private:
     tokenizer::addMerges(ranked, into);
   }
 
-  /// As the library scores them: what a user defined is likelier than nearly all else.
+  /// As the library scores them: what a user defined by its length, so that one piece is likelier than two that spell it.
   void addScores() {
-    float least = std::numeric_limits<float>::max(), most = std::numeric_limits<float>::min();
+    float least = std::numeric_limits<float>::max();
     for (const Piece &piece : model.pieces)
       if (piece.type == normal)
-        least = std::min(least, piece.score), most = std::max(most, piece.score);
+        least = std::min(least, piece.score);
     std::vector<artifact::ScoredToken> tokens;
     for (int32_t id : std::exchange(into.vocabulary, {})) {
       const Piece &piece = model.pieces[size_t(id)];
-      float bonus = float(double(float(piece.text.size()) * most) + 0.1);
-      tokens.emplace_back(id, piece.type == normal ? piece.score : bonus);
+      tokens.emplace_back(id, piece.type == normal ? piece.score : float(0.1 * double(piece.text.size() - 1)));
     }
     if (least == std::numeric_limits<float>::max())
       return refuse("pieces: expected one that is normal");
