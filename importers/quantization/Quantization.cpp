@@ -23,6 +23,15 @@ static std::optional<Config> objectIn(Config &config, StringRef key) {
   return isObject ? std::optional<Config>(config.within(*value, Spelling{key})) : std::nullopt;
 }
 
+/// Keys whose schemes nothing here computes may be there without any: null or an empty object.
+static void expectNone(Config &config, ArrayRef<StringRef> keys) {
+  for (StringRef key : keys) {
+    const json::Value *value = config.take(Spelling{key});
+    config.require(!value || value->isNull() || (value->object() && value->object()->empty()),
+                   key + ": expected null or an empty object, as such a scheme is not supported");
+  }
+}
+
 /// FP8 as transformers spells it, in blocks or with one scale for a tensor.
 static void readFp8(Config &config, Quantization &result) {
   config.choice("fmt", {"e4m3"});
@@ -76,7 +85,7 @@ static void readGptq(Config &config, Quantization &result) {
   result.words = words;
   result.group = readGroupSize(config);
   // Of some matrices otherwise, in words of another size, or of the head, too.
-  config.expect("dynamic", json::Value());
+  expectNone(config, {"dynamic"});
   config.expect("pack_dtype", json::Value(std::string("int32")));
   config.expect("lm_head", json::Value(false));
   config.leaveAside({"static_groups", "model_name_or_path", "model_file_base_name", "quantizer"});
@@ -144,15 +153,6 @@ static void readScheme(Config &config, const PackedFormat &format, Quantization 
   weights->checkConsumed();
 }
 
-/// Keys whose schemes nothing here computes may be there without any: null or an empty object.
-static void expectNone(Config &config, ArrayRef<StringRef> keys) {
-  for (StringRef key : keys) {
-    const json::Value *value = config.take(Spelling{key});
-    config.require(!value || value->isNull() || (value->object() && value->object()->empty()),
-                   key + ": expected null or an empty object, as such a scheme is not supported");
-  }
-}
-
 static void readCompressedTensors(Config &config, Quantization &result) {
   const PackedFormat formats[] = {{"float-quantized", "float", 8, {"tensor", "channel", "block"}},
                                   {"pack-quantized", "int", 4, {"group", "channel"}},
@@ -175,10 +175,24 @@ static void readCompressedTensors(Config &config, Quantization &result) {
       readScheme(*scheme, format, result);
 }
 
+/// One scheme of ModelOpt's, which says in the words of compressed-tensors what its algorithm says already.
+static void readModelOptScheme(Config &config, int64_t bits, Quantization &result) {
+  std::optional<Config> weights = objectIn(config, "weights");
+  config.leaveAside({"targets", "input_activations", "output_activations"});
+  config.checkConsumed();
+  if (!weights)
+    return;
+  weights->expect("type", json::Value(std::string("float")));
+  weights->expect("num_bits", json::Value(bits));
+  weights->expect("dynamic", json::Value(false));
+  result.group = weights->countOrNull("group_size", most::width, result.group);
+  weights->checkConsumed();
+}
+
 /// ModelOpt's formats, in config.json or in its own file.
 static void readModelOpt(Config &config, Quantization &result) {
   config.requireGiven({"quant_algo"});
-  config.choice("quant_algo", {"NVFP4", "FP8"});
+  int64_t bits = config.choice("quant_algo", {"NVFP4", "FP8"}) == "FP8" ? 8 : 4;
   result.group = config.countOrNull("group_size", most::width);
   config.leaveAside({"exclude_modules", "ignore", "kv_cache_quant_algo", "kv_cache_scheme", "producer"});
   if (!config.has("config_groups"))
@@ -191,8 +205,7 @@ static void readModelOpt(Config &config, Quantization &result) {
                  "config_groups: expected one scheme for all weights, got " + llvm::Twine(value->object()->size()));
   for (const json::Member &member : *value->object())
     if (std::optional<Config> scheme = objectIn(*groups, member.key))
-      if (std::optional<Config> weights = objectIn(*scheme, "weights"))
-        result.group = weights->countOrNull("group_size", most::width, result.group);
+      readModelOptScheme(*scheme, bits, result);
 }
 
 Quantization moec::importers::readQuantization(Config &config) {

@@ -308,8 +308,7 @@ static llvm::Error checkCompanion(const Tensor &stored, const QuantizedTensor &o
                                   stored.type + " " + spelled(stored.shape));
 }
 
-/// The sizes of a matrix, which packed rows do not tell to the last number. Zeros are no sizes but what a file has that was made
-/// with its header alone.
+/// The sizes of a matrix, which packed rows do not tell to the last number.
 static llvm::Error takeSizes(Checkpoint &checkpoint, StringRef stem, bool isOptional, const QuantizedTensor &of) {
   ArrayRef<int64_t> shape = of.values.shape;
   std::string name = (stem + ".weight_shape").str();
@@ -328,7 +327,7 @@ static llvm::Error takeSizes(Checkpoint &checkpoint, StringRef stem, bool isOpti
   for (size_t i = 0, width = bytes->size() / shape.size(); i < shape.size(); ++i)
     sizes.push_back(width == 4 ? int32_t(llvm::support::endian::read32le(bytes->data() + i * width))
                                : int64_t(llvm::support::endian::read64le(bytes->data() + i * width)));
-  if (ArrayRef<int64_t>(sizes) == shape || llvm::all_of(sizes, [](int64_t size) { return size == 0; }))
+  if (ArrayRef<int64_t>(sizes) == shape)
     return llvm::Error::success();
   return refuseTensor(*stored, "expected the sizes " + spelled(shape) + ", got " + spelled(sizes));
 }
