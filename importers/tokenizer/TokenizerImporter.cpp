@@ -70,9 +70,8 @@ static Expected<std::optional<artifact::TokenizerT>> readTokenizer(const ModelFo
 }
 
 /// What `read` finds in a folder, or, where that is nothing, around a folder of graphs.
-template <class T>
-static Expected<std::optional<T>> hereOrAround(const ModelFolder &folder, Expected<std::optional<T>> (*read)(const ModelFolder &)) {
-  Expected<std::optional<T>> found = read(folder);
+template <class Read> static auto hereOrAround(const ModelFolder &folder, Read read) -> decltype(read(folder)) {
+  auto found = read(folder);
   if (std::optional<ModelFolder> around = folder.around(); found && !*found && around)
     return read(*around);
   return found;
@@ -92,7 +91,7 @@ Expected<std::optional<std::string>> moec::importers::importTokenizer(const Mode
 
 /// `chat_template` in one of a folder's files: a template, or several with names, of which the one called "default" is for talks
 /// without tools.
-static Expected<std::optional<std::string>> readTemplateIn(const ModelFolder &folder, StringRef file) {
+static Expected<std::optional<std::string>> readTemplateIn(const ModelFolder &folder, StringRef file, Warn warn) {
   Expected<json::Value> config = folder.readJson(file);
   if (!config)
     return config.takeError();
@@ -101,7 +100,8 @@ static Expected<std::optional<std::string>> readTemplateIn(const ModelFolder &fo
     return std::nullopt;
   if (given->string())
     return std::optional<std::string>(*given->string());
-  auto refuseHere = [&](const Twine &why) { return refuse(folder.path() + "/" + file + ": chat_template: " + why); };
+  std::string place = (folder.path() + "/" + file + ": chat_template: ").str();
+  auto refuseHere = [&](const Twine &why) { return refuse(place + why); };
   if (!given->array())
     return refuseHere("expected a string or a list of templates with names, got " + given->kind());
   for (const json::Value &each : *given->array()) {
@@ -111,10 +111,11 @@ static Expected<std::optional<std::string>> readTemplateIn(const ModelFolder &fo
     if (*name->string() == "default")
       return std::optional<std::string>(*text->string());
   }
-  return refuseHere("expected one of the templates to be called 'default'");
+  warn(place + "none of " + Twine(given->array()->size()) + " templates is called 'default'; none is taken");
+  return std::nullopt;
 }
 
-static Expected<std::optional<std::string>> readChatTemplate(const ModelFolder &folder) {
+static Expected<std::optional<std::string>> readChatTemplate(const ModelFolder &folder, Warn warn) {
   if (folder.has("chat_template.jinja")) {
     Expected<File> file = folder.open("chat_template.jinja");
     if (!file)
@@ -129,11 +130,11 @@ static Expected<std::optional<std::string>> readChatTemplate(const ModelFolder &
   }
   for (StringRef file : {"tokenizer_config.json", "chat_template.json"}) // the latter beside models that also see
     if (folder.has(file))
-      if (Expected<std::optional<std::string>> found = readTemplateIn(folder, file); !found || *found)
+      if (Expected<std::optional<std::string>> found = readTemplateIn(folder, file, warn); !found || *found)
         return found;
   return std::nullopt;
 }
 
-Expected<std::optional<std::string>> moec::importers::importChatTemplate(const ModelFolder &folder) {
-  return hereOrAround(folder, readChatTemplate);
+Expected<std::optional<std::string>> moec::importers::importChatTemplate(const ModelFolder &folder, Warn warn) {
+  return hereOrAround(folder, [&](const ModelFolder &each) { return readChatTemplate(each, warn); });
 }

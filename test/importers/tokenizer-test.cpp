@@ -134,11 +134,13 @@ TEST(Tokenizer, refusesRanksThatAreNone) {
 TEST(ChatTemplate, isTheFirstOfSeveralFiles) {
   const TemporaryFolder temporary;
   const std::filesystem::path &folder = temporary.path();
+  std::string warnings;
   auto templateWith = [&](const char *file, const char *contents) {
     std::ofstream(folder / file) << contents;
     llvm::Expected<ModelFolder> model = ModelFolder::at(folder.string());
     EXPECT_TRUE(bool(model));
-    llvm::Expected<std::optional<std::string>> found = importChatTemplate(*model);
+    llvm::Expected<std::optional<std::string>> found =
+        importChatTemplate(*model, [&](const llvm::Twine &what) { warnings += what.str(); });
     return !found ? llvm::toString(found.takeError()) : found->value_or("none");
   };
   EXPECT_EQ(templateWith("tokenizer_config.json", "{}"), "none");
@@ -152,8 +154,11 @@ TEST(ChatTemplate, isTheFirstOfSeveralFiles) {
     std::string got = templateWith("tokenizer_config.json", contents);
     EXPECT_NE(got.find(message), std::string::npos) << got;
   };
-  expectRefusal(R"({"chat_template": [{"name": "tool_use", "template": "t"}]})",
-                "chat_template: expected one of the templates to be called 'default'");
+  EXPECT_EQ(warnings, "");
+  EXPECT_EQ(templateWith("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "t"}]})"), "a");
+  EXPECT_NE(warnings.find("chat_template: none of 1 templates is called 'default'; none is taken"), std::string::npos) << warnings;
+  EXPECT_EQ(templateWith("tokenizer_config.json", R"({"chat_template": []})"), "a");
+  EXPECT_NE(warnings.find("none of 0 templates"), std::string::npos) << warnings;
   expectRefusal(R"({"chat_template": [{"name": "default"}]})", "expected objects with a name and a template");
   expectRefusal(R"({"chat_template": ["d"]})", "expected objects with a name and a template");
   expectRefusal(R"({"chat_template": 1})", "expected a string or a list of templates with names, got an integer");

@@ -92,7 +92,8 @@ Error addText(lowering::ArtifactContents &contents, const importers::ModelFolder
   for (plan::ModelOp model : plan.getOps<plan::ModelOp>())
     if (contents.tokenizer)
       reportIdsBeyond(*contents.tokenizer, model);
-  Expected<std::optional<std::string>> chatTemplate = importers::importChatTemplate(folder);
+  auto warn = [](const Twine &what) { errs() << "moe-compile: warning: " << what << '\n'; };
+  Expected<std::optional<std::string>> chatTemplate = importers::importChatTemplate(folder, warn);
   if (!chatTemplate)
     return chatTemplate.takeError();
   contents.chatTemplate = std::move(*chatTemplate);
