@@ -46,8 +46,8 @@ struct RopeKeys {
 };
 
 /// Reads the flat spelling (`rope_theta`, `rope_scaling` with `type` or `rope_type`) and the nested one of transformers 5
-/// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding, one
-/// whose positions are divided, YaRN, and Llama 3's.
+/// (`rope_parameters`). Both may be given where they agree. Supports the plain embedding, one whose positions are divided, YaRN,
+/// and Llama 3's.
 Rope readRope(Config &config, mlir::MLIRContext *context, const RopeKeys &allowed, int64_t maxPositions);
 
 /// Reads all keys of one such object but `rope_theta`, which `rope` has already.

@@ -6,8 +6,7 @@
 
 namespace moec::importers::tokenizer {
 
-/// What follows bounds the time that a place of a text takes.
-constexpr size_t maxScoredBytes = 512;
+constexpr auto maxScoredBytes = size_t(artifact::TokenizerLimit::max_scored_bytes);
 
 /// How far an unknown character lies below the least likely token, in the libraries that cut like this.
 constexpr double unknownPenalty = 10;

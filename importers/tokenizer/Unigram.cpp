@@ -54,7 +54,7 @@ Vocabulary moec::importers::tokenizer::readUnigram(const Node &model, artifact::
   for (const artifact::ScoredToken &token : tokens)
     least = std::min(least, token.score());
   into.unknown_score = least - unknownPenalty;
-  into.fuse_unknown = true;
+  into.fuse_unknown = into.match_unknown = true;
   if (model.flag("byte_fallback", false))
     readFallback(vocabulary, into);
   setScores(std::move(tokens), into);

@@ -15,13 +15,14 @@ static Status verifyScores(const artifact::Tokenizer &model) {
     return Status::invalidData("expected scores of tokens or merges of them, got both");
   if (model.unknown_token() < 0 || !std::isfinite(model.unknown_score()))
     return Status::invalidData("expected an unknown token with a score beside tokens with scores");
+  constexpr auto maxScoredBytes = size_t(artifact::TokenizerLimit::max_scored_bytes);
   std::string_view before;
   for (const artifact::ScoredToken *token : *model.scored_tokens()) {
     if (token->id() < 0 || uint32_t(token->id()) >= model.tokens()->size() || !std::isfinite(token->score()))
       return Status::invalidData("a scored token that does not exist or has no score");
     std::string_view text = model.tokens()->Get(uint32_t(token->id()))->string_view();
-    if (text <= before || text.size() > Unigram::maxTokenBytes)
-      return Status::invalidData("expected scored tokens of 1 to " + std::to_string(Unigram::maxTokenBytes) +
+    if (text <= before || text.size() > maxScoredBytes)
+      return Status::invalidData("expected scored tokens of 1 to " + std::to_string(maxScoredBytes) +
                                  " bytes in the order of their texts");
     before = text;
   }
@@ -129,8 +130,12 @@ Status Tokenizer::readAddedTokens() {
 }
 
 Status Tokenizer::encodeSegment(std::string text, bool beginsText, const Deadline &deadline, std::vector<int32_t> &ids) const {
+  Status status;
   auto encodePiece = [&](std::string_view part) {
-    std::visit([&](const auto &encoder) { encoder.encode(part, ids); }, pieceEncoder);
+    if (const auto *merging = std::get_if<Bpe>(&pieceEncoder))
+      merging->encode(part, ids);
+    else if (status.ok())
+      status = std::get<Unigram>(pieceEncoder).encode(part, deadline, ids);
   };
   std::vector<Range> pieces;
   MOEC_RETURN_IF_ERROR(preTokenizer.cut(text, beginsText, deadline, pieces));
@@ -138,7 +143,7 @@ Status Tokenizer::encodeSegment(std::string text, bool beginsText, const Deadlin
     insideTokens.split(
         std::string_view(text).substr(piece.begin, piece.end - piece.begin), [&](std::string_view part) { encodePiece(part); },
         [&](int32_t id) { ids.push_back(id); });
-  return {};
+  return status;
 }
 
 Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, bool special) const {

@@ -5,7 +5,14 @@
 
 #include <algorithm>
 
+using namespace moec;
 using namespace moec::runtime;
+
+/// So that looking at the time takes none to speak of: a place may take some microseconds.
+constexpr size_t placesBetweenLooks = 4096;
+
+/// What the ends of one piece may keep for the next ones.
+constexpr size_t maxKeptBytes = 1 << 20;
 
 Unigram::Unigram(const artifact::Tokenizer &tokenizer) : tokenizer(tokenizer) {
   tokens.reserve(tokenizer.scored_tokens()->size());
@@ -34,10 +41,13 @@ template <class Each> void Unigram::forEachPrefix(std::string_view text, Each ea
   }
 }
 
-void Unigram::findEnds(std::string_view piece) const {
+Status Unigram::findEnds(std::string_view piece, const Deadline &deadline) const {
   bool isSingle = tokenizer.single_precision();
   ends.assign(piece.size() + 1, {});
   for (size_t at = 0, length = 0; at < piece.size(); at += length) {
+    if (++places % placesBetweenLooks == 0 && deadline.passed())
+      return Status::resourceExhausted("cutting into tokens takes too long on a text of " + std::to_string(piece.size()) +
+                                       " bytes");
     std::string_view rest = piece.substr(at);
     length = firstCharacter(rest).length;
     auto consider = [&](size_t size, int32_t id, double score) {
@@ -55,12 +65,13 @@ void Unigram::findEnds(std::string_view piece) const {
     if (!isToken)
       consider(length, tokenizer.unknown_token(), tokenizer.unknown_score());
   }
+  return {};
 }
 
 void Unigram::appendUnknown(std::string_view run, std::vector<int32_t> &ids) const {
-  auto found = std::ranges::lower_bound(tokens, run, {}, &Token::text);
-  if (found != tokens.end() && found->text == run)
-    return ids.push_back(found->id);
+  if (tokenizer.match_unknown())
+    if (auto found = std::ranges::lower_bound(tokens, run, {}, &Token::text); found != tokens.end() && found->text == run)
+      return ids.push_back(found->id);
   const flatbuffers::Vector<int32_t> *fallback = tokenizer.fallback_tokens();
   auto fallbackOf = [&](char byte) { return fallback->Get(static_cast<unsigned char>(byte)); };
   if (!fallback || std::ranges::any_of(run, [&](char byte) { return fallbackOf(byte) < 0; }))
@@ -69,8 +80,7 @@ void Unigram::appendUnknown(std::string_view run, std::vector<int32_t> &ids) con
     ids.push_back(fallbackOf(byte));
 }
 
-void Unigram::encode(std::string_view piece, std::vector<int32_t> &ids) const {
-  findEnds(piece);
+void Unigram::appendBest(std::string_view piece, std::vector<int32_t> &ids) const {
   // From the last token back to the first, each of which now says where it ends.
   for (int32_t at = int32_t(piece.size()), behind = -1; at >= 0;) {
     int32_t begin = ends[size_t(at)].begin;
@@ -91,4 +101,13 @@ void Unigram::encode(std::string_view piece, std::vector<int32_t> &ids) const {
   }
   if (unknown)
     appendUnknown(piece.substr(piece.size() - unknown), ids);
+}
+
+Status Unigram::encode(std::string_view piece, const Deadline &deadline, std::vector<int32_t> &ids) const {
+  Status status = findEnds(piece, deadline);
+  if (status.ok())
+    appendBest(piece, ids);
+  if (ends.capacity() * sizeof(End) > maxKeptBytes)
+    std::vector<End>().swap(ends);
+  return status;
 }

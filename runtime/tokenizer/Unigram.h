@@ -13,15 +13,12 @@ namespace moec::runtime {
 
 class Unigram {
 public:
-  /// What a token may have in bytes: time per place of a text grows with the longest.
-  static constexpr size_t maxTokenBytes = 1024;
-
   /// `tokenizer` is verified, has scored tokens, and outlives this.
   explicit Unigram(const artifact::Tokenizer &tokenizer);
 
   /// Appends the ids of `piece`, which is valid UTF-8: of all cuts the one whose scores sum highest, of equal ones that whose last
   /// tokens are longest.
-  void encode(std::string_view piece, std::vector<int32_t> &ids) const;
+  Status encode(std::string_view piece, const Deadline &deadline, std::vector<int32_t> &ids) const;
 
 private:
   struct Token {
@@ -37,14 +34,17 @@ private:
     double sum = 0;
     int32_t begin = -1, id = -1;
   };
-  void findEnds(std::string_view piece) const;
+  Status findEnds(std::string_view piece, const Deadline &deadline) const;
+  /// Appends the ids of the best cut, whose ends are found.
+  void appendBest(std::string_view piece, std::vector<int32_t> &ids) const;
   /// Characters without a token, all in a row.
   void appendUnknown(std::string_view run, std::vector<int32_t> &ids) const;
 
   const artifact::Tokenizer &tokenizer;
   std::vector<Token> tokens;        ///< by text
   std::array<Range, 256> byFirst{}; ///< tokens by their first byte
-  mutable std::vector<End> ends;    ///< of every place of a piece; its memory is kept
+  mutable std::vector<End> ends;    ///< of every place of a piece; its memory is kept where that is little
+  mutable size_t places = 0;        ///< looked at in all pieces, for the deadline
 };
 
 } // namespace moec::runtime

@@ -193,7 +193,7 @@ TEST(Tokenizer, refusesScoresThatAreNone) {
   expect([](TokenizerT &model) { model.scored_tokens.clear(); }, "expected a vocabulary or scores of tokens, got neither");
   expect([](TokenizerT &model) { std::swap(model.scored_tokens[1], model.scored_tokens[2]); }, "in the order of their texts");
   expect([](TokenizerT &model) { model.scored_tokens[2] = model.scored_tokens[1]; }, "in the order of their texts");
-  expect([](TokenizerT &model) { model.tokens[size_t(model.scored_tokens[0].id())].clear(); }, "scored tokens of 1 to 1024 bytes");
+  expect([](TokenizerT &model) { model.tokens[size_t(model.scored_tokens[0].id())].clear(); }, "scored tokens of 1 to 512 bytes");
   expect([](TokenizerT &model) { model.scored_tokens[0] = ScoredToken(int32_t(model.tokens.size()), 0); }, "does not exist");
   expect([](TokenizerT &model) { model.scored_tokens[0] = ScoredToken(model.scored_tokens[0].id(), NAN); }, "has no score");
   expect([](TokenizerT &model) { model.unknown_token = -1; }, "expected an unknown token with a score");

@@ -1,7 +1,8 @@
-// The parts of the tokenizer by themselves: patterns within bounds, normal forms, the queue of merges.
+// The parts of the tokenizer by themselves: patterns within bounds, normal forms, the queue of merges, cuts by scores.
 #include "runtime/tokenizer/MergeQueue.h"
 #include "runtime/tokenizer/Pattern.h"
 #include "runtime/tokenizer/UnicodeForms.h"
+#include "runtime/tokenizer/Unigram.h"
 
 #include <gtest/gtest.h>
 
@@ -87,4 +88,38 @@ TEST(MergeQueue, givesTheLowestRankAndThenTheLeftmost) {
   }
   EXPECT_EQ(order, (std::vector<std::pair<uint32_t, int32_t>>{{1, 4}, {1, 9}, {0, 7}, {2, 3}, {2, 5}, {3, 0}}));
 }
+/// "a", and "xy" that is less likely than two unknown characters.
+struct ScoredTokens : testing::Test {
+  ScoredTokens() {
+    model.tokens = {"", "a", "xy"};
+    model.scored_tokens = {{1, -1}, {2, -100}};
+    model.unknown_token = 0;
+    model.unknown_score = -11;
+    model.fuse_unknown = true;
+  }
+  Status encode(std::string_view text, const Deadline &deadline) {
+    flatbuffers::FlatBufferBuilder builder;
+    builder.Finish(moec::artifact::CreateTokenizer(builder, &model));
+    Unigram unigram(*flatbuffers::GetRoot<moec::artifact::Tokenizer>(builder.GetBufferPointer()));
+    return unigram.encode(text, deadline, ids);
+  }
+  moec::artifact::TokenizerT model;
+  std::vector<int32_t> ids;
+};
+
+TEST_F(ScoredTokens, areMatchedByARunOfUnknownCharactersWhereTheModelSaysSo) {
+  ASSERT_TRUE(encode("axya", soon()).ok());
+  EXPECT_EQ(ids, (std::vector<int32_t>{1, 0, 1}));
+  model.match_unknown = true;
+  ids.clear();
+  ASSERT_TRUE(encode("axya", soon()).ok());
+  EXPECT_EQ(ids, (std::vector<int32_t>{1, 2, 1}));
+}
+
+TEST_F(ScoredTokens, stopAtTheDeadline) {
+  Status status = encode(std::string(1 << 20, 'a'), Deadline(std::chrono::microseconds(0)));
+  EXPECT_NE(status.message().find("takes too long on a text of 1048576 bytes"), std::string::npos) << status.message();
+  EXPECT_TRUE(ids.empty());
+}
+
 } // namespace
