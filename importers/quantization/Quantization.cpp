@@ -153,6 +153,19 @@ static void readScheme(Config &config, const PackedFormat &format, Quantization 
   weights->checkConsumed();
 }
 
+/// Reads the one scheme of `config_groups`: several, each of some weights, are not supported.
+static void readOnlyScheme(Config &config, llvm::function_ref<void(Config &)> read) {
+  std::optional<Config> groups = objectIn(config, "config_groups");
+  const json::Value *value = config.take("config_groups");
+  if (!groups)
+    return;
+  config.require(value->object()->size() == 1,
+                 "config_groups: expected one scheme for all weights, got " + llvm::Twine(value->object()->size()));
+  for (const json::Member &member : *value->object())
+    if (std::optional<Config> scheme = objectIn(*groups, member.key))
+      read(*scheme);
+}
+
 static void readCompressedTensors(Config &config, Quantization &result) {
   const PackedFormat formats[] = {{"float-quantized", "float", 8, {"tensor", "channel", "block"}},
                                   {"pack-quantized", "int", 4, {"group", "channel"}},
@@ -164,15 +177,7 @@ static void readCompressedTensors(Config &config, Quantization &result) {
   config.expect("quantization_status", json::Value(std::string("compressed")));
   expectNone(config, {"sparsity_config", "transform_config"});
   config.leaveAside({"ignore", "version", "global_compression_ratio"});
-  std::optional<Config> groups = objectIn(config, "config_groups");
-  const json::Value *value = config.take("config_groups");
-  if (!groups)
-    return;
-  config.require(value->object()->size() == 1,
-                 "config_groups: expected one scheme for all weights, got " + llvm::Twine(value->object()->size()));
-  for (const json::Member &member : *value->object())
-    if (std::optional<Config> scheme = objectIn(*groups, member.key))
-      readScheme(*scheme, format, result);
+  readOnlyScheme(config, [&](Config &scheme) { readScheme(scheme, format, result); });
 }
 
 /// One scheme of ModelOpt's, which says in the words of compressed-tensors what its algorithm says already.
@@ -195,17 +200,8 @@ static void readModelOpt(Config &config, Quantization &result) {
   int64_t bits = config.choice("quant_algo", {"NVFP4", "FP8"}) == "FP8" ? 8 : 4;
   result.group = config.countOrNull("group_size", most::width);
   config.leaveAside({"exclude_modules", "ignore", "kv_cache_quant_algo", "kv_cache_scheme", "producer"});
-  if (!config.has("config_groups"))
-    return;
-  std::optional<Config> groups = objectIn(config, "config_groups");
-  const json::Value *value = config.take("config_groups");
-  if (!groups)
-    return;
-  config.require(value->object()->size() == 1,
-                 "config_groups: expected one scheme for all weights, got " + llvm::Twine(value->object()->size()));
-  for (const json::Member &member : *value->object())
-    if (std::optional<Config> scheme = objectIn(*groups, member.key))
-      readModelOptScheme(*scheme, bits, result);
+  if (config.has("config_groups"))
+    readOnlyScheme(config, [&](Config &scheme) { readModelOptScheme(scheme, bits, result); });
 }
 
 Quantization moec::importers::readQuantization(Config &config) {
